@@ -1,0 +1,62 @@
+import { type Static, Type } from '@sinclair/typebox';
+
+const count = (description: string, value: number, minimum: number, maximum: number) =>
+  Type.Integer({ description, default: value, minimum, maximum });
+const text = (description: string, value: string) =>
+  Type.String({ description, default: value, maxLength: 4096 });
+
+/** Every setting: its environment variable, its default, its bounds and what it is for. README's table comes from here. */
+export const Config = Type.Object({
+  PORT: count('TCP port to listen on; 0 picks a free one', 8080, 0, 65_535),
+  HOST: text('Address to listen on; `0.0.0.0` for every interface', 'localhost'),
+  DB_URL: text(
+    'PostgreSQL 15 or newer, `postgres://user:password@host:port/database`; empty: the embedded database',
+    '',
+  ),
+  REDIS_ADDR: text(
+    'Redis 7 or newer: `host:port`, a `redis://` or `rediss://` URL, several separated by commas for a cluster, or `memory` for a lone instance; `localhost:6379` where `DB_URL` is set',
+    '',
+  ),
+  INSTANCE_ID: text('Name of this instance for people and logs', 'server-1'),
+  JWT_SECRET: text(
+    'Secret that signs tokens, the same on every instance; empty: made and kept under `DATA_DIR` (embedded), a development default (elsewhere), refused (production)',
+    '',
+  ),
+  DATA_DIR: text('Folder of the embedded database', './data'),
+  ALLOWED_ORIGINS: text(
+    'Further web origins that may open a WebSocket, separated by commas; the own origin always may',
+    '',
+  ),
+  TRUSTED_PROXIES: text(
+    'Addresses or networks, separated by commas, whose `X-Forwarded-*` headers are believed',
+    '',
+  ),
+  LOG_LEVEL: Type.Union(
+    ['fatal', 'error', 'warn', 'info', 'debug', 'trace', 'silent'].map((level) => Type.Literal(level)),
+    { description: 'Least severe level that is logged', default: 'info' },
+  ),
+  NODE_ENV: text('`production` refuses weak defaults', 'development'),
+  TOKEN_HOURS: count('Hours that a token is valid', 24, 1, 8760),
+  MAX_FRAME_BYTES: count('Largest frame of the plain protocol, in bytes', 4096, 256, 65_536),
+  HEARTBEAT_SECONDS: count('Seconds between pings to a client', 25, 1, 3600),
+  HEARTBEAT_TIMEOUT_SECONDS: count(
+    'Seconds without a sign of life after which a connection is closed',
+    60,
+    2,
+    7200,
+  ),
+  LEASE_SECONDS: count("Seconds that a dead instance's users still count as online", 60, 2, 3600),
+  REPAIR_SECONDS: count('Seconds between two looks for messages that a lost publish left behind', 2, 1, 60),
+  DB_POOL: count('Connections to PostgreSQL', 10, 2, 200),
+  STARTUP_WAIT_SECONDS: count('Seconds to wait at start for PostgreSQL and Redis', 60, 0, 3600),
+  DRAIN_PAUSE_SECONDS: count(
+    'Seconds between turning not ready and closing, for a balancer to notice',
+    0,
+    0,
+    300,
+  ),
+  DRAIN_SECONDS: count('Seconds over which sockets are closed at shutdown', 1, 0, 300),
+  SHUTDOWN_SECONDS: count('Seconds after which a shutdown that hangs is cut short', 15, 1, 600),
+});
+
+export type Config = Static<typeof Config>;

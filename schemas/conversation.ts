@@ -1,0 +1,33 @@
+import { type Static, Type } from '@sinclair/typebox';
+import { Id, Seq } from './common.js';
+import { Message } from './message.js';
+import { User } from './user.js';
+
+/** A conversation as one of its two members sees it. */
+export const Conversation = Type.Object({
+  conversation_id: Id,
+  /** The other one; oneself in a conversation with oneself. */
+  user: User,
+  last_seq: Seq,
+  last_message: Type.Union([Message, Type.Null()]),
+  /** Messages of the other past `read_seq`, counted up to 1000. */
+  unread: Type.Integer({ minimum: 0, maximum: 1000 }),
+  read_seq: Seq,
+  /** How far the other has received and read. */
+  receipt: Type.Object({ delivered_seq: Seq, read_seq: Seq }),
+});
+export type Conversation = Static<typeof Conversation>;
+
+export const ConversationParams = Type.Object({ id: Id });
+export const ConversationQuery = Type.Object({
+  cursor: Type.Optional(Id),
+  limit: Type.Optional(Type.Integer({ minimum: 1, maximum: 100, default: 50 })),
+});
+/** Newest first; `next_cursor` goes into the next request, null at the end. */
+export const Conversations = Type.Object({
+  conversations: Type.Array(Conversation, { maxItems: 100 }),
+  next_cursor: Type.Union([Id, Type.Null()]),
+});
+
+export const ReadBody = Type.Object({ seq: Seq });
+export const ReadState = Type.Object({ read_seq: Seq, unread: Type.Integer({ minimum: 0, maximum: 1000 }) });

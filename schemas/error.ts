@@ -1,0 +1,52 @@
+import { type Static, Type } from '@sinclair/typebox';
+
+/**
+ * Every error that the service answers, over HTTP and over a socket: its stable name, the HTTP status, whether the
+ * same request may succeed later, and its sentence unless a closer one is given.
+ */
+export const ERRORS = {
+  bad_request: { status: 400, retryable: false, message: 'bad request' },
+  username_required: { status: 400, retryable: false, message: 'username is required' },
+  password_required: { status: 400, retryable: false, message: 'password is required' },
+  username_invalid: { status: 400, retryable: false, message: 'username is not usable' },
+  password_too_long: { status: 400, retryable: false, message: 'password must be at most 72 bytes' },
+  content_required: { status: 400, retryable: false, message: 'content is required' },
+  content_invalid: {
+    status: 400,
+    retryable: false,
+    message: 'content has a character that cannot be stored',
+  },
+  content_too_long: { status: 400, retryable: false, message: 'content is too long' },
+  invalid_to_user_id: { status: 400, retryable: false, message: 'invalid to_user_id' },
+  invalid_position: { status: 400, retryable: false, message: 'seq is past what was given' },
+  unsupported_type: { status: 400, retryable: false, message: 'unsupported message type' },
+  missing_token: { status: 401, retryable: false, message: 'missing token' },
+  unauthorized: { status: 401, retryable: false, message: 'unauthorized' },
+  origin_refused: { status: 403, retryable: false, message: 'origin is not allowed' },
+  not_found: { status: 404, retryable: false, message: 'not found' },
+  user_not_found: { status: 404, retryable: false, message: 'target user not found' },
+  conversation_not_found: { status: 404, retryable: false, message: 'conversation not found' },
+  method_not_allowed: { status: 405, retryable: false, message: 'method not allowed' },
+  request_timeout: { status: 408, retryable: true, message: 'request took too long to arrive' },
+  username_taken: { status: 409, retryable: false, message: 'username is already taken' },
+  payload_too_large: { status: 413, retryable: false, message: 'body is too large' },
+  uri_too_long: { status: 414, retryable: false, message: 'address is too long' },
+  unsupported_media_type: { status: 415, retryable: false, message: 'content type must be application/json' },
+  upgrade_required: { status: 426, retryable: false, message: 'this address speaks WebSocket' },
+  too_many_requests: { status: 429, retryable: true, message: 'too many requests, try again later' },
+  headers_too_large: { status: 431, retryable: false, message: 'headers are too large' },
+  internal: { status: 500, retryable: true, message: 'internal error' },
+  overloaded: { status: 503, retryable: true, message: 'too busy, try again later' },
+  unavailable: { status: 503, retryable: true, message: 'the message cannot be stored now, try again' },
+  outcome_unknown: {
+    status: 503,
+    retryable: true,
+    message: 'the message may have been stored; send it again with the same id',
+  },
+} as const satisfies Record<string, { status: number; retryable: boolean; message: string }>;
+
+export type ErrorCode = keyof typeof ERRORS;
+
+/** The stable name of an error, as `error` over HTTP and as `code` in a frame. */
+export const ErrorCode = Type.String({ maxLength: 40, description: 'stable name of the error' });
+export type ErrorCodeField = Static<typeof ErrorCode>;

@@ -1,0 +1,138 @@
+import { type Static, type TSchema, Type } from '@sinclair/typebox';
+import { ClientId, Content, Id, Seq, Timestamp } from './common.js';
+import { ErrorCode } from './error.js';
+import { LIMITS } from './limits.js';
+
+// The rules behind each frame are in PROTOCOL.md. A frame is one schema here, one handler in routes/ws (if a client
+// sends it) and one row in one of the four tables below; the tables' types make a missing one fail to compile.
+
+const frame = <T extends string, P extends Record<string, TSchema>>(type: T, properties: P) =>
+  Type.Object({ type: Type.Literal(type), ...properties });
+
+const text = (maxLength: number) => Type.String({ maxLength });
+const Correlation = Type.Optional(ClientId);
+const UserIds = Type.Array(Id, { maxItems: 100_000 });
+
+/** A row of `offline_list`, as the reference sends it. */
+export const OfflineRow = Type.Object({
+  msg_id: Id,
+  to_user_id: Id,
+  from_user_id: Id,
+  content: Content,
+  created_at: Timestamp,
+});
+
+/** Plain protocol, client to server. `chat` is checked by hand past its types, since the reference fixes those texts. */
+export const plainClient = {
+  chat: frame('chat', {
+    to_user_id: Type.Optional(Type.Union([Type.Integer(), Type.Null()])),
+    content: Type.Optional(Type.Union([Content, Type.Null()])),
+  }),
+  get_online_list: frame('get_online_list', {}),
+  get_offline: frame('get_offline', {}),
+};
+
+/** Plain protocol, server to client. */
+export const plainServer = {
+  chat: frame('chat', { to_user_id: Id, from_user_id: Id, content: Content }),
+  online_list: frame('online_list', { data: UserIds }),
+  offline_list: frame('offline_list', { data: Type.Array(OfflineRow, { maxItems: 1000 }) }),
+  error: frame('error', { content: text(1000) }),
+};
+
+/** Extended protocol (`chat.v2`), client to server. */
+export const extendedClient = {
+  sync: frame('sync', {
+    id: Correlation,
+    epoch: Type.Optional(text(200)),
+    positions: Type.Array(Type.Object({ conversation_id: Id, seq: Seq }), { maxItems: LIMITS.syncPositions }),
+    more: Type.Optional(Type.Boolean()),
+  }),
+  chat: frame('chat', {
+    id: Correlation,
+    to_user_id: Type.Optional(Id),
+    conversation_id: Type.Optional(Id),
+    content: Content,
+  }),
+  ack: frame('ack', { id: Correlation, conversation_id: Id, seq: Seq }),
+  read: frame('read', { id: Correlation, conversation_id: Id, seq: Seq }),
+  typing: frame('typing', { id: Correlation, conversation_id: Id }),
+  presence: frame('presence', {
+    id: Correlation,
+    user_ids: Type.Array(Id, { maxItems: LIMITS.watchedUsers }),
+  }),
+  token: frame('token', { id: Correlation, token: text(4096) }),
+  ping: frame('ping', { id: Correlation }),
+};
+
+/** Extended protocol, server to client. */
+export const extendedServer = {
+  welcome: frame('welcome', {
+    user_id: Id,
+    username: text(256),
+    instance_id: text(200),
+    epoch: text(200),
+    server_time: Timestamp,
+    token_expires_at: Timestamp,
+    heartbeat_seconds: Type.Integer({ minimum: 1, maximum: 3600 }),
+    limits: Type.Object({
+      frame_bytes: Id,
+      content_bytes: Id,
+      unconfirmed_messages: Id,
+      unconfirmed_bytes: Id,
+      sync_positions: Id,
+      watched_users: Id,
+    }),
+  }),
+  synced: frame('synced', { id: Correlation }),
+  /** Without `conversation_id`: everything held is of another epoch. With: of that conversation, and its position is now `seq`. */
+  reset: frame('reset', { id: Correlation, conversation_id: Type.Optional(Id), seq: Type.Optional(Seq) }),
+  sent: frame('sent', {
+    id: ClientId,
+    conversation_id: Id,
+    to_user_id: Id,
+    msg_id: Id,
+    seq: Id,
+    created_at: Timestamp,
+  }),
+  chat: frame('chat', {
+    conversation_id: Id,
+    msg_id: Id,
+    seq: Id,
+    from_user_id: Id,
+    to_user_id: Id,
+    content: Content,
+    created_at: Timestamp,
+    /** The sender's own id; only in frames that go back to the sender. */
+    id: Type.Optional(text(65)),
+  }),
+  receipt: frame('receipt', { conversation_id: Id, user_id: Id, delivered_seq: Seq, read_seq: Seq }),
+  typing: frame('typing', { conversation_id: Id, user_id: Id }),
+  presence: frame('presence', {
+    id: Correlation,
+    users: Type.Array(
+      Type.Object({
+        user_id: Id,
+        online: Type.Boolean(),
+        last_seen_at: Type.Union([Timestamp, Type.Null()]),
+      }),
+      { maxItems: LIMITS.watchedUsers },
+    ),
+  }),
+  token: frame('token', { id: Correlation, token_expires_at: Timestamp }),
+  pong: frame('pong', { id: Correlation }),
+  error: frame('error', {
+    id: Correlation,
+    code: ErrorCode,
+    content: text(1000),
+    retryable: Type.Boolean(),
+  }),
+};
+
+type Frames<T extends Record<string, TSchema>> = { [K in keyof T]: Static<T[K]> };
+export type PlainClient = Frames<typeof plainClient>;
+export type PlainServer = Frames<typeof plainServer>;
+export type ExtendedClient = Frames<typeof extendedClient>;
+export type ExtendedServer = Frames<typeof extendedServer>;
+export type PlainFrame = PlainServer[keyof PlainServer];
+export type ExtendedFrame = ExtendedServer[keyof ExtendedServer];

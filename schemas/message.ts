@@ -1,0 +1,44 @@
+import { type Static, Type } from '@sinclair/typebox';
+import { ClientId, Content, Id, Seq, Timestamp } from './common.js';
+
+/** A stored message, as history answers it. `id` is the sender's own, there only for the sender. */
+export const Message = Type.Object({
+  conversation_id: Id,
+  msg_id: Id,
+  seq: Id,
+  from_user_id: Id,
+  to_user_id: Id,
+  content: Content,
+  created_at: Timestamp,
+  id: Type.Optional(Type.String({ maxLength: 65 })),
+});
+export type Message = Static<typeof Message>;
+
+/** Body of `POST /api/messages`: to a user or into a conversation, one of the two. */
+export const SendBody = Type.Object({
+  id: Type.Optional(ClientId),
+  to_user_id: Type.Optional(Id),
+  conversation_id: Type.Optional(Id),
+  content: Content,
+});
+export const Sent = Type.Object({
+  id: Type.String({ maxLength: 65 }),
+  conversation_id: Id,
+  to_user_id: Id,
+  msg_id: Id,
+  seq: Id,
+  created_at: Timestamp,
+});
+export type Sent = Static<typeof Sent>;
+
+/** A page of history: messages with `seq` below `before`, or above `after`; the newest where neither is given. */
+export const HistoryQuery = Type.Object({
+  before: Type.Optional(Id),
+  after: Type.Optional(Seq),
+  limit: Type.Optional(Type.Integer({ minimum: 1, maximum: 200, default: 50 })),
+});
+/** Oldest first. `has_more`: whether the asked direction goes on past this page. */
+export const History = Type.Object({
+  messages: Type.Array(Message, { maxItems: 200 }),
+  has_more: Type.Boolean(),
+});
