@@ -1,7 +1,6 @@
 import { type TypeBoxTypeProvider, TypeBoxValidatorCompiler } from '@fastify/type-provider-typebox';
 import Fastify, { type FastifyInstance } from 'fastify';
 import auth from './plugins/auth.js';
-import type { MemoryBroker } from './plugins/bus.js';
 import config, { type Settings } from './plugins/config.js';
 import conversations from './plugins/conversations.js';
 import db from './plugins/db.js';
@@ -28,12 +27,13 @@ const KEEP_ALIVE_MS = 75_000;
 /**
  * Builds an instance of the service, ready to listen. The only place that does: server, tests and benches alike.
  * @param settings from `loadConfig`
- * @param overrides broker: an in-process bus that several instances of one process share
+ * @param overrides beside: another instance of this process, to share what can't be opened twice (the embedded database) or
+ *   reached from outside (the in-process bus)
  * @throws Error with a sentence for people if the database or Redis can't be used
  */
 export async function buildApp(
   settings: Settings,
-  overrides: { broker?: MemoryBroker } = {},
+  overrides: { beside?: FastifyInstance } = {},
 ): Promise<FastifyInstance> {
   const app = Fastify({
     logger: {
@@ -70,8 +70,8 @@ export async function buildApp(
   await app.register(config, { config: settings });
   await app.register(errors);
   await app.register(json);
-  await app.register(db);
-  await app.register(redis, { broker: overrides.broker });
+  await app.register(db, overrides);
+  await app.register(redis, overrides);
   await app.register(auth);
   await app.register(messages);
   await app.register(hub);

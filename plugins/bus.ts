@@ -43,7 +43,7 @@ export class MemoryBus implements Bus {
 
   constructor(
     readonly replica: string,
-    private readonly broker: MemoryBroker,
+    readonly broker: MemoryBroker,
   ) {}
 
   async owners(users: readonly number[]): Promise<(Owner | undefined)[]> {

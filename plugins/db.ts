@@ -1,4 +1,5 @@
 import { setTimeout as sleep } from 'node:timers/promises';
+import type { FastifyInstance } from 'fastify';
 import fp from 'fastify-plugin';
 import postgres from 'postgres';
 import { epochOf } from '../sql/epoch.js';
@@ -100,9 +101,13 @@ export async function within<T>(query: Promise<T>): Promise<T> {
  * Opens the database: the embedded one, or the PostgreSQL at `DB_URL`, which is waited for. Migrates it, and decorates the
  * instance with it.
  */
-export default fp(
-  async (app) => {
+export default fp<{ beside?: FastifyInstance | undefined }>(
+  async (app, { beside }) => {
     const { config, log } = app;
+    if (beside !== undefined && config.embedded) {
+      app.decorate('db', { ...beside.db });
+      return;
+    }
     let embedded: Embedded | undefined;
     let open: (max: number, connection?: Record<string, string | number>) => Pool;
     if (config.embedded) {

@@ -1,6 +1,6 @@
 import { randomBytes } from 'node:crypto';
 import { setTimeout as sleep } from 'node:timers/promises';
-import type { FastifyBaseLogger } from 'fastify';
+import type { FastifyBaseLogger, FastifyInstance } from 'fastify';
 import fp from 'fastify-plugin';
 import { createClient, createCluster } from 'redis';
 import { type Bus, MemoryBroker, MemoryBus, type Owner } from './bus.js';
@@ -266,13 +266,14 @@ export class RedisBus implements Bus {
 const BEAT = 'beat';
 
 /** Opens the bus: Redis at `REDIS_ADDR`, which is waited for, or the one inside this process. */
-export default fp<{ broker?: MemoryBroker | undefined }>(
-  async (app, { broker = new MemoryBroker() }) => {
+export default fp<{ beside?: FastifyInstance | undefined }>(
+  async (app, { beside }) => {
     const { config, log } = app;
     // Readable in Redis, and different at every boot.
     const replica = `${config.INSTANCE_ID}.${randomBytes(6).toString('base64url')}`;
     let bus: Bus;
-    if (config.redisNodes.length === 0) bus = new MemoryBus(replica, broker);
+    if (config.redisNodes.length === 0)
+      bus = new MemoryBus(replica, beside?.bus instanceof MemoryBus ? beside.bus.broker : new MemoryBroker());
     else {
       const redis = new RedisBus(replica, {
         nodes: config.redisNodes,
