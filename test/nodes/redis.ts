@@ -89,7 +89,7 @@ export interface RedisCluster {
   readonly addrs: string[];
   /** The address of the master that all nodes agree on for this slot. */
   masterOf(slot: number): Promise<string>;
-  /** Swaps the slot's master for its replica, as an operator would; true to its word when it resolves. */
+  /** Swaps the slot's master for its replica, as an operator would, and waits until all nodes know. */
   failover(slot?: number): Promise<{ from: string; to: string }>;
   stop(): Promise<void>;
 }
