@@ -20,7 +20,8 @@ const wait = 15_000;
 
 // The same two accounts each time, with passwords that only those know who know the service's secret.
 const secret = process.env.JWT_SECRET || randomBytes(32).toString('hex');
-const derive = (purpose) => createHmac('sha256', secret).update(`smoke ${purpose}`).digest('hex').slice(0, 32);
+const derive = (purpose) =>
+  createHmac('sha256', secret).update(`smoke ${purpose}`).digest('hex').slice(0, 32);
 const people = ['a', 'b'].map((name) => ({
   username: `smoke-${derive(`name ${name}`).slice(0, 12)}`,
   password: derive(`password ${name}`),
@@ -34,7 +35,11 @@ function post(path, body) {
       new URL(path, base),
       {
         method: 'POST',
-        headers: { ...headers, 'Content-Type': 'application/json', 'Content-Length': Buffer.byteLength(text) },
+        headers: {
+          ...headers,
+          'Content-Type': 'application/json',
+          'Content-Length': Buffer.byteLength(text),
+        },
         ...tls,
         timeout: wait,
       },

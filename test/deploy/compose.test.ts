@@ -19,7 +19,7 @@ async function project(t: Tap): Promise<string> {
 type Tap = { testdir(): string };
 
 /** No setting of this machine's takes part. */
-const bare = { PATH: process.env['PATH'], HOME: '/nonexistent' };
+const bare = { PATH: process.env.PATH, HOME: '/nonexistent' };
 const config = (folder: string, env: NodeJS.ProcessEnv = {}, args: string[] = []) =>
   execute(compose, [...args, 'config'], { cwd: folder, env: { ...bare, ...env } }).then(
     ({ stdout }) => ({ code: 0, stdout, stderr: '' }),
@@ -126,7 +126,7 @@ t.test('the files keep to the Compose Specification, and a misspelt key would no
   }
   const [file = {}] = await yaml(defaults(await read('compose.yaml')));
   const redis: Table = tableAt(file, 'services.redis');
-  redis['mem_limits'] = '1g';
+  redis.mem_limits = '1g';
   t.match(await checkCompose(file), ['/services/redis must NOT have additional properties']);
 });
 

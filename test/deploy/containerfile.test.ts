@@ -39,12 +39,16 @@ t.test('it has the stages that the scripts name, and the server is the default',
   );
 });
 
-t.test('every instruction is known, and every line that runs something is an exec form or a plain RUN', async (t) => {
-  const known = 'ARG FROM WORKDIR COPY RUN USER EXPOSE STOPSIGNAL HEALTHCHECK ENTRYPOINT LABEL ENV VOLUME'.split(' ');
-  for (const instruction of await parseContainerfile(await read('Containerfile'))) {
-    t.ok(known.includes(instruction.getKeyword()), instruction.getKeyword());
-  }
-});
+t.test(
+  'every instruction is known, and every line that runs something is an exec form or a plain RUN',
+  async (t) => {
+    const known =
+      'ARG FROM WORKDIR COPY RUN USER EXPOSE STOPSIGNAL HEALTHCHECK ENTRYPOINT LABEL ENV VOLUME'.split(' ');
+    for (const instruction of await parseContainerfile(await read('Containerfile'))) {
+      t.ok(known.includes(instruction.getKeyword()), instruction.getKeyword());
+    }
+  },
+);
 
 t.test('what runs is what the lock file says, without development packages or install scripts', async (t) => {
   const found = await stages();
@@ -60,7 +64,9 @@ t.test('what runs is what the lock file says, without development packages or in
 t.test('neither image runs as root, and each process is the first one and gets the signals', async (t) => {
   const found = await stages();
   t.strictSame(all(found.get('server'), 'USER'), ['1000:1000']);
-  t.strictSame(all(found.get('server'), 'ENTRYPOINT'), ['["node", "--enable-source-maps", "dist/server.js"]']);
+  t.strictSame(all(found.get('server'), 'ENTRYPOINT'), [
+    '["node", "--enable-source-maps", "dist/server.js"]',
+  ]);
   t.strictSame(all(found.get('server'), 'STOPSIGNAL'), ['SIGTERM']);
   t.strictSame(all(found.get('web'), 'USER'), ['101:101']);
   t.strictSame(all(found.get('web'), 'ENTRYPOINT'), ['["nginx", "-g", "daemon off;"]']);

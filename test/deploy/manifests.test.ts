@@ -3,13 +3,13 @@ import t from 'tap';
 import { at, checkManifests, listAt, manifests, read, type Table, tableAt } from './validators.js';
 
 const named = (objects: Table[], kind: string, name: string) => {
-  const found = objects.find((object) => object['kind'] === kind && at(object, 'metadata.name') === name);
+  const found = objects.find((object) => object.kind === kind && at(object, 'metadata.name') === name);
   if (!found) throw new Error(`there is no ${kind} ${name}`);
   return found;
 };
 const pods = (objects: Table[]) =>
   objects
-    .filter((object) => object['kind'] === 'Deployment')
+    .filter((object) => object.kind === 'Deployment')
     .map((object) => ({
       name: String(at(object, 'metadata.name')),
       pod: tableAt(object, 'spec.template.spec'),
@@ -44,7 +44,9 @@ t.test('every pod passes the restricted Pod Security Standard', async (t) => {
   const objects = await manifests('deploy/k3s');
   t.equal(
     at(named(objects, 'Namespace', 'chat-server'), 'metadata.labels')?.valueOf() !== undefined &&
-      tableAt(named(objects, 'Namespace', 'chat-server'), 'metadata.labels')['pod-security.kubernetes.io/enforce'],
+      tableAt(named(objects, 'Namespace', 'chat-server'), 'metadata.labels')[
+        'pod-security.kubernetes.io/enforce'
+      ],
     'restricted',
   );
   for (const { name, pod, containers } of pods(objects)) {
@@ -67,7 +69,7 @@ t.test('every pod passes the restricted Pod Security Standard', async (t) => {
       // Not part of the standard, but ours.
       t.equal(at(container, 'securityContext.readOnlyRootFilesystem'), true, name);
     }
-    t.equal(pod['automountServiceAccountToken'], false, name);
+    t.equal(pod.automountServiceAccountToken, false, name);
   }
 });
 
@@ -103,8 +105,8 @@ t.test('a server is given the time to close its sockets, and hears of nothing ne
   const [command, pause] = listAt(server, `${container}.lifecycle.preStop.exec.command`);
   t.equal(command, 'sleep');
   const grace = Number(at(server, 'spec.template.spec.terminationGracePeriodSeconds'));
-  t.ok(grace > Number(pause) + Number(config['SHUTDOWN_SECONDS']), 'SIGKILL comes after the server ends itself');
-  t.ok(Number(config['SHUTDOWN_SECONDS']) > Number(config['DRAIN_SECONDS']));
+  t.ok(grace > Number(pause) + Number(config.SHUTDOWN_SECONDS), 'SIGKILL comes after the server ends itself');
+  t.ok(Number(config.SHUTDOWN_SECONDS) > Number(config.DRAIN_SECONDS));
   t.equal(at(server, 'spec.replicas'), 2);
   t.strictSame(at(server, 'spec.strategy.rollingUpdate'), { maxSurge: 1, maxUnavailable: 0 });
   t.equal(at(server, `${container}.startupProbe.httpGet.path`), '/healthz');
@@ -148,9 +150,12 @@ t.test('every selector finds its pods, and every policy port is a port of theirs
     t.ok(portsOf(at(service, 'spec.selector.app')).includes(at(service, 'spec.ports.0.targetPort')));
   }
   for (const policy of objects.filter(({ kind }) => kind === 'NetworkPolicy')) {
-    const apps = at(policy, 'spec.podSelector.matchLabels.app') ?? at(policy, 'spec.podSelector.matchExpressions.0.values');
+    const apps =
+      at(policy, 'spec.podSelector.matchLabels.app') ??
+      at(policy, 'spec.podSelector.matchExpressions.0.values');
     const port = at(policy, 'spec.ingress.0.ports.0.port');
-    for (const app of [apps ?? []].flat()) t.ok(portsOf(app).includes(port ?? portsOf(app)[0]), `${app} ${port}`);
+    for (const app of [apps ?? []].flat())
+      t.ok(portsOf(app).includes(port ?? portsOf(app)[0]), `${app} ${port}`);
   }
 });
 

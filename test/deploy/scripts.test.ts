@@ -46,7 +46,9 @@ async function server(t: { testdir(): string }, installed: string[], state: Part
   const load = async (): Promise<State> => JSON.parse(await readFile(stateFile, 'utf8'));
   const store = (value: object) => writeFile(stateFile, JSON.stringify(value));
   await store({ uid: 0, fail: '', kubectl, deployments: {}, containers: [], next: 1, ...state });
-  await execute(process.execPath, [join(home, 'stand-in.mjs'), 'id', 'curl', 'sudo', ...installed], { env: base });
+  await execute(process.execPath, [join(home, 'stand-in.mjs'), 'id', 'curl', 'sudo', ...installed], {
+    env: base,
+  });
 
   async function run(script: string, env: NodeJS.ProcessEnv = {}, args: string[] = []) {
     await writeFile(join(home, 'calls'), '');
@@ -97,37 +99,43 @@ t.test('shellcheck has nothing to say about any script', async (t) => {
   t.equal(result.stdout, '');
 });
 
-t.test('k3s-deploy.sh on a fresh server installs what is missing, builds, and makes strong secrets', async (t) => {
-  const { run } = await server(t, []);
-  const { code, out, lines, calls, state } = await run('k3s-deploy.sh');
-  t.equal(code, 0, out);
-  t.equal(count(lines, 'https://get.k3s.io'), 1);
-  t.equal(count(lines, 'https://get.docker.com'), 1);
-  const builds = lines.filter((line) => line.startsWith('docker build'));
-  t.match(builds, [
-    /--target server -t docker\.io\/library\/chat-server:local-\d{14} \.$/,
-    /--target web -t docker\.io\/library\/chat-server-web:local-\d{14} \.$/,
-  ]);
-  t.match(String(state['imported']), /chat-server:local-\d{14} \S+chat-server-web:local-\d{14}$/);
+t.test(
+  'k3s-deploy.sh on a fresh server installs what is missing, builds, and makes strong secrets',
+  async (t) => {
+    const { run } = await server(t, []);
+    const { code, out, lines, calls, state } = await run('k3s-deploy.sh');
+    t.equal(code, 0, out);
+    t.equal(count(lines, 'https://get.k3s.io'), 1);
+    t.equal(count(lines, 'https://get.docker.com'), 1);
+    const builds = lines.filter((line) => line.startsWith('docker build'));
+    t.match(builds, [
+      /--target server -t docker\.io\/library\/chat-server:local-\d{14} \.$/,
+      /--target web -t docker\.io\/library\/chat-server-web:local-\d{14} \.$/,
+    ]);
+    t.match(String(state.imported), /chat-server:local-\d{14} \S+chat-server-web:local-\d{14}$/);
 
-  t.match(decode(state.secret?.['jwt-secret']), /^[0-9a-f]{64}$/);
-  const password = decode(state.secret?.['postgres-password']);
-  t.match(password, /^[0-9a-f]{64}$/);
-  t.equal(decode(state.secret?.['db-url']), `postgres://postgres:${password}@postgres:5432/chatdb`);
-  t.notOk(
-    calls.some(({ args }) => args.join(' ').includes(password)),
-    'no secret is in an argument, where every user of the machine could read it',
-  );
-  t.notOk(out.includes(password), 'nor in what is printed');
+    t.match(decode(state.secret?.['jwt-secret']), /^[0-9a-f]{64}$/);
+    const password = decode(state.secret?.['postgres-password']);
+    t.match(password, /^[0-9a-f]{64}$/);
+    t.equal(decode(state.secret?.['db-url']), `postgres://postgres:${password}@postgres:5432/chatdb`);
+    t.notOk(
+      calls.some(({ args }) => args.join(' ').includes(password)),
+      'no secret is in an argument, where every user of the machine could read it',
+    );
+    t.notOk(out.includes(password), 'nor in what is printed');
 
-  const waited = lines.filter((line) => line.includes('rollout status')).map((line) => line.split(' ')[6]);
-  t.strictSame(
-    waited,
-    ['postgres', 'redis', 'chat-server', 'chat-web'].map((name) => `deployment/${name}`),
-  );
-  t.match(lines.find((line) => line.includes('smoke.mjs')), / node smoke\.mjs http:\/\/traefik\.kube-system\.svc\.cluster\.local$/);
-  t.match(out, /The service is running:\n {2}http:\/\/<address of this machine>\//);
-});
+    const waited = lines.filter((line) => line.includes('rollout status')).map((line) => line.split(' ')[6]);
+    t.strictSame(
+      waited,
+      ['postgres', 'redis', 'chat-server', 'chat-web'].map((name) => `deployment/${name}`),
+    );
+    t.match(
+      lines.find((line) => line.includes('smoke.mjs')),
+      / node smoke\.mjs http:\/\/traefik\.kube-system\.svc\.cluster\.local$/,
+    );
+    t.match(out, /The service is running:\n {2}http:\/\/<address of this machine>\//);
+  },
+);
 
 t.test('k3s-deploy.sh run again keeps the Secret, installs nothing, and rolls to a new image', async (t) => {
   const { run } = await server(t, []);
@@ -148,8 +156,8 @@ t.test('k3s-deploy.sh takes IMAGE from a registry, without Docker', async (t) =>
   const { code, out, lines, state } = await run('k3s-deploy.sh', env);
   t.equal(code, 0, out);
   t.equal(count(lines, 'docker'), 0);
-  t.match(state['applied'], /image: ghcr\.io\/me\/chat-server:1\.2\n/);
-  t.match(state['applied'], /image: ghcr\.io\/me\/chat-server-web:1\.2\n/);
+  t.match(state.applied, /image: ghcr\.io\/me\/chat-server:1\.2\n/);
+  t.match(state.applied, /image: ghcr\.io\/me\/chat-server-web:1\.2\n/);
   t.equal(decode(state.secret?.['jwt-secret']), 'mine');
   t.equal(decode(state.secret?.['db-url']), 'postgres://postgres:also-mine@postgres:5432/chatdb');
 
@@ -159,7 +167,7 @@ t.test('k3s-deploy.sh takes IMAGE from a registry, without Docker', async (t) =>
   const digest = `ghcr.io/me/chat-server@sha256:${'0'.repeat(64)}`;
   t.match((await run('k3s-deploy.sh', { IMAGE: digest })).out, /WEB_IMAGE has to be given too/);
   const both = await run('k3s-deploy.sh', { IMAGE: digest, WEB_IMAGE: 'ghcr.io/me/web:1' });
-  t.ok(String(both.state['applied']).includes(`image: ${digest}\n`));
+  t.ok(String(both.state.applied).includes(`image: ${digest}\n`));
 });
 
 t.test('k3s-deploy.sh imports an archive that was sent along', async (t) => {
@@ -170,7 +178,7 @@ t.test('k3s-deploy.sh imports an archive that was sent along', async (t) => {
   const env = { IMAGE: 'chat-server:abc', IMAGE_ARCHIVE: `${archive}.gz` };
   const { code, out, state } = await run('k3s-deploy.sh', env);
   t.equal(code, 0, out);
-  t.equal(state['imported'], 'both images');
+  t.equal(state.imported, 'both images');
 });
 
 t.test('k3s-deploy.sh --dry-run changes nothing, on a fresh server and on one that runs', async (t) => {
@@ -182,7 +190,9 @@ t.test('k3s-deploy.sh --dry-run changes nothing, on a fresh server and on one th
   t.notOk(existsSync(join(home, 'bin/k3s')));
 
   await run('k3s-deploy.sh');
-  const running = await run('k3s-deploy.sh', { DOMAIN: 'chat.example.org', ACME_EMAIL: 'me@example.org' }, ['--dry-run']);
+  const running = await run('k3s-deploy.sh', { DOMAIN: 'chat.example.org', ACME_EMAIL: 'me@example.org' }, [
+    '--dry-run',
+  ]);
   t.equal(running.code, 0, running.out);
   t.strictSame(changes(running.lines), []);
   t.match(running.out, /would wait for postgres, redis, chat-server and chat-web, and run the smoke test/);
@@ -214,7 +224,8 @@ t.test('k3s-deploy.sh that broke off in the middle is simply run again', async (
     await set({ fail });
     const broken = await run('k3s-deploy.sh');
     t.not(broken.code, 0, fail);
-    if (fail === 'rollout') t.match(broken.out, /This was the first start, so there is nothing to go back to/);
+    if (fail === 'rollout')
+      t.match(broken.out, /This was the first start, so there is nothing to go back to/);
   }
   const before = (await run('k3s-deploy.sh', {}, ['--dry-run'])).state.secret;
   t.ok(before?.['jwt-secret'], 'the Secret of the run that failed later');
@@ -245,54 +256,73 @@ t.test('k3s-deploy.sh takes the place of the reference', async (t) => {
   const applied = lines.findIndex((line) => line.endsWith('manifests.yaml') && line.includes('apply'));
   t.ok(stopped >= 0 && stopped < gone && gone < applied, 'it has stopped before ours starts');
   t.strictSame(state.secret, reference.secret, 'the same secret: tokens stay valid');
-  t.match(state['applied'], /image: postgres:15-alpine\n/, 'the same PostgreSQL on the same files');
+  t.match(state.applied, /image: postgres:15-alpine\n/, 'the same PostgreSQL on the same files');
 
-  await set({ secret: { ...reference.secret, 'jwt-secret': Buffer.from('chat_server_dev_jwt_secret').toString('base64') } });
+  await set({
+    secret: {
+      ...reference.secret,
+      'jwt-secret': Buffer.from('chat_server_dev_jwt_secret').toString('base64'),
+    },
+  });
   const known = await run('k3s-deploy.sh', { IMAGE: 'chat-server:new' });
   t.match(known.out, /published default/);
   t.match(decode(known.state.secret?.['jwt-secret']), /^[0-9a-f]{64}$/);
   t.equal(known.state.secret?.['postgres-password'], 'x');
 });
 
-t.test('k3s-deploy.sh with DOMAIN asks for a certificate and leads the smoke test to that name', async (t) => {
-  const { run, set } = await server(t, ['k3s']);
-  t.match((await run('k3s-deploy.sh', { IMAGE: 'a:1', DOMAIN: 'chat.example.org' })).out, /DOMAIN needs ACME_EMAIL/);
-  const env = { IMAGE: 'chat-server:1', DOMAIN: 'chat.example.org', ACME_EMAIL: 'me@example.org' };
-  const { code, out, lines, state } = await run('k3s-deploy.sh', env);
-  t.equal(code, 0, out);
-  const ingress = (await yaml(String(state['applied']))).find((object) => object['kind'] === 'Ingress');
-  t.equal(at(ingress, 'spec.rules.0.host'), 'chat.example.org');
-  t.match(at(ingress, 'metadata.annotations'), {
-    'traefik.ingress.kubernetes.io/router.tls.certresolver': 'letsencrypt',
-  });
-  const [config = {}] = await yaml(String(state['traefikConfig']));
-  const [values = {}]: Table[] = await yaml(String(at(config, 'spec.valuesContent')));
-  t.equal(at(values, 'service.spec.externalTrafficPolicy'), 'Local');
-  t.ok(
-    listAt(values, 'additionalArguments').includes('--certificatesresolvers.letsencrypt.acme.email=me@example.org'),
-  );
-  t.match(lines.find((line) => line.includes('smoke.mjs')), /https:\/\/traefik\.kube-system\.svc\.cluster\.local chat\.example\.org$/);
-  t.match(out, /https:\/\/chat\.example\.org\//);
+t.test(
+  'k3s-deploy.sh with DOMAIN asks for a certificate and leads the smoke test to that name',
+  async (t) => {
+    const { run, set } = await server(t, ['k3s']);
+    t.match(
+      (await run('k3s-deploy.sh', { IMAGE: 'a:1', DOMAIN: 'chat.example.org' })).out,
+      /DOMAIN needs ACME_EMAIL/,
+    );
+    const env = { IMAGE: 'chat-server:1', DOMAIN: 'chat.example.org', ACME_EMAIL: 'me@example.org' };
+    const { code, out, lines, state } = await run('k3s-deploy.sh', env);
+    t.equal(code, 0, out);
+    const ingress = (await yaml(String(state.applied))).find((object) => object.kind === 'Ingress');
+    t.equal(at(ingress, 'spec.rules.0.host'), 'chat.example.org');
+    t.match(at(ingress, 'metadata.annotations'), {
+      'traefik.ingress.kubernetes.io/router.tls.certresolver': 'letsencrypt',
+    });
+    const [config = {}] = await yaml(String(state.traefikConfig));
+    const [values = {}]: Table[] = await yaml(String(at(config, 'spec.valuesContent')));
+    t.equal(at(values, 'service.spec.externalTrafficPolicy'), 'Local');
+    t.ok(
+      listAt(values, 'additionalArguments').includes(
+        '--certificatesresolvers.letsencrypt.acme.email=me@example.org',
+      ),
+    );
+    t.match(
+      lines.find((line) => line.includes('smoke.mjs')),
+      /https:\/\/traefik\.kube-system\.svc\.cluster\.local chat\.example\.org$/,
+    );
+    t.match(out, /https:\/\/chat\.example\.org\//);
 
-  // Somebody else's settings of the ingress controller are not ours to replace.
-  await set({ traefik: 'traefik/' });
-  const foreign = await run('k3s-deploy.sh', env);
-  t.equal(count(foreign.lines, 'traefik.yaml'), 0);
-  t.match(foreign.out, /it is left as it is/);
-});
+    // Somebody else's settings of the ingress controller are not ours to replace.
+    await set({ traefik: 'traefik/' });
+    const foreign = await run('k3s-deploy.sh', env);
+    t.equal(count(foreign.lines, 'traefik.yaml'), 0);
+    t.match(foreign.out, /it is left as it is/);
+  },
+);
 
 t.test('k3s-deploy.sh with autoscaling applies the overlay', async (t) => {
   const { run } = await server(t, ['k3s']);
   const { state } = await run('k3s-deploy.sh', { IMAGE: 'chat-server:1', OVERLAY: 'autoscale' });
-  t.match(state['applied'], /kind: HorizontalPodAutoscaler/);
-  t.match((await run('k3s-deploy.sh', { IMAGE: 'chat-server:1', OVERLAY: 'x' })).out, /there is no deploy\/k3s-x/);
+  t.match(state.applied, /kind: HorizontalPodAutoscaler/);
+  t.match(
+    (await run('k3s-deploy.sh', { IMAGE: 'chat-server:1', OVERLAY: 'x' })).out,
+    /there is no deploy\/k3s-x/,
+  );
 });
 
 t.test('an ordinary user becomes root through sudo, with a password from the environment', async (t) => {
   const { run } = await server(t, [], { uid: 1000 });
   const { code, out, lines, state } = await run('k3s-deploy.sh', { SUDO_PASSWORD: `it's "secret"` });
   t.equal(code, 0, out);
-  t.equal(state['typed'], `it's "secret"`);
+  t.equal(state.typed, `it's "secret"`);
   t.notOk(lines.some((line) => line.includes('secret"')));
   const bare = await server(t, [], { uid: 1000 });
   const { lines: asked } = await bare.run('k3s-deploy.sh');
@@ -328,9 +358,19 @@ t.test('compose-deploy.sh updates without a moment in which no server runs', asy
       ['c4', 'chat-server:2'],
     ],
   );
-  const steps = ['--scale server=4 server', 'exec c3 node smoke.mjs', 'stop c1', 'stop c2', 'kill -s HUP nginx', 'compose exec'];
+  const steps = [
+    '--scale server=4 server',
+    'exec c3 node smoke.mjs',
+    'stop c1',
+    'stop c2',
+    'kill -s HUP nginx',
+    'compose exec',
+  ];
   const places = steps.map((step) => lines.findIndex((line) => line.includes(step)));
-  t.ok(places.every((place, index) => place > (places[index - 1] ?? -1)), `${places}`);
+  t.ok(
+    places.every((place, index) => place > (places[index - 1] ?? -1)),
+    `${places}`,
+  );
   t.match(await readFile(join(project, '.env'), 'utf8'), /^SERVER_IMAGE=chat-server:2$/m);
 });
 
@@ -373,12 +413,18 @@ t.test('compose-deploy.sh --dry-run changes nothing', async (t) => {
   t.notOk(existsSync(join(project, '.env')));
 });
 
-t.test('compose-deploy.sh uses sudo for Docker when the user may not talk to it, and takes its settings along', async (t) => {
-  const { run } = await server(t, ['docker'], { uid: 1000 });
-  const { code, out, state } = await run('compose-deploy.sh', { IMAGE: 'chat-server:1', SUDO_PASSWORD: 'x' });
-  t.equal(code, 0, out);
-  t.strictSame(
-    state.containers.map(({ image }) => image),
-    ['chat-server:1', 'chat-server:1'],
-  );
-});
+t.test(
+  'compose-deploy.sh uses sudo for Docker when the user may not talk to it, and takes its settings along',
+  async (t) => {
+    const { run } = await server(t, ['docker'], { uid: 1000 });
+    const { code, out, state } = await run('compose-deploy.sh', {
+      IMAGE: 'chat-server:1',
+      SUDO_PASSWORD: 'x',
+    });
+    t.equal(code, 0, out);
+    t.strictSame(
+      state.containers.map(({ image }) => image),
+      ['chat-server:1', 'chat-server:1'],
+    );
+  },
+);

@@ -71,7 +71,9 @@ const programs = {
 };
 
 const images = (text) =>
-  Object.fromEntries([...text.matchAll(/image: ((?:\S*\/)?([\w-]+):\S+)/g)].map(([, image, key]) => [key, image]));
+  Object.fromEntries(
+    [...text.matchAll(/image: ((?:\S*\/)?([\w-]+):\S+)/g)].map(([, image, key]) => [key, image]),
+  );
 
 function kubectl() {
   const verb = args[1] === '-n' ? args.slice(3) : args.slice(1);
@@ -133,7 +135,12 @@ function docker() {
     const container = state.containers.find(({ id }) => id === args.at(-1));
     if (!container) finish(1);
     if (line.includes('Config.Image')) finish(0, `${container.image}\n`);
-    finish(0, state.fail === 'unhealthy' && container.image !== state.good ? 'exited unhealthy\n' : 'running healthy\n');
+    finish(
+      0,
+      state.fail === 'unhealthy' && container.image !== state.good
+        ? 'exited unhealthy\n'
+        : 'running healthy\n',
+    );
   }
   if (args[0] === 'exec' && state.fail === 'direct') finish(1, 'smoke test failed\n');
   if (args[0] === 'rm') state.containers = state.containers.filter(({ id }) => id !== args[1]);
@@ -152,7 +159,11 @@ function compose() {
   const scale = verb.find((arg) => arg.startsWith('server='));
   if (scale) add(Number(scale.slice('server='.length)));
   if (verb.join(' ') === 'ps -q server') finish(0, state.containers.map(({ id }) => `${id}\n`).join(''));
-  if (verb[0] === 'exec' && state.fail === 'smoke' && state.containers.some(({ image }) => image !== state.good)) {
+  if (
+    verb[0] === 'exec' &&
+    state.fail === 'smoke' &&
+    state.containers.some(({ image }) => image !== state.good)
+  ) {
     finish(1, 'smoke test failed\n');
   }
   finish();

