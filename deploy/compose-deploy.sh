@@ -96,6 +96,14 @@ setting() { # name, default: from .env, where Compose looks too
   printf %s "${value:-$2}"
 }
 
+tls=false
+case $(setting COMPOSE_FILE '') in *compose.tls.yaml*) tls=true ;; esac
+if $tls; then
+  # Made anew each time, so that a change of nginx.conf arrives there too.
+  write_tls() { sed -e 's/#tls //' -e '/#plain$/d' deploy/nginx.conf >deploy/nginx.tls.conf; }
+  change write_tls
+fi
+
 remember() { # image: for the next `docker compose up` and the next restart
   sed "s|^SERVER_IMAGE=.*|SERVER_IMAGE=$1|" .env >"$work/env"
   grep -q '^SERVER_IMAGE=' "$work/env" || printf 'SERVER_IMAGE=%s\n' "$1" >>"$work/env"
@@ -144,7 +152,7 @@ healthy() { # containers …
 smoke() {
   local address=http://nginx:8080
   # From inside, under a name that the certificate does not have.
-  grep -q '^ *listen 8443 ssl' deploy/nginx.conf && address=https://nginx:8443
+  if $tls; then address=https://nginx:8443; fi
   compose exec -T -e NODE_TLS_REJECT_UNAUTHORIZED=0 server node smoke.mjs "$address"
 }
 

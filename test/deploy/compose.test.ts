@@ -56,7 +56,7 @@ t.test('with secrets, docker-compose takes the file and its TLS overlay', async 
   t.equal(plain.stderr, '');
   const [file] = await yaml(plain.stdout);
   const services = tableAt(file, 'services');
-  t.strictSame(Object.keys(services).sort(), ['nginx', 'postgres', 'redis', 'server']);
+  t.strictSame(Object.keys(services).sort(), ['certbot', 'nginx', 'postgres', 'redis', 'server']);
 
   // Nginx alone is published.
   const published = Object.entries(services).filter(([, service]) => at(service, 'ports'));
@@ -72,7 +72,9 @@ t.test('with secrets, docker-compose takes the file and its TLS overlay', async 
   const healthy = { condition: 'service_healthy' };
   t.strictSame(at(services, 'server.depends_on'), { postgres: healthy, redis: healthy });
   t.strictSame(at(services, 'nginx.depends_on'), { server: healthy });
+  t.strictSame(at(services, 'certbot.profiles'), ['tls'], 'which is not started with the rest');
   for (const [name, service] of Object.entries(services)) {
+    if (name === 'certbot') continue;
     t.equal(at(service, 'restart'), 'unless-stopped', name);
     t.ok(at(service, 'mem_limit'), `${name} has a memory limit`);
     t.strictSame(at(service, 'logging.options'), { 'max-file': '5', 'max-size': '10m' }, name);
