@@ -11,7 +11,7 @@ import { at, here, listAt, root, type Table, yaml } from './validators.js';
 
 /** All that a script may use on a bare server, besides what it installs. */
 const tools =
-  'awk base64 basename bash cat chmod cp date dirname env grep gunzip gzip ln mkdir mktemp mv node od rm sed sh sleep tail tr uname'.split(
+  'awk base64 basename bash cat chmod cp date dirname env grep gunzip gzip ln mkdir mktemp mv node od rm sed sh sleep tail tar tr uname'.split(
     ' ',
   );
 const kubectl = present(findProgram('kubectl'), 'kubectl');
@@ -33,7 +33,7 @@ interface Call {
 /** A server's folder with the project in it, and the stand-ins of what is installed there. */
 async function server(t: { testdir(): string }, installed: string[], state: Partial<State> = {}) {
   const home = t.testdir();
-  for (const folder of ['bin', 'tools', 'project']) await mkdir(join(home, folder));
+  for (const folder of ['bin', 'tools', 'project', 'there']) await mkdir(join(home, folder));
   const project = join(home, 'project');
   for (const name of ['deploy', 'compose.yaml', '.env.example']) {
     await cp(join(root, name), join(project, name), { recursive: true });
@@ -45,8 +45,10 @@ async function server(t: { testdir(): string }, installed: string[], state: Part
   const stateFile = join(home, 'state.json');
   const load = async (): Promise<State> => JSON.parse(await readFile(stateFile, 'utf8'));
   const store = (value: object) => writeFile(stateFile, JSON.stringify(value));
+  // Asked too often to be worth a process of Node's.
+  await writeFile(join(home, 'bin/id'), `#!/bin/sh\necho ${state.uid ?? 0}\n`, { mode: 0o755 });
   await store({ uid: 0, fail: '', kubectl, deployments: {}, containers: [], next: 1, ...state });
-  await execute(process.execPath, [join(home, 'stand-in.mjs'), 'id', 'curl', 'sudo', ...installed], {
+  await execute(process.execPath, [join(home, 'stand-in.mjs'), 'curl', 'sudo', ...installed], {
     env: base,
   });
 
@@ -92,7 +94,7 @@ t.test('shellcheck has nothing to say about any script', async (t) => {
       .filter((name) => name.endsWith('.sh'))
       .map((name) => join(root, folder, name)),
   );
-  t.ok(scripts.length >= 4);
+  t.ok(scripts.length >= 6);
   const result = await execute(present(findProgram('shellcheck'), 'shellcheck'), scripts).catch(
     (error: { stdout: string }) => error,
   );
@@ -426,5 +428,56 @@ t.test(
       state.containers.map(({ image }) => image),
       ['chat-server:1', 'chat-server:1'],
     );
+  },
+);
+
+t.test('over-ssh.sh sends the files and the images, and deploys with them', async (t) => {
+  const { run, home } = await server(t, ['ssh', 'ssh-keyscan', 'k3s'], { uid: 1000 });
+  const archive = join(home, 'project/images.tar');
+  await writeFile(archive, 'both images');
+  await execute('gzip', [archive]);
+  const env = {
+    SERVER_HOST: 'server.example.org',
+    SERVER_USER: 'deploy',
+    SERVER_PORT: '2222',
+    SERVER_SSH_KEY: 'the key',
+    SUDO_PASSWORD: `it's "secret" $HOME`,
+    IMAGE: 'chat-server:abc',
+    IMAGE_ARCHIVE: 'images.tar.gz',
+  };
+  const { code, out, calls, lines, state } = await run('over-ssh.sh', env);
+  t.equal(code, 0, out);
+  t.match(lines[0], /^ssh-keyscan -p 2222 server\.example\.org$/);
+  t.match(
+    lines.find((line) => line.startsWith('ssh ')),
+    /-o StrictHostKeyChecking=yes .*-p 2222 deploy@server\.example\.org bash -s$/,
+  );
+  t.equal(state.typed, env.SUDO_PASSWORD);
+  t.notOk(calls.some(({ args }) => args.join(' ').includes('secret"')));
+  t.equal(state.imported, 'both images');
+  t.equal(state.deployments['chat-server']?.image, 'chat-server:abc');
+  t.ok(existsSync(join(home, 'there/chat-server/deploy/k3s-deploy.sh')));
+  t.notOk(existsSync(join(home, 'there/chat-server/.images.tar.gz')), 'the archive is gone again');
+});
+
+t.test(
+  'over-ssh.sh takes the Compose path, a folder of its own and a known host key, and says when it fails',
+  async (t) => {
+    const { run, home, set } = await server(t, ['ssh', 'docker']);
+    const env = {
+      SERVER_HOST: 'server.example.org',
+      SERVER_USER: 'deploy',
+      SERVER_HOST_KEY: 'server.example.org ssh-ed25519 AAAA',
+      DEPLOY_METHOD: 'compose',
+      DEPLOY_PATH: join(home, 'there/my folder'),
+      IMAGE: 'chat-server:abc',
+    };
+    const { code, out, state } = await run('over-ssh.sh', env);
+    t.equal(code, 0, out);
+    t.equal(state.containers.length, 2);
+    t.ok(existsSync(join(home, 'there/my folder/.env')));
+    await set({ good: 'chat-server:abc', fail: 'direct' });
+    t.equal((await run('over-ssh.sh', { ...env, IMAGE: 'chat-server:def' })).code, 1);
+    t.equal((await run('over-ssh.sh', { ...env, DEPLOY_METHOD: 'magic' })).code, 2);
   },
 );

@@ -1,5 +1,5 @@
 #!/usr/bin/env node
-// Takes the place of k3s, docker, curl, sudo and id: writes down what it is asked, and answers as the real one would.
+// Takes the place of k3s, docker, curl, sudo and ssh: writes down what it is asked, and answers as the real one would.
 // What it knows is in $STAND_IN/state.json; every call becomes a line of $STAND_IN/calls.
 import { execFileSync, spawnSync } from 'node:child_process';
 import { appendFileSync, chmodSync, existsSync, readFileSync, symlinkSync, writeFileSync } from 'node:fs';
@@ -24,8 +24,6 @@ function finish(code = 0, text = '') {
 }
 
 const programs = {
-  id: () => finish(0, `${state.uid}\n`),
-
   sudo() {
     record();
     const rest = args.filter((arg, index) => index > 1 || !/^-[An]$/.test(arg));
@@ -48,6 +46,23 @@ const programs = {
     const made = line.includes('k3s.io') ? 'k3s' : 'docker';
     writeFileSync(target, `ln -s "$STAND_IN/stand-in.mjs" "$STAND_IN/bin/${made}"\n`);
     finish();
+  },
+
+  ssh() {
+    record();
+    // The other side is a home of its own on this machine.
+    const there = args.indexOf('bash');
+    const { status } = spawnSync(args[there], args.slice(there + 1), {
+      stdio: 'inherit',
+      cwd: join(home, 'there'),
+      env: { PATH: process.env.PATH, STAND_IN: home, HOME: join(home, 'there'), SMOKE_WAIT: '0' },
+    });
+    process.exit(status ?? 1);
+  },
+
+  'ssh-keyscan'() {
+    record();
+    finish(0, 'host ssh-ed25519 found\n');
   },
 
   k3s() {
