@@ -81,10 +81,13 @@ export async function openEmbedded(dataDir: string, { upkeepMs = 10_000 } = {}):
     for (const count of counts.splice(0)) count(Number.NaN);
   };
 
+  let started = false;
   let fatal: Error | undefined;
   const fail = (reason: string) => {
     if (fatal) return;
-    fatal = broken(`The embedded database in ${dataDir} has stopped: ${reason}`);
+    fatal = broken(
+      `The embedded database in ${dataDir} ${started ? 'has stopped' : "can't start"}: ${reason}`,
+    );
     hangUp(fatal);
     if (!closing) for (const listener of listeners.splice(0)) listener(fatal);
   };
@@ -102,7 +105,10 @@ export async function openEmbedded(dataDir: string, { upkeepMs = 10_000 } = {}):
         else wire?.destroy();
       } else if ('fsyncs' in word) counts.shift()?.(word.fsyncs);
       else if ('fatal' in word) fail(word.fatal);
-      else resolve();
+      else {
+        started = true;
+        resolve();
+      }
     });
     worker.on('error', (error) => fail(error.message));
   });

@@ -80,7 +80,7 @@ const message = (promise: Promise<unknown>) =>
   );
 
 async function tests(): Promise<void> {
-  t.setTimeout(120_000);
+  t.setTimeout(300_000);
   const root = t.testdir();
   const shared = join(root, 'shared');
 
@@ -254,7 +254,7 @@ async function tests(): Promise<void> {
     const dir = join(root, 'cut');
     mkdirSync(join(dir, 'db'), { recursive: true });
     writeFileSync(join(dir, 'db', 'PG_VERSION'), '18\n');
-    t.match(await message(openEmbedded(dir)), /^The embedded database in .*cut has stopped: /);
+    t.match(await message(openEmbedded(dir)), /^The embedded database in .*cut can't start: /);
     writeFileSync(join(dir, 'db.unfinished'), '');
     const { sql } = await open(t, dir);
     t.strictSame([...(await sql`select 1 as n`)], [{ n: 1 }]);
