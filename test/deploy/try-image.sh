@@ -17,7 +17,7 @@ log() { printf '\n== %s\n' "$*"; }
 
 # shellcheck disable=SC1091 # of the system
 suite=$(. /etc/os-release && echo "$VERSION_CODENAME")
-mirror=$(sed -n 's/^\(URIs: *\|deb \)\(http[^ ]*\).*/\2/p' /etc/apt/sources.list.d/debian.sources /etc/apt/sources.list 2>/dev/null | head -n 1)
+mirror=$(sed -n 's/^\(URIs: *\|deb \)\(http[^ ]*\).*/\2/p' /etc/apt/sources.list.d/debian.sources /etc/apt/sources.list 2>/dev/null | head -n 1 || true)
 
 if ! "${buildah[@]}" inspect localhost/stand-in-node >/dev/null 2>&1; then
   log 'A minimal Debian'
@@ -33,9 +33,10 @@ if ! "${buildah[@]}" inspect localhost/stand-in-node >/dev/null 2>&1; then
   container=$("${buildah[@]}" from scratch)
   "${buildah[@]}" add -q "$container" "$base/rootfs" /
   "${buildah[@]}" add -q "$container" "$base/node" /usr/local
-  # The registry that this machine uses.
-  npm config get registry >"$base/registry"
-  "${buildah[@]}" config --env "NPM_CONFIG_REGISTRY=$(cat "$base/registry")" "$container"
+  # The registry that this machine uses, and whom it trusts.
+  "${buildah[@]}" add -q "$container" /etc/ssl/certs/ca-certificates.crt /etc/ssl/certs/ca-certificates.crt
+  "${buildah[@]}" config --env "NPM_CONFIG_REGISTRY=$(npm config get registry)" \
+    --env NODE_EXTRA_CA_CERTS=/etc/ssl/certs/ca-certificates.crt "$container"
   "${buildah[@]}" commit -q --rm "$container" localhost/stand-in-node
 
   log 'With Debian'"'"'s Nginx: the stand-in for the Nginx image'
@@ -56,8 +57,9 @@ for target in server web; do
 done
 
 log 'What the images say'
-"${buildah[@]}" inspect --type image --format '{{json .Docker.Config}}' localhost/try-server | node -e '
-  const config = JSON.parse(require("fs").readFileSync(0, "utf8"));
+"${buildah[@]}" inspect --type image localhost/try-server >"$base/image.json"
+node -e '
+  const { config } = require(process.argv[1]).Docker;
   const { User, Env, Entrypoint, Healthcheck, Volumes, StopSignal } = config;
   console.log({ User, Env, Entrypoint, Healthcheck, Volumes, StopSignal });
   const assert = require("assert");
@@ -65,7 +67,7 @@ log 'What the images say'
   assert.deepEqual(Entrypoint, ["node", "--enable-source-maps", "dist/server.js"]);
   assert.equal(Healthcheck.Test[0], "CMD");
   assert.deepEqual(Object.keys(Volumes), ["/data"]);
-'
+' "$base/image.json"
 
 log 'The server, as its user, on a read-only root, with nothing set'
 container=$("${buildah[@]}" from localhost/try-server)
@@ -75,7 +77,7 @@ du -sh --apparent-size "$root/app" | sed 's/^/size of the application: /'
 for absent in "$root/app/node_modules/typescript" "$root/app/node_modules/tap" "$root/app/test" "$root/app/.env"; do
   [ ! -e "$absent" ] || { echo "$absent should not be in the image" >&2 && exit 1; }
 done
-mapfile -t environment < <("${buildah[@]}" inspect --type image --format '{{range .Docker.Config.Env}}{{println .}}{{end}}' localhost/try-server | grep '=')
+mapfile -t environment < <(node -p 'require(process.argv[1]).Docker.config.Env.join("\n")' "$base/image.json")
 port=$((20000 + RANDOM % 10000))
 # A mount namespace of its own: the root read-only, /data and /tmp not. As process 1 of a process namespace, like there.
 cat >"$base/start.sh" <<'START'
@@ -114,7 +116,7 @@ stop() { # the process inside gets SIGTERM, as from `docker stop`
 }
 start
 (cd "$root/app" && node smoke.mjs "http://127.0.0.1:$port")
-health=$("${buildah[@]}" inspect --type image --format '{{index .Docker.Config.Healthcheck.Test 3}}' localhost/try-server)
+health=$(node -p 'require(process.argv[1]).Docker.config.Healthcheck.Test[3]' "$base/image.json")
 PORT=$port node -e "$health"
 echo 'healthy'
 stop
