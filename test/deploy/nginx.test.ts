@@ -361,3 +361,35 @@ t.test('a renewed certificate is put where Nginx may read it, and nobody else', 
   t.equal(mode & 0o777, 0o600);
   if (isRoot) t.equal(uid, 101);
 });
+
+t.test(
+  'the web image serves the page, asks for it anew each time, and keeps hashed files for ever',
+  async (t) => {
+    const folder = t.testdir({
+      'index.html': '<!doctype html>page',
+      'icon.svg': '<svg/>',
+      assets: { 'app-1.js': 'plain', 'app-1.js.gz': 'packed' },
+    });
+    await execute('chmod', ['-R', 'a+rX', folder]);
+    const conf = (await read('deploy/k3s/web.conf'))
+      .replace('/usr/share/nginx/html', folder)
+      .replace(/^ *\w+_temp_path .*;$/gm, '');
+    const nginx = await startNginx(([port]) => conf.replace('listen 8080', `listen 127.0.0.1:${port}`));
+    t.teardown(() => nginx.stop());
+    const page = await ask(`${nginx.url}/`);
+    t.equal(page.body, '<!doctype html>page');
+    t.match(page.headers, { 'cache-control': 'no-cache', 'content-type': 'text/html' });
+    const packed = await ask(`${nginx.url}/assets/app-1.js`, { headers: { 'accept-encoding': 'gzip' } });
+    t.equal(packed.body, 'packed');
+    t.match(packed.headers, {
+      'content-encoding': 'gzip',
+      'content-type': 'application/javascript',
+      'cache-control': 'public, max-age=31536000, immutable',
+    });
+    t.equal((await ask(`${nginx.url}/assets/app-1.js`)).body, 'plain');
+    const missing = await ask(`${nginx.url}/assets/app-2.js?token=secret`);
+    t.equal(missing.status, 404);
+    t.equal(missing.headers['cache-control'], undefined);
+    t.notOk((await nginx.output()).includes('secret'), 'not even a stray token gets into the log');
+  },
+);
