@@ -1,0 +1,41 @@
+import { type Signal, signal } from '@preact/signals';
+import type { Local } from './local.js';
+
+/** What somebody began to write to each person. */
+export function createDrafts(local: Pick<Local, 'all' | 'put' | 'remove'>) {
+  const texts = new Map<number, Signal<string>>();
+  const dirty = new Set<number>();
+  let timer: ReturnType<typeof setTimeout> | undefined;
+
+  const of = (user: number): Signal<string> => {
+    const found = texts.get(user) ?? signal('');
+    texts.set(user, found);
+    return found;
+  };
+
+  function flush(): void {
+    clearTimeout(timer);
+    timer = undefined;
+    for (const user of dirty) {
+      const text = of(user).peek();
+      if (text) void local.put('drafts', { user_id: user, text });
+      else void local.remove('drafts', user);
+    }
+    dirty.clear();
+  }
+
+  return {
+    of,
+    flush,
+    people: () => [...texts.keys()],
+    set(user: number, text: string): void {
+      of(user).value = text;
+      dirty.add(user);
+      timer ??= setTimeout(flush, 250);
+    },
+    async load(): Promise<void> {
+      for (const { user_id, text } of await local.all('drafts'))
+        if (!of(user_id).peek()) of(user_id).value = text;
+    },
+  };
+}
