@@ -267,10 +267,9 @@ export function createClient(me: { user_id: number; username: string }) {
   }
 
   function tellRead(thread: Thread): void {
-    const { conversationId, readSeq, toldRead } = thread;
-    if (conversationId === null || readSeq <= toldRead || !synced) return;
-    if (socket.send({ type: 'read', conversation_id: conversationId, seq: readSeq }))
-      thread.toldRead = readSeq;
+    const { conversationId, tellRead: seq, toldRead } = thread;
+    if (conversationId === null || seq <= toldRead || !synced) return;
+    if (socket.send({ type: 'read', conversation_id: conversationId, seq })) thread.toldRead = seq;
   }
 
   function tellAllRead(): void {
@@ -316,7 +315,8 @@ export function createClient(me: { user_id: number; username: string }) {
     },
 
     read(thread: Thread, seq: number): void {
-      if (!thread.read(seq)) return;
+      if (seq <= thread.readSeq) return;
+      thread.read(seq);
       tellRead(thread);
       directory.save(thread);
     },

@@ -146,6 +146,7 @@ export function createDirectory(me: number, local: Local, api: Api) {
         pages.delete(thread);
         thread.messages.clear();
         thread.readSeq = 0;
+        thread.tellRead = 0;
         thread.toldRead = 0;
         thread.counted = 0;
         thread.conversationId = null;

@@ -79,8 +79,8 @@ export function createOutbox({ local, send, overdue, random = Math.random }: Out
 
     /** Reads what earlier pages or other tabs left. */
     async load(): Promise<void> {
-      const known = new Set(items.value.map((item) => item.id));
       const found = await local.all('outbox');
+      const known = new Set(items.value.map((item) => item.id));
       const added = found.filter((item) => !known.has(item.id));
       items.value = [...items.value, ...added].sort((a, b) => a.n - b.n);
       last = Math.max(last, items.value.at(-1)?.n ?? 0);

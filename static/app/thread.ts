@@ -29,8 +29,9 @@ export class Thread {
 
   conversationId: number | null = null;
   position = 0;
-  /** How far the user has read here, and how far the server knows that. */
+  /** How far the user has read here; how far of that is worth telling, as it is not of one's own; what is told. */
   readSeq = 0;
+  tellRead = 0;
   toldRead = 0;
   /** Unread messages are counted up to here. */
   counted = 0;
@@ -121,17 +122,16 @@ export class Thread {
     };
   }
 
-  /** Returns whether that is news. */
-  read(seq: number): boolean {
+  read(seq: number): void {
     const upTo = Math.min(seq, this.position);
-    if (upTo <= this.readSeq) return false;
+    if (upTo <= this.readSeq) return;
     let theirs = 0;
     for (let at = this.readSeq + 1; at <= upTo; at++) {
       if (this.messages.get(at)?.from_user_id !== this.#me) theirs++;
     }
     this.readSeq = upTo;
+    if (theirs > 0) this.tellRead = upTo;
     this.unread.value = upTo >= this.position ? 0 : Math.max(0, this.unread.peek() - theirs);
-    return true;
   }
 
   /** The server can't continue from our position. */

@@ -100,11 +100,11 @@ export class Viewport {
     const scroller = this.#scroller;
     if (!scroller) return;
     const top = scroller.scrollTop;
-    if (Math.abs(top - this.#set) > 1) {
-      this.#set = top;
-      const index = this.heights.find(top);
-      this.#anchor = { index, shift: this.heights.offset(index) - top };
-    }
+    // Set by us: the place is known better than the scroll says.
+    if (Math.abs(top - this.#set) <= 1) return;
+    this.#set = top;
+    const index = this.heights.find(top);
+    this.#anchor = { index, shift: this.heights.offset(index) - top };
     const end = top + scroller.clientHeight >= scroller.scrollHeight - nearEnd;
     batch(() => {
       this.atEnd.value = end;

@@ -78,7 +78,7 @@ export const en = {
   write: 'Write a message',
   writeTo: 'Message to {name}',
   send: 'Send',
-  bytesLeft: '{n} bytes left',
+  bytesLeft: { one: '{n} byte left', other: '{n} bytes left' },
   tooLong: 'Too long: {n} of {max} bytes. Shorten it by {over}.',
 
   offline: 'You are offline. What you write is kept and sent later.',

@@ -80,7 +80,7 @@ export const zh: Words = {
   write: '输入消息',
   writeTo: '发消息给 {name}',
   send: '发送',
-  bytesLeft: '还可输入 {n} 字节',
+  bytesLeft: { one: '还可输入 {n} 字节', other: '还可输入 {n} 字节' },
   tooLong: '太长了：{n} / {max} 字节，请删去 {over} 字节。',
 
   offline: '网络已断开。你写的内容会保存下来，稍后发送。',

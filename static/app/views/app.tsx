@@ -44,7 +44,7 @@ export function App({ client }: { client: Client }) {
           ) : (
             <div class="pick">
               <Icon name="chats" />
-              <h1 class="title">{t('pick')}</h1>
+              <h2 class="title">{t('pick')}</h2>
               <p>
                 {t('pickHint').split('{keys}')[0]}
                 <Keys keys="Mod+K" />

@@ -29,7 +29,8 @@ export function Banner({ client }: { client: Client }) {
   });
 
   return (
-    <div class="banners">
+    <header class="banners">
+      <h1 class="vh">{t('app')}</h1>
       <div role="status">
         {!settled && !patient.value && <LinkState client={client} />}
         {state === 'online' && client.outbox.troubled.value && <p class="banner warn">{t('degraded')}</p>}
@@ -60,7 +61,7 @@ export function Banner({ client }: { client: Client }) {
             </button>
           </Notice>
         )}
-    </div>
+    </header>
   );
 }
 

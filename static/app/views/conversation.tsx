@@ -28,8 +28,8 @@ export function Conversation({ client, thread }: { client: Client; thread: Threa
         }}
       >
         <Avatar user={user} online={!self && client.people.of(user.user_id).value?.online} />
-        <span class="name" dir="auto">
-          {user.username || '…'}
+        <span class="name">
+          <bdi>{user.username || '…'}</bdi>
         </span>
         <Latest client={client} thread={thread} open={open} />
         {unread > 0 && (
@@ -64,19 +64,19 @@ function Latest({ client, thread, open }: { client: Client; thread: Thread; open
           </time>
         </span>
       )}
-      <span class="last" dir="auto">
+      <span class="last">
         {thread.typing.value ? (
           <Typing />
         ) : draft ? (
           <>
             <em>{t('draft')}</em>
-            {oneLine(draft)}
+            <bdi>{oneLine(draft)}</bdi>
           </>
         ) : (
           message && (
             <>
               {own && t('you')}
-              {oneLine(message.content)}
+              <bdi>{oneLine(message.content)}</bdi>
             </>
           )
         )}

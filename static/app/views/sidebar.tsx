@@ -144,8 +144,8 @@ function Person({ user, onOpen }: { user: User; onOpen: (user: User) => void }) 
         }}
       >
         <Avatar user={user} />
-        <span class="name" dir="auto">
-          {user.username}
+        <span class="name">
+          <bdi>{user.username}</bdi>
         </span>
       </a>
     </li>

@@ -18,7 +18,9 @@ export function ThreadHead({ client, thread }: { client: Client; thread: Thread 
       </button>
       <Avatar user={user} online={!self && presence?.online} />
       <div class="who">
-        <h2 dir="auto">{user.username || '…'}</h2>
+        <h2>
+          <bdi>{user.username || '…'}</bdi>
+        </h2>
         <p class="status" aria-live="off">
           {self ? t('self') : thread.typing.value ? <Typing /> : presence && <Seen presence={presence} />}
         </p>
