@@ -4,6 +4,9 @@ const count = (description: string, value: number, minimum: number, maximum: num
   Type.Integer({ description, default: value, minimum, maximum });
 const text = (description: string, value: string) =>
   Type.String({ description, default: value, maxLength: 4096 });
+/** The first of the values is the default. */
+const oneOf = (description: string, values: string[]) =>
+  Type.String({ description, default: values[0], enum: values, maxLength: 40 });
 
 /** Every setting: its environment variable, its default, its bounds and what it is for. README's table comes from here. */
 export const Config = Type.Object({
@@ -31,10 +34,15 @@ export const Config = Type.Object({
     'Addresses or networks, separated by commas, whose `X-Forwarded-*` headers are believed',
     '',
   ),
-  LOG_LEVEL: Type.Union(
-    ['fatal', 'error', 'warn', 'info', 'debug', 'trace', 'silent'].map((level) => Type.Literal(level)),
-    { description: 'Least severe level that is logged', default: 'info' },
-  ),
+  LOG_LEVEL: oneOf('Least severe level that is logged', [
+    'info',
+    'fatal',
+    'error',
+    'warn',
+    'debug',
+    'trace',
+    'silent',
+  ]),
   NODE_ENV: text('`production` refuses weak defaults', 'development'),
   TOKEN_HOURS: count('Hours that a token is valid', 24, 1, 8760),
   MAX_FRAME_BYTES: count('Largest frame of the plain protocol, in bytes', 4096, 256, 65_536),

@@ -1,13 +1,19 @@
 import { type TSchema, Type } from '@sinclair/typebox';
 import { ErrorCode } from './error.js';
 
-/** What every successful HTTP answer looks like. */
-export const envelope = <T extends TSchema>(data: T) =>
-  Type.Object({ code: Type.Literal(0), message: Type.Literal('ok'), data });
-
 /** What every failed HTTP answer looks like: `code` is the status, `error` the stable name. */
-export const ErrorEnvelope = Type.Object({
+const ErrorEnvelope = Type.Object({
   code: Type.Integer({ minimum: 400, maximum: 599 }),
   message: Type.String({ maxLength: 1000 }),
   error: ErrorCode,
 });
+
+/** The answers of a route: its data in the envelope, or an error. */
+export const answers = <T extends TSchema>(data: T) => ({
+  200: Type.Object({ code: Type.Literal(0), message: Type.Literal('ok'), data }),
+  '4xx': ErrorEnvelope,
+  '5xx': ErrorEnvelope,
+});
+
+/** The envelope of a successful answer. */
+export const ok = <T>(data: T) => ({ code: 0, message: 'ok', data }) as const;

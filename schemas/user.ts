@@ -27,3 +27,36 @@ export const UserSearch = Type.Object({
   limit: Type.Optional(Type.Integer({ minimum: 1, maximum: 50, default: 20 })),
 });
 export const Users = Type.Object({ users: Type.Array(User, { maxItems: 50 }) });
+
+/** Characters that a name may not have: control characters, halves of surrogate pairs, and what turns the reading direction. */
+const FORBIDDEN = /[\p{Cc}\p{Cs}\u202a-\u202e\u2066-\u2069]/u;
+/** Something to be seen: neither space, nor format character, nor one that is drawn as nothing. */
+const VISIBLE = /[^\p{Z}\p{C}\p{Default_Ignorable_Code_Point}\u2800]/u;
+const IGNORABLE = /\p{Default_Ignorable_Code_Point}/gu;
+
+/** Code points at most in a name, as its column counts. */
+export const USERNAME_LENGTH = 64;
+/** Bytes at most in a password: bcrypt reads no further. */
+export const PASSWORD_BYTES = 72;
+
+/**
+ * What is wrong with a name, as a sentence; undefined if nothing is.
+ * @param name trimmed and in NFC
+ */
+export function usernameProblem(name: string): string | undefined {
+  const length = [...name].length;
+  if (length > USERNAME_LENGTH)
+    return `username must be at most ${USERNAME_LENGTH} characters, this one has ${length}`;
+  if (FORBIDDEN.test(name)) return 'username must not have control characters';
+  if (!VISIBLE.test(name)) return 'username must have a visible character';
+  return undefined;
+}
+
+/**
+ * Folds a name so that two that differ only by case, by Unicode form or by invisible characters are one.
+ * Folding through capitals also joins what only case folding does (ß and ss, the two sigmas); Unicode Standard, 3.13.
+ */
+export function nameKey(name: string): string {
+  const fold = (text: string) => text.normalize('NFKC').replace(IGNORABLE, '').toUpperCase().toLowerCase();
+  return fold(fold(name)).replaceAll('ς', 'σ').normalize('NFKC');
+}

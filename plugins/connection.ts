@@ -1,0 +1,346 @@
+import type { Socket } from 'node:net';
+import type { WebSocket } from 'ws';
+import { CLOSE, type Close } from '../schemas/close.js';
+import type { StoredMessage } from '../sql/messages.js';
+import { ChatError } from './errors.js';
+import type { Hub } from './hub.js';
+import type { Delivery, Sender } from './messages.js';
+
+/** Bytes that may wait in a socket before the connection counts as behind. */
+const BUFFER_BYTES = 262_144;
+/** Milliseconds that a connection may be behind without draining at all. */
+const SLOW_MS = 30_000;
+/** Messages that are kept while the one before them is missing. */
+const HELD = 64;
+/** Sends of one connection that may wait for the log before its socket isn't read any further, and when it is again. */
+const SENDS_HIGH = 1000;
+const SENDS_LOW = 500;
+/** Bad frames between two heartbeats that are too many. */
+const BAD_FRAMES = 20;
+
+/** What a client was written and hasn't confirmed. */
+export interface Given {
+  /** 0 where nothing is owed: a copy of the user's own message. */
+  msgId: number;
+  conversation: number;
+  seq: number;
+  /** Who hears that it arrived; 0 where nobody wants to. */
+  informs: number;
+  bytes: number;
+}
+
+/** A text frame of a server (RFC 6455, 5.2): never fragmented, so that a pong confirms whole messages. */
+function textFrame(text: string): Buffer {
+  const length = Buffer.byteLength(text);
+  const head = length < 126 ? 2 : length < 65_536 ? 4 : 10;
+  const frame = Buffer.allocUnsafe(head + length);
+  frame[0] = 0x81;
+  if (head === 2) frame[1] = length;
+  else if (head === 4) {
+    frame[1] = 126;
+    frame.writeUInt16BE(length, 2);
+  } else {
+    frame[1] = 127;
+    frame.writeBigUInt64BE(BigInt(length), 2);
+  }
+  frame.write(text, head);
+  return frame;
+}
+
+/**
+ * One client's connection, whatever it speaks. It is *live*, and is written messages as they are stored, or *behind*: then it
+ * reads what it lacks from the log, page by page as it drains, until there is no more, and is live again in the same tick.
+ */
+export abstract class Connection implements Sender {
+  state: 'opening' | 'ready' | 'closing' = 'opening';
+  /** Owed debts up to this `msg_id` wait until the client asks for them. */
+  line = 0;
+  /** When the ownership was last confirmed, in milliseconds of `performance.now()`. */
+  claimedAt = 0;
+  heardAt = performance.now();
+  pingedAt = performance.now() * Math.random();
+  /** Not to be written to until its ownership is known again. */
+  suspended = false;
+  badFrames = 0;
+  tokenTimer: NodeJS.Timeout | undefined;
+
+  protected behind = false;
+  /** Something came that wasn't written, since the connection was behind. */
+  private missed = false;
+  private pumping = false;
+  private progressAt = 0;
+  private sends = 0;
+  private corked = false;
+  private queue: Buffer[] | undefined;
+  private busy = false;
+  /** Place in each conversation: what is written continues it by one. */
+  protected positions: Map<number, number> | undefined;
+  private held: Map<number, StoredMessage[]> | undefined;
+
+  abstract readonly wantsReceipts: boolean;
+  readonly wantsCopy = false;
+
+  constructor(
+    protected readonly hub: Hub,
+    readonly socket: WebSocket,
+    private readonly tcp: Socket,
+    readonly user: number,
+    readonly username: string,
+    readonly number: number,
+  ) {}
+
+  /** Writes the frame of a message and notes it as unconfirmed. */
+  protected abstract give(message: StoredMessage): void;
+  /** Reads what comes next and gives it. @returns whether there may be more */
+  protected abstract read(): Promise<boolean>;
+  protected abstract hasUnconfirmedRoom(): boolean;
+  /** Whether a debt is known to this connection: written, or confirmed already. */
+  abstract knows(debts: readonly { msgId: number; conversation: number; seq: number }[]): boolean;
+  /** Whether more than the live frames is wanted from the log. */
+  protected abstract get wantsPages(): boolean;
+  /** Called when the log has no more for this connection. */
+  protected caughtUp(): void {}
+  protected abstract handle(data: Buffer): void | Promise<void>;
+  abstract sendError(error: ChatError, id?: string): void;
+  /** The user's own message was stored through something else than this connection. */
+  abstract deliverCopy(message: Delivery): void;
+  abstract onStored(message: StoredMessage): void;
+  abstract onFailed(clientId: string, error: ChatError): void;
+  /** Something is to be confirmed again by a ping; only what has no other way of confirming does it. */
+  confirmSoon(): void {}
+  /** Debts are deleted. */
+  onSettled(_msgId: number): void {}
+
+  /** Place in a conversation, if it is known. */
+  protected position(conversation: number): number | undefined {
+    return this.positions?.get(conversation);
+  }
+
+  protected setPosition(conversation: number, seq: number): void {
+    this.positions ??= new Map();
+    this.positions.set(conversation, seq);
+  }
+
+  /** The connection can be written to now. */
+  ready(): void {
+    this.state = 'ready';
+    if (this.missed) this.fallBehind();
+    this.socket.resume();
+  }
+
+  /** A message for this user was stored. */
+  deliver(message: Delivery): void {
+    if (this.state !== 'ready' || this.behind) {
+      this.missed = true;
+      return;
+    }
+    if (!this.hasRoom()) return this.fallBehind();
+    const { conversation, seq, msgId } = message;
+    const position = this.position(conversation);
+    if (position === undefined) {
+      // Whether the one before is still on its way isn't known here: the log knows the order.
+      if (seq > 1 && message.recent && msgId > this.line) return this.fallBehind();
+    } else if (seq <= position) return;
+    else if (seq > position + 1 && msgId > this.line) return this.hold(message);
+    this.give(message);
+    this.setPosition(conversation, Math.max(seq, position ?? 0));
+    if (this.held !== undefined) this.release(conversation);
+  }
+
+  /** A message that this user sent counts in the conversation's numbers too. */
+  protected noteOwn(message: StoredMessage): void {
+    const position = this.position(message.conversation);
+    if (position === undefined || message.seq <= position) return;
+    if (message.seq > position + 1) return this.behind ? undefined : this.hold(message);
+    this.setPosition(message.conversation, message.seq);
+    if (this.held !== undefined) this.release(message.conversation);
+  }
+
+  /** Keeps a message that came before the one that it follows; after a moment the log is asked. */
+  private hold(message: StoredMessage) {
+    this.held ??= new Map();
+    const list = this.held.get(message.conversation) ?? [];
+    if (list.length >= HELD) return this.fallBehind();
+    if (!list.some((other) => other.seq === message.seq)) list.push(message);
+    list.sort((a, b) => a.seq - b.seq);
+    this.held.set(message.conversation, list);
+    this.hub.watchGap(this);
+  }
+
+  private release(conversation: number) {
+    const list = this.held?.get(conversation);
+    if (list === undefined) return;
+    for (let next = list[0]; next !== undefined; next = list[0]) {
+      const position = this.position(conversation) ?? 0;
+      if (next.seq > position + 1) return;
+      list.shift();
+      if (next.seq <= position) continue;
+      if (next.to === this.user) this.give(next);
+      this.setPosition(conversation, next.seq);
+    }
+    this.held?.delete(conversation);
+    if (this.held?.size === 0) this.held = undefined;
+  }
+
+  /** The moment for a missing message to come by itself is over. */
+  closeGap(): void {
+    if (this.held !== undefined) this.fallBehind();
+  }
+
+  /** Turns to the log for everything that is owed. */
+  fallBehind(): void {
+    this.missed = true;
+    this.held = undefined;
+    if (this.state === 'opening') return;
+    if (!this.behind) {
+      this.behind = true;
+      this.progressAt = performance.now();
+    }
+    this.pump();
+  }
+
+  protected hasRoom(): boolean {
+    return !this.suspended && this.tcp.writableLength < BUFFER_BYTES && this.hasUnconfirmedRoom();
+  }
+
+  /** Goes on reading the log for this connection, if it wants that and there is room. */
+  pump(): void {
+    if (this.pumping || this.state !== 'ready') return;
+    this.pumping = true;
+    void this.readPages();
+  }
+
+  private async readPages() {
+    try {
+      while (this.state === 'ready' && (this.behind || this.wantsPages) && this.hasRoom()) {
+        this.missed = false;
+        const more = await this.read();
+        this.progressAt = performance.now();
+        if (!more && !this.missed && this.behind && this.state === 'ready') {
+          this.behind = false;
+          this.caughtUp();
+        }
+      }
+    } catch (error) {
+      this.hub.log.warn({ err: error, user: this.user }, 'a page of the log could not be read, trying again');
+      this.hub.pumpLater(this);
+    }
+    this.pumping = false;
+  }
+
+  /** The client drained or confirmed something. */
+  protected progress(): void {
+    this.progressAt = performance.now();
+    if (this.behind || this.wantsPages) this.pump();
+  }
+
+  onDrain(): void {
+    this.progress();
+  }
+
+  /** Whether this connection has been behind for too long without any progress. */
+  isStuck(now: number): boolean {
+    return (this.behind || this.wantsPages) && this.progressAt > 0 && now - this.progressAt > SLOW_MS;
+  }
+
+  get isLive(): boolean {
+    return this.state === 'ready' && !this.behind && this.hasRoom();
+  }
+
+  /** Writes a frame, together with all that this turn of the event loop writes to this socket. */
+  protected write(text: string): number {
+    if (this.state === 'closing' || this.socket.readyState !== this.socket.OPEN) return 0;
+    if (!this.corked) {
+      this.corked = true;
+      this.tcp.cork();
+      this.hub.flushSoon(this);
+    }
+    const frame = textFrame(text);
+    this.tcp.write(frame);
+    return frame.length;
+  }
+
+  flush(): void {
+    this.corked = false;
+    this.tcp.uncork();
+  }
+
+  /** Takes one frame of the client; they are handled one after the other. */
+  receive(data: Buffer): void {
+    this.heardAt = performance.now();
+    if (this.state === 'closing') return;
+    if (this.busy) {
+      this.queue ??= [];
+      this.queue.push(data);
+      if (this.queue.length > 64) this.socket.pause();
+      return;
+    }
+    let work: void | Promise<void>;
+    try {
+      work = this.handle(data);
+    } catch (error) {
+      return this.refuse(error);
+    }
+    if (work !== undefined) void this.wait(work);
+  }
+
+  private async wait(work: Promise<void>) {
+    this.busy = true;
+    try {
+      await work;
+    } catch (error) {
+      this.refuse(error);
+    }
+    this.busy = false;
+    const queue = this.queue;
+    this.queue = undefined;
+    if (queue === undefined) return;
+    for (const data of queue) this.receive(data);
+    if (this.sends < SENDS_HIGH) this.socket.resume();
+  }
+
+  private refuse(error: unknown) {
+    if (!(error instanceof ChatError)) this.hub.log.error({ err: error, user: this.user }, 'a frame failed');
+    this.sendError(error instanceof ChatError ? error : new ChatError('internal'));
+  }
+
+  /** Counts a frame that nobody would send by mistake; too many close the connection. */
+  protected countBad(): void {
+    if (++this.badFrames > BAD_FRAMES) this.close(CLOSE.abuse);
+  }
+
+  /** A send was passed to the log. */
+  protected countSend(): void {
+    if (++this.sends === SENDS_HIGH) this.socket.pause();
+  }
+
+  /** A send was answered by the log. */
+  protected uncountSend(): void {
+    if (this.sends-- === SENDS_LOW && this.state === 'ready') this.socket.resume();
+  }
+
+  /** Pings, as a sign of life and, where there is no other, as a receipt. */
+  ping(): void {
+    this.pingedAt = performance.now();
+    this.badFrames = 0;
+    if (this.socket.readyState === this.socket.OPEN) this.socket.ping(this.pingPayload());
+  }
+
+  protected pingPayload(): string {
+    return '';
+  }
+
+  onPong(_payload: string): void {
+    this.heardAt = performance.now();
+  }
+
+  /** Says goodbye; the socket is cut if the client doesn't answer. */
+  close({ code, reason }: Close): void {
+    if (this.state === 'closing') return;
+    if (this.corked) this.flush();
+    this.state = 'closing';
+    this.socket.resume();
+    this.socket.close(code, reason);
+    setTimeout(() => this.socket.terminate(), 3000).unref();
+  }
+}

@@ -1,0 +1,58 @@
+import fp from 'fastify-plugin';
+import { conversationOf, countUnread, markRead, receiptOf } from '../sql/conversations.js';
+import { Cache } from './cache.js';
+import { within } from './db.js';
+import { ChatError } from './errors.js';
+
+declare module 'fastify' {
+  interface FastifyInstance {
+    conversations: Conversations;
+  }
+}
+
+/** Where counting unread messages stops. */
+export const UNREAD_AT_MOST = 1000;
+
+interface Conversations {
+  /**
+   * The other user of a conversation.
+   * @throws ChatError `conversation_not_found` if there is none, or the asking user isn't in it
+   */
+  other(user: number, conversation: number): Promise<number>;
+  /**
+   * Moves how far a user has read, forward only, and tells the other.
+   * @throws ChatError `conversation_not_found`
+   */
+  read(user: number, conversation: number, seq: number): Promise<number>;
+  unread(user: number, conversation: number): Promise<number>;
+}
+
+/** What sockets and HTTP do with conversations alike. */
+export default fp(
+  async (app) => {
+    // Members never change, so what was found stays true.
+    const others = new Cache<string, number>(20_000);
+    const conversations: Conversations = {
+      async other(user, conversation) {
+        const key = `${user}:${conversation}`;
+        const known = others.get(key);
+        if (known !== undefined) return known;
+        const found = await within(conversationOf(app.db.sql, user, conversation));
+        if (found === undefined) throw new ChatError('conversation_not_found');
+        others.set(key, found.other);
+        return found.other;
+      },
+      async read(user, conversation, seq) {
+        const to = await conversations.other(user, conversation);
+        const read = await within(markRead(app.db.sql, user, conversation, seq));
+        if (read === undefined) throw new ChatError('conversation_not_found');
+        const { delivered } = await within(receiptOf(app.db.sql, user, conversation));
+        app.hub.informOf({ to, user, conversation, delivered, read });
+        return read;
+      },
+      unread: (user, conversation) => within(countUnread(app.db.sql, user, conversation, UNREAD_AT_MOST)),
+    };
+    app.decorate('conversations', conversations);
+  },
+  { name: 'conversations', dependencies: ['db', 'hub'] },
+);

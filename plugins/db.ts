@@ -1,0 +1,188 @@
+import { setTimeout as sleep } from 'node:timers/promises';
+import type { FastifyInstance } from 'fastify';
+import fp from 'fastify-plugin';
+import postgres from 'postgres';
+import { epochOf } from '../sql/epoch.js';
+import { migrate } from '../sql/migrate.js';
+import { type Embedded, openEmbedded } from './embedded.js';
+import { ChatError } from './errors.js';
+
+declare module 'fastify' {
+  interface FastifyInstance {
+    db: Db;
+  }
+}
+
+type Pool = postgres.Sql<{ bigint: number }>;
+
+export interface Db {
+  /** The pool, for everything but the log's appends. */
+  readonly sql: Pool;
+  /** One connection of its own for appends: a batch in doubt can be cut off without hurting anybody else. */
+  readonly log: Pool;
+  /** Name and version, for people. */
+  readonly engine: string;
+  /** Which history this is: see `sql/epoch.ts`. The hub renews it. */
+  epoch: string;
+  /** Opens `log` afresh, when what it was doing can't be waited for any longer. */
+  resetLog(): Promise<void>;
+}
+
+/** Milliseconds that any statement may take. The embedded engine ignores it: its callers have deadlines of their own. */
+const STATEMENT_MS = 10_000;
+
+/** Settings for the append statement: it must never turn to a plan that reads a whole table. */
+const NEVER_SCAN = { enable_seqscan: 'off', enable_hashjoin: 'off', enable_mergejoin: 'off' };
+
+const common = {
+  // Arrays go as text (sql/handle.ts), so the types of the server needn't be asked for.
+  fetch_types: false,
+  onnotice: () => {},
+  connect_timeout: 5,
+  // Seconds: a server that comes back is met soon.
+  backoff: (attempt: number) => Math.min(0.05 * 2 ** attempt, 1) * (0.5 + Math.random() / 2),
+  types: { bigint: { to: 20, from: [20], parse: Number, serialize: String } },
+};
+
+/** Whether an error says that the server couldn't be reached or is not in a state to work, rather than that it refused. */
+export function isUnavailable(error: unknown): boolean {
+  const code = error instanceof Error && 'code' in error ? String(error.code) : '';
+  return (
+    /^(CONNECTION_|CONNECT_TIMEOUT|ECONN|EPIPE|ETIMEDOUT|EHOST|ENET|ENOTFOUND|EAI_AGAIN|ENOENT)/.test(code) ||
+    /^(08|53|57P|25006)/.test(code)
+  );
+}
+
+/** Whether an error says that the statement never reached the server. */
+export function neverSent(error: unknown): boolean {
+  const code = error instanceof Error && 'code' in error ? String(error.code) : '';
+  return /^(ECONNREFUSED|CONNECT_TIMEOUT|CONNECTION_ENDED|EHOST|ENET|ENOTFOUND|EAI_AGAIN|ENOENT|57P03|53300|28)/.test(
+    code,
+  );
+}
+
+/** The database didn't answer in time: what was asked may still happen. */
+export class DeadlineError extends Error {
+  override name = 'DeadlineError';
+}
+
+/**
+ * Waits for a query no longer than a deadline.
+ * @param ms milliseconds
+ * @throws DeadlineError
+ */
+export async function deadline<T>(query: Promise<T>, ms = STATEMENT_MS): Promise<T> {
+  let timer: NodeJS.Timeout | undefined;
+  const late = new Promise<never>((_, reject) => {
+    timer = setTimeout(() => reject(new DeadlineError(`the database didn't answer within ${ms} ms`)), ms);
+  });
+  try {
+    return await Promise.race([query, late]);
+  } finally {
+    clearTimeout(timer);
+  }
+}
+
+/**
+ * Waits for a query that somebody outside waits for too.
+ * @throws ChatError `overloaded` when the database can't answer now
+ */
+export async function within<T>(query: Promise<T>): Promise<T> {
+  try {
+    return await deadline(query, STATEMENT_MS / 2);
+  } catch (error) {
+    if (error instanceof DeadlineError || isUnavailable(error))
+      throw new ChatError('overloaded', 'the database cannot be reached now, try again');
+    throw error;
+  }
+}
+
+/**
+ * Opens the database: the embedded one, or the PostgreSQL at `DB_URL`, which is waited for. Migrates it, and decorates the
+ * instance with it.
+ */
+export default fp<{ beside?: FastifyInstance | undefined }>(
+  async (app, { beside }) => {
+    const { config, log } = app;
+    if (beside !== undefined && config.embedded) {
+      app.decorate('db', { ...beside.db });
+      return;
+    }
+    let embedded: Embedded | undefined;
+    let open: (max: number, connection?: Record<string, string | number>) => Pool;
+    if (config.embedded) {
+      embedded = await openEmbedded(config.DATA_DIR);
+      const { socket } = embedded;
+      embedded.onFatal((error) =>
+        log.fatal({ err: error }, 'the embedded database died; restart the server'),
+      );
+      // The client knows `socket`, its types don't.
+      const options = { ...common, socket, max: 1, user: 'postgres', database: 'postgres' };
+      open = () => postgres(options);
+    } else {
+      open = (max, connection = {}) =>
+        postgres(config.DB_URL, {
+          ...common,
+          max,
+          connection: {
+            application_name: `chat-server ${config.INSTANCE_ID}`,
+            statement_timeout: STATEMENT_MS,
+            lock_timeout: STATEMENT_MS / 2,
+            client_connection_check_interval: 1000,
+            ...connection,
+          },
+        });
+    }
+    const sql = open(config.DB_POOL);
+    const applied = await firstAnswer(() => migrate(sql));
+    if (applied.length > 0) log.info({ applied }, 'database migrated');
+    if (embedded)
+      for (const [name, value] of Object.entries(NEVER_SCAN))
+        await sql`select set_config(${name}, ${value}, false)`;
+    const [version] = await sql<[{ v: string }]>`select current_setting('server_version') as v`;
+    const db = {
+      sql,
+      log: embedded ? sql : open(1, NEVER_SCAN),
+      engine: `${embedded ? 'embedded PostgreSQL' : 'PostgreSQL'} ${version.v.split(' ')[0]}`,
+      epoch: await epochOf(sql),
+      async resetLog() {
+        if (embedded) return;
+        const old = db.log;
+        db.log = open(1, NEVER_SCAN);
+        await old.end({ timeout: 0 });
+      },
+    };
+    app.decorate('db', db);
+    app.addHook('onClose', async () => {
+      await Promise.all([db.sql, db.log].map((pool) => pool.end({ timeout: 5 })));
+      await embedded?.close();
+    });
+
+    /** Repeats what can't be done yet because the server is away, with growing pauses, as long as the settings say. */
+    async function firstAnswer<T>(work: () => Promise<T>): Promise<T> {
+      const deadline = Date.now() + config.STARTUP_WAIT_SECONDS * 1000;
+      for (let pause = 250; ; pause = Math.min(pause * 2, 5000)) {
+        try {
+          return await work();
+        } catch (error) {
+          if (embedded || !isUnavailable(error)) throw explain(error);
+          if (Date.now() + pause > deadline) throw explain(error, `for ${config.STARTUP_WAIT_SECONDS} s`);
+          log.warn({ err: error }, `PostgreSQL (DB_URL) can't be reached yet, next try in ${pause} ms`);
+          await sleep(pause);
+        }
+      }
+    }
+
+    function explain(error: unknown, waited = 'now'): unknown {
+      if (!(error instanceof Error)) return error;
+      const where = URL.canParse(config.DB_URL) ? new URL(config.DB_URL).host : 'DB_URL';
+      const code = 'code' in error ? String(error.code) : '';
+      if (isUnavailable(error) || code.startsWith('28') || code === '3D000')
+        return new Error(
+          `PostgreSQL at ${where} can't be used (waited ${waited}): ${error.message || code}. Check the setting DB_URL.`,
+        );
+      return error;
+    }
+  },
+  { name: 'db', dependencies: ['config', 'errors'] },
+);

@@ -1,0 +1,116 @@
+import type { FastifyError, FastifyReply, FastifyRequest } from 'fastify';
+import fp from 'fastify-plugin';
+import { ERRORS, type ErrorCode } from '../schemas/error.js';
+
+/** The one error that this service throws on purpose: a row of `ERRORS`, with a closer sentence where there is one. */
+export class ChatError extends Error {
+  override name = 'ChatError';
+  readonly retryAfter: number | undefined;
+
+  /**
+   * @param code the row of `ERRORS`
+   * @param message a sentence for people, in place of the row's own
+   * @param options retryAfter: seconds after which trying again makes sense
+   */
+  constructor(
+    readonly code: ErrorCode,
+    message: string = ERRORS[code].message,
+    options: { retryAfter?: number } = {},
+  ) {
+    super(message);
+    this.retryAfter = options.retryAfter;
+  }
+
+  /** Whether the same may succeed later. */
+  get retryable(): boolean {
+    return ERRORS[this.code].retryable;
+  }
+}
+
+/** What Fastify and Node call an error, and what it is here. */
+const FOREIGN: Record<string, ErrorCode> = {
+  FST_ERR_CTP_INVALID_MEDIA_TYPE: 'unsupported_media_type',
+  FST_ERR_CTP_BODY_TOO_LARGE: 'payload_too_large',
+  FST_ERR_BAD_URL: 'bad_request',
+  FST_ERR_MAX_PARAM_LENGTH: 'uri_too_long',
+  HPE_HEADER_OVERFLOW: 'headers_too_large',
+  ERR_HTTP_REQUEST_TIMEOUT: 'request_timeout',
+};
+
+/**
+ * Turns whatever was thrown into one of our errors.
+ * @returns the error itself if it is ours; a 400 for what the client got wrong; `internal` for the rest
+ */
+export function toChatError(error: unknown): ChatError {
+  if (error instanceof ChatError) return error;
+  if (!(error instanceof Error)) return new ChatError('internal');
+  const { code, validation, statusCode = 500 }: Partial<FastifyError> = error;
+  const known = code === undefined ? undefined : FOREIGN[code];
+  if (known !== undefined) return new ChatError(known);
+  if (validation !== undefined || statusCode < 500)
+    return new ChatError('bad_request', `bad request: ${error.message}`);
+  return new ChatError('internal');
+}
+
+/** The envelope of an error. */
+export const errorBody = (error: ChatError) => ({
+  code: ERRORS[error.code].status,
+  message: error.message,
+  error: error.code,
+});
+
+/**
+ * A whole HTTP/1.1 answer with the envelope, for sockets that Fastify doesn't (or no longer) answer on.
+ * @param headers further header lines
+ */
+export function rawAnswer(error: ChatError, headers: Record<string, string> = {}): string {
+  const body = JSON.stringify(errorBody(error));
+  const all = {
+    'Content-Type': 'application/json; charset=utf-8',
+    'Content-Length': String(Buffer.byteLength(body)),
+    Connection: 'close',
+    ...headers,
+  };
+  const head = Object.entries(all).map(([name, value]) => `${name}: ${value}`);
+  return `HTTP/1.1 ${ERRORS[error.code].status} ${error.code}\r\n${head.join('\r\n')}\r\n\r\n${body}`;
+}
+
+/** Answers a request with an error's envelope; what is not the client's fault is logged. */
+export function sendError(thrown: unknown, request: FastifyRequest, reply: FastifyReply): FastifyReply {
+  const error = toChatError(thrown);
+  if (error.code === 'internal') request.log.error({ err: thrown }, 'request failed');
+  if (error.retryAfter !== undefined) reply.header('retry-after', String(error.retryAfter));
+  return reply.code(ERRORS[error.code].status).send(errorBody(error));
+}
+
+/** One handler for everything that is thrown, and 404 and 405 in the same envelope. */
+export default fp(
+  async (app) => {
+    app.setErrorHandler((error, request, reply) => sendError(error, request, reply));
+
+    const methods = new Map<string, Set<string>>();
+    app.addHook('onRoute', (route) => {
+      const known = methods.get(route.url) ?? new Set();
+      for (const method of [route.method].flat()) known.add(method.toUpperCase());
+      methods.set(route.url, known);
+    });
+    app.setNotFoundHandler((request, reply) => {
+      const path = request.url.split('?', 1)[0] ?? '';
+      const allowed = [...methods].find(([url]) => matches(url, path))?.[1];
+      if (allowed === undefined || allowed.has(request.method)) throw new ChatError('not_found');
+      reply.header('allow', [...allowed].join(', '));
+      throw new ChatError('method_not_allowed');
+    });
+  },
+  { name: 'errors', dependencies: ['config'] },
+);
+
+/** Whether a path is one of a route: the same number of parts, equal but for the parameters. */
+function matches(route: string, path: string): boolean {
+  if (route === '*' || route.endsWith('/*')) return false;
+  const parts = path.split('/');
+  const wanted = route.split('/');
+  return (
+    parts.length === wanted.length && wanted.every((part, i) => part.startsWith(':') || part === parts[i])
+  );
+}

@@ -1,0 +1,252 @@
+import type { ExtendedClient, ExtendedFrame } from '../schemas/frames.js';
+import { LIMITS } from '../schemas/limits.js';
+import { lastSeqs } from '../sql/conversations.js';
+import { type Position, readAfter, type StoredMessage, settlePositions } from '../sql/messages.js';
+import { Connection, type Given } from './connection.js';
+import { deadline } from './db.js';
+import { ChatError } from './errors.js';
+import type { Delivery } from './messages.js';
+
+/** Messages of one page of the log. */
+const PAGE_ROWS = 200;
+
+/** A connection of `chat.v2`: it holds positions, and acknowledges. */
+export class ExtendedConnection extends Connection {
+  readonly wantsReceipts = true;
+  /** Whose presence it watches. */
+  watched: readonly number[] = [];
+  /** When it last said that it types, in milliseconds of `performance.now()`. */
+  typedAt = Number.NEGATIVE_INFINITY;
+
+  private synced = false;
+  private syncing: { id?: string } | undefined;
+  private claimed: Map<number, number> | undefined;
+  private unconfirmed = new Map<number, Given[]>();
+  private unconfirmedCount = 0;
+  private unconfirmedBytes = 0;
+  /** Conversations that go on past their positions, as last read. */
+  private lagging: Position[] | undefined;
+  /** Own messages past a position that `sent` has told of. */
+  private told: Set<number> | undefined;
+
+  constructor(
+    private readonly dispatch: (connection: ExtendedConnection, data: Buffer) => void | Promise<void>,
+    ...rest: ConstructorParameters<typeof Connection>
+  ) {
+    super(...rest);
+  }
+
+  protected handle(data: Buffer): void | Promise<void> {
+    return this.dispatch(this, data);
+  }
+
+  /** Sends a frame of the protocol. */
+  send(frame: ExtendedFrame): number {
+    return this.write(JSON.stringify(frame));
+  }
+
+  sendError(error: ChatError, id?: string): void {
+    this.send({
+      type: 'error',
+      ...(id !== undefined && { id }),
+      code: error.code,
+      content: error.message,
+      retryable: error.retryable,
+    });
+    if (error.code === 'bad_request' || error.code === 'unsupported_type') this.countBad();
+  }
+
+  /** Passes a message to the log. */
+  chat(frame: ExtendedClient['chat'], content: string): void {
+    this.countSend();
+    this.hub.append({
+      from: this.user,
+      to: frame.to_user_id ?? 0,
+      conversation: frame.to_user_id === undefined ? (frame.conversation_id ?? 0) : 0,
+      clientId: frame.id ?? '',
+      content,
+      sender: this,
+    });
+  }
+
+  onStored(message: StoredMessage): void {
+    this.uncountSend();
+    this.send({
+      type: 'sent',
+      id: message.clientId,
+      conversation_id: message.conversation,
+      to_user_id: message.to,
+      msg_id: message.msgId,
+      seq: message.seq,
+      created_at: new Date(message.createdAt).toISOString(),
+    });
+    if (message.to === this.user || !this.synced) return;
+    this.noteOwn(message);
+    if ((this.position(message.conversation) ?? 0) < message.seq) {
+      this.told ??= new Set();
+      this.told.add(message.msgId);
+    }
+  }
+
+  onFailed(clientId: string, error: ChatError): void {
+    this.uncountSend();
+    this.sendError(error, clientId === '' ? undefined : clientId);
+  }
+
+  deliverCopy(message: Delivery): void {
+    this.deliver(message);
+  }
+
+  override deliver(message: Delivery): void {
+    // Before the client has said what it holds there is nothing to continue; it reads the log then.
+    if (this.synced) super.deliver(message);
+  }
+
+  protected override position(conversation: number): number {
+    return this.positions?.get(conversation) ?? 0;
+  }
+
+  protected hasUnconfirmedRoom(): boolean {
+    return (
+      this.unconfirmedCount < LIMITS.unconfirmedMessages && this.unconfirmedBytes < LIMITS.unconfirmedBytes
+    );
+  }
+
+  protected get wantsPages(): boolean {
+    return false;
+  }
+
+  protected give(message: StoredMessage): void {
+    const own = message.from === this.user;
+    if (own && this.told?.delete(message.msgId)) return;
+    const bytes = this.send({
+      type: 'chat',
+      conversation_id: message.conversation,
+      msg_id: message.msgId,
+      seq: message.seq,
+      from_user_id: message.from,
+      to_user_id: message.to,
+      content: message.content,
+      created_at: new Date(message.createdAt).toISOString(),
+      ...(own && { id: message.clientId }),
+    });
+    if (bytes === 0) return;
+    const owed = message.to === this.user;
+    const list = this.unconfirmed.get(message.conversation) ?? [];
+    list.push({
+      msgId: owed ? message.msgId : 0,
+      conversation: message.conversation,
+      seq: message.seq,
+      informs: owed ? message.from : 0,
+      bytes,
+    });
+    this.unconfirmed.set(message.conversation, list);
+    this.unconfirmedCount++;
+    this.unconfirmedBytes += bytes;
+  }
+
+  /**
+   * Everything in a conversation up to a place has arrived.
+   * @throws ChatError `invalid_position` past what was given
+   */
+  acknowledge(conversation: number, seq: number): void {
+    if (!this.synced || seq > this.position(conversation)) throw new ChatError('invalid_position');
+    const list = this.unconfirmed.get(conversation);
+    if (list === undefined) return;
+    const rest = list.findIndex((given) => given.seq > seq);
+    const arrived = rest === -1 ? list.splice(0) : list.splice(0, rest);
+    if (list.length === 0) this.unconfirmed.delete(conversation);
+    this.unconfirmedCount -= arrived.length;
+    for (const given of arrived) this.unconfirmedBytes -= given.bytes;
+    this.hub.confirm(
+      this.user,
+      arrived.filter((given) => given.msgId > 0),
+    );
+    this.progress();
+  }
+
+  knows(debts: readonly { conversation: number; seq: number }[]): boolean {
+    return !this.synced || debts.every((debt) => debt.seq <= this.position(debt.conversation));
+  }
+
+  /** Takes what the client holds; with the last page of it, sends what is missing, then `synced`. */
+  async sync(frame: ExtendedClient['sync']): Promise<void> {
+    const id = frame.id === undefined ? {} : { id: frame.id };
+    if (frame.epoch !== undefined && frame.epoch !== this.hub.epoch) {
+      this.claimed = undefined;
+      this.send({ type: 'reset', ...id });
+      return;
+    }
+    this.claimed ??= new Map();
+    for (const { conversation_id, seq } of frame.positions) this.claimed.set(conversation_id, seq);
+    if (frame.more === true) return;
+    const { claimed } = this;
+    this.claimed = undefined;
+    this.synced = false;
+    const ends = new Map(
+      (await deadline(lastSeqs(this.hub.sql, this.user))).map((end) => [end.conversation, end.seq]),
+    );
+    const positions: Position[] = [];
+    for (const [conversation, seq] of claimed) {
+      const end = ends.get(conversation) ?? 0;
+      if (seq <= end) positions.push({ conversation, seq });
+      else this.send({ type: 'reset', ...id, conversation_id: conversation, seq: end });
+      claimed.set(conversation, Math.min(seq, end));
+    }
+    await this.arrivedBefore(positions.filter((position) => position.seq > 0));
+    this.unconfirmed.clear();
+    this.unconfirmedCount = 0;
+    this.unconfirmedBytes = 0;
+    this.positions = claimed;
+    this.lagging = undefined;
+    this.told = undefined;
+    this.synced = true;
+    this.syncing = id;
+    this.fallBehind();
+  }
+
+  private async arrivedBefore(positions: readonly Position[]) {
+    if (positions.length === 0) return;
+    const settled = await deadline(settlePositions(this.hub.sql, this.user, positions));
+    for (const { other, conversation, seq } of settled)
+      this.hub.informOf({ to: other, user: this.user, conversation, delivered: seq, read: 0 });
+  }
+
+  protected async read(): Promise<boolean> {
+    if (this.lagging === undefined) {
+      const ends = await deadline(lastSeqs(this.hub.sql, this.user));
+      this.lagging = ends.filter((end) => end.seq > this.position(end.conversation));
+    }
+    if (this.lagging.length === 0) {
+      this.lagging = undefined;
+      return false;
+    }
+    const wanted = this.lagging.map(({ conversation }) => ({
+      conversation,
+      seq: this.position(conversation),
+    }));
+    const page = await deadline(readAfter(this.hub.sql, this.user, wanted, PAGE_ROWS));
+    // A sync in between has other positions: what was read for the old ones is of no use.
+    if (this.state !== 'ready' || this.lagging === undefined) return true;
+    if (page.length === 0) this.lagging = undefined;
+    else {
+      const first = page[0]?.conversation;
+      const done = this.lagging.findIndex((position) => position.conversation === first);
+      if (done > 0) this.lagging.splice(0, done);
+    }
+    for (const message of page) {
+      if (message.seq !== this.position(message.conversation) + 1) continue;
+      if (!this.hasRoom()) break;
+      this.give(message);
+      this.setPosition(message.conversation, message.seq);
+    }
+    return true;
+  }
+
+  protected override caughtUp(): void {
+    this.told = undefined;
+    if (this.syncing === undefined) return;
+    this.send({ type: 'synced', ...this.syncing });
+    this.syncing = undefined;
+  }
+}

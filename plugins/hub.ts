@@ -1,0 +1,476 @@
+import type { FastifyBaseLogger } from 'fastify';
+import fp from 'fastify-plugin';
+import { CLOSE } from '../schemas/close.js';
+import { epochOf } from '../sql/epoch.js';
+import type { Sql } from '../sql/handle.js';
+import { type Debt, openDebts } from '../sql/messages.js';
+import type { Bus } from './bus.js';
+import type { Settings } from './config.js';
+import type { Connection, Given } from './connection.js';
+import { type Db, deadline } from './db.js';
+import { ExtendedConnection } from './extended.js';
+import type { Delivery, MessageLog, Send } from './messages.js';
+import { type Parcel, pack, type Receipt, type Typing, unpack } from './wire.js';
+
+declare module 'fastify' {
+  interface FastifyInstance {
+    hub: Hub;
+  }
+}
+
+/** Milliseconds between two turns of the one timer that all connections share. */
+const TICK_MS = 250;
+/** Milliseconds for a missing message to come by itself. */
+const GAP_MS = 50;
+/** Debts of a user that one look asks for. */
+const LOOK_ROWS = 64;
+/** Messages for other replicas that may wait for the bus; the log has those that are dropped. */
+const REMOTE_WAITING = 20_000;
+/** Ownership renewals in one tick. */
+const RENEWALS = 1000;
+
+/** The connections of this replica, and everything that goes to them. */
+export class Hub {
+  readonly counts = { delivered: 0, published: 0, unreceived: 0, repaired: 0, opened: 0, late: 0 };
+  private readonly connections = new Map<number, Connection>();
+  private readonly dirty: Connection[] = [];
+  private readonly toPing = new Set<Connection>();
+  private readonly gaps = new Set<Connection>();
+  private readonly toPump = new Set<Connection>();
+  private remote: { user: number; message: Delivery }[] = [];
+  private publishing = false;
+  private receipts = new Map<string, Receipt>();
+  private ticker: NodeJS.Timeout | undefined;
+  private gapTimer: NodeJS.Timeout | undefined;
+  private repairTimer: NodeJS.Timeout | undefined;
+  private repairing: Promise<void> | undefined;
+  private lastTick = performance.now();
+  private closed = false;
+  /** Told when a user comes or goes here; set by presence. */
+  onPresence: (user: number, online: boolean) => void = () => {};
+  /** Told what other replicas say about presence. */
+  onPresenceParcel: (presence: { online: number[]; offline: number[] }) => void = () => {};
+
+  constructor(
+    private readonly config: Settings,
+    readonly log: FastifyBaseLogger,
+    private readonly db: Db,
+    private readonly bus: Bus,
+    private readonly messages: MessageLog,
+  ) {
+    messages.listener = {
+      onStored: (deliveries, copies) => this.onStored(deliveries, copies),
+      onSettled: (debts) => this.onSettled(debts),
+    };
+  }
+
+  async start(): Promise<void> {
+    await this.bus.listen({ message: (text) => this.onParcel(unpack(text)), up: () => this.onBusUp() });
+    this.ticker = setInterval(() => this.tick(), TICK_MS);
+    this.planRepair();
+  }
+
+  get sql(): Sql {
+    return this.db.sql;
+  }
+  get epoch(): string {
+    return this.db.epoch;
+  }
+  /** Debts confirmed but not deleted yet. */
+  get settling(): readonly Debt[] {
+    return this.messages.settling;
+  }
+  get size(): number {
+    return this.connections.size;
+  }
+  /** Ids of the users with a connection here, ascending. */
+  users(): number[] {
+    return [...this.connections.keys()].sort((a, b) => a - b);
+  }
+  connectionOf(user: number): Connection | undefined {
+    return this.connections.get(user);
+  }
+
+  append(send: Send): void {
+    this.messages.append(send);
+  }
+
+  // ---- connections ----
+
+  /** Takes a connection in, and closes the user's older one. @returns false if a newer one is here already */
+  add(connection: Connection): boolean {
+    const other = this.connections.get(connection.user);
+    if (other !== undefined && other.number > connection.number) return false;
+    this.connections.set(connection.user, connection);
+    this.counts.opened++;
+    if (other !== undefined) other.close(CLOSE.replaced);
+    else this.onPresence(connection.user, true);
+    return true;
+  }
+
+  /** Forgets a connection whose socket is closed, and gives its user up. */
+  async remove(connection: Connection): Promise<void> {
+    this.toPing.delete(connection);
+    this.gaps.delete(connection);
+    this.toPump.delete(connection);
+    if (this.connections.get(connection.user) !== connection) return;
+    this.connections.delete(connection.user);
+    this.onPresence(connection.user, false);
+    try {
+      await this.bus.release([connection]);
+    } catch {
+      // The lease ends by itself.
+    }
+  }
+
+  /** Makes this connection its user's only one. Where the bus is away that waits until it is back. */
+  async claim(connection: Connection): Promise<void> {
+    const { user, number } = connection;
+    try {
+      const before = await this.bus.claim(user, number);
+      connection.claimedAt = performance.now();
+      connection.suspended = false;
+      if (before === undefined || before.number === number) return;
+      if (before.number > number) return connection.close(CLOSE.replaced);
+      if (before.replica !== this.bus.replica)
+        await this.bus.publish(before.replica, pack({ kicks: [{ user, number }] }));
+    } catch (error) {
+      connection.suspended = false;
+      this.log.debug({ err: error, user }, 'a user could not be claimed');
+    }
+  }
+
+  /** Confirms what a connection was written; debts are deleted soon, and senders told that want to know. */
+  confirm(user: number, arrived: readonly Given[]): void {
+    if (arrived.length === 0) return;
+    this.messages.confirm(arrived.map(({ msgId }) => ({ to: user, msgId })));
+    for (const { informs, conversation, seq } of arrived)
+      if (informs > 0) this.informOf({ to: informs, user, conversation, delivered: seq, read: 0 });
+  }
+
+  private onSettled(debts: readonly Debt[]) {
+    for (const debt of debts) this.connections.get(debt.to)?.onSettled(debt.msgId);
+    if (this.settledWhileLooking !== undefined)
+      for (const debt of debts) this.settledWhileLooking.add(debt.msgId);
+  }
+  private settledWhileLooking: Set<number> | undefined;
+
+  // ---- delivery ----
+
+  private onStored(deliveries: Delivery[], copies: Delivery[]) {
+    this.checkLate();
+    for (const message of deliveries) this.route(message.to, message);
+    for (const message of copies) this.route(message.from, message);
+    if (this.remote.length > 0 && !this.publishing) void this.publish();
+  }
+
+  private route(user: number, message: Delivery) {
+    const connection = this.connections.get(user);
+    if (connection === undefined) {
+      if (this.remote.length < REMOTE_WAITING) this.remote.push({ user, message });
+      return;
+    }
+    this.counts.delivered++;
+    if (user === message.from && user !== message.to) connection.deliverCopy(message);
+    else connection.deliver(message);
+  }
+
+  /** Sends what waits to the replicas that have the receivers: one look-up for all, one publish for each replica. */
+  private async publish() {
+    this.publishing = true;
+    while (this.remote.length > 0 && !this.closed) {
+      const waiting = this.remote;
+      this.remote = [];
+      try {
+        const users = [...new Set(waiting.map(({ user }) => user))];
+        const owners = await this.bus.owners(users);
+        const replicaOf = new Map(users.map((user, i) => [user, owners[i]?.replica]));
+        const parcels = new Map<string, { user: number; message: Delivery }[]>();
+        for (const item of waiting) {
+          const replica = replicaOf.get(item.user);
+          if (replica === undefined) continue;
+          // It may have come here while its owner was looked up.
+          if (replica === this.bus.replica) {
+            this.route(item.user, item.message);
+            continue;
+          }
+          const parcel = parcels.get(replica);
+          if (parcel === undefined) parcels.set(replica, [item]);
+          else parcel.push(item);
+        }
+        await Promise.all(
+          [...parcels].map(async ([replica, messages]) => {
+            this.counts.published += messages.length;
+            if (!(await this.bus.publish(replica, pack({ messages }))))
+              this.counts.unreceived += messages.length;
+          }),
+        );
+      } catch (error) {
+        this.log.debug({ err: error, messages: waiting.length }, 'not published: repair will deliver');
+      }
+    }
+    this.publishing = false;
+  }
+
+  private onParcel(parcel: Parcel) {
+    this.checkLate();
+    for (const { user, message } of parcel.messages ?? []) {
+      const connection = this.connections.get(user);
+      if (connection === undefined) continue;
+      this.counts.delivered++;
+      if (user === message.from && user !== message.to) connection.deliverCopy(message);
+      else connection.deliver(message);
+    }
+    for (const receipt of parcel.receipts ?? []) this.writeReceipt(receipt);
+    for (const typing of parcel.typing ?? []) this.writeTyping(typing);
+    for (const { user, number } of parcel.kicks ?? []) {
+      const connection = this.connections.get(user);
+      if (connection !== undefined && connection.number < number) connection.close(CLOSE.replaced);
+    }
+    if (parcel.looks !== undefined) for (const user of parcel.looks) this.connections.get(user)?.fallBehind();
+    if (parcel.presence !== undefined) this.onPresenceParcel(parcel.presence);
+  }
+
+  // ---- receipts and typing ----
+
+  /** Tells `to`, soon, how far `user` has received and read. */
+  informOf(receipt: Receipt): void {
+    if (receipt.to === receipt.user) return;
+    const key = `${receipt.to}:${receipt.conversation}`;
+    const other = this.receipts.get(key);
+    if (other === undefined) {
+      this.receipts.set(key, receipt);
+      if (this.receipts.size === 1) setTimeout(() => this.flushReceipts(), GAP_MS);
+    } else {
+      other.delivered = Math.max(other.delivered, receipt.delivered);
+      other.read = Math.max(other.read, receipt.read);
+    }
+  }
+
+  private flushReceipts() {
+    const receipts = [...this.receipts.values()];
+    this.receipts.clear();
+    void this.sendAll(
+      receipts.filter((receipt) => !this.writeReceipt(receipt)),
+      (list) => ({ receipts: list }),
+    );
+  }
+
+  private writeReceipt({ to, user, conversation, delivered, read }: Receipt): boolean {
+    const connection = this.connections.get(to);
+    if (connection instanceof ExtendedConnection && connection.state === 'ready')
+      connection.send({
+        type: 'receipt',
+        conversation_id: conversation,
+        user_id: user,
+        delivered_seq: delivered,
+        read_seq: read,
+      });
+    return connection !== undefined;
+  }
+
+  /** Tells `to` that `user` is typing. */
+  tellTyping(typing: Typing): void {
+    if (!this.writeTyping(typing)) void this.sendAll([typing], (list) => ({ typing: list }));
+  }
+
+  private writeTyping({ to, user, conversation }: Typing): boolean {
+    const connection = this.connections.get(to);
+    if (connection instanceof ExtendedConnection && connection.state === 'ready')
+      connection.send({ type: 'typing', conversation_id: conversation, user_id: user });
+    return connection !== undefined;
+  }
+
+  private async sendAll<T extends { to: number }>(items: readonly T[], parcelOf: (items: T[]) => Parcel) {
+    if (items.length === 0 || this.closed) return;
+    try {
+      const owners = await this.bus.owners(items.map((item) => item.to));
+      const parcels = new Map<string, T[]>();
+      items.forEach((item, i) => {
+        const replica = owners[i]?.replica;
+        if (replica !== undefined && replica !== this.bus.replica)
+          parcels.set(replica, [...(parcels.get(replica) ?? []), item]);
+      });
+      await Promise.all(
+        [...parcels].map(([replica, list]) => this.bus.publish(replica, pack(parcelOf(list)))),
+      );
+    } catch {
+      // What is lost here is shown again by the next change, or with the conversation.
+    }
+  }
+
+  // ---- timers ----
+
+  /** Writes out at the end of this turn of the event loop what it wrote to the connection. */
+  flushSoon(connection: Connection): void {
+    if (this.dirty.push(connection) === 1) queueMicrotask(() => this.flush());
+  }
+
+  private flush() {
+    for (const connection of this.dirty) connection.flush();
+    this.dirty.length = 0;
+  }
+
+  pingSoon(connection: Connection): void {
+    this.toPing.add(connection);
+  }
+
+  pumpLater(connection: Connection): void {
+    this.toPump.add(connection);
+  }
+
+  watchGap(connection: Connection): void {
+    this.gaps.add(connection);
+    this.gapTimer ??= setTimeout(() => {
+      this.gapTimer = undefined;
+      const late = [...this.gaps];
+      this.gaps.clear();
+      for (const each of late) each.closeGap();
+    }, GAP_MS);
+  }
+
+  private tick() {
+    this.checkLate();
+    for (const connection of this.toPing) connection.confirmSoon();
+    this.toPing.clear();
+    for (const connection of this.toPump) connection.pump();
+    this.toPump.clear();
+    const now = performance.now();
+    const heartbeat = this.config.HEARTBEAT_SECONDS * 1000;
+    const timeout = this.config.HEARTBEAT_TIMEOUT_SECONDS * 1000;
+    const renewal = this.config.LEASE_SECONDS * 500;
+    let renewals = this.bus.ok ? RENEWALS : 0;
+    for (const connection of this.connections.values()) {
+      if (now - connection.heardAt > timeout) connection.close(CLOSE.idle);
+      else if (connection.isStuck(now)) connection.close(CLOSE.slow);
+      else if (now - connection.pingedAt > heartbeat) connection.ping();
+      if (renewals > 0 && connection.state === 'ready' && now - connection.claimedAt > renewal) {
+        renewals--;
+        connection.claimedAt = now;
+        void this.claim(connection);
+      }
+    }
+  }
+
+  /** After a pause as long as a lease somebody else may have the users: ask before writing to anybody. */
+  private checkLate() {
+    const now = performance.now();
+    const late = now - this.lastTick;
+    this.lastTick = now;
+    if (late < this.config.LEASE_SECONDS * 1000) return;
+    this.counts.late++;
+    this.log.warn({ seconds: Math.round(late / 1000) }, 'the process stood still for longer than its lease');
+    for (const connection of this.connections.values()) {
+      connection.suspended = true;
+      connection.heardAt = now;
+      connection.fallBehind();
+      void this.claim(connection).then(() => connection.pump());
+    }
+  }
+
+  private onBusUp() {
+    for (const connection of this.connections.values()) connection.claimedAt = 0;
+    void this.repair();
+  }
+
+  private planRepair() {
+    const ms = this.config.REPAIR_SECONDS * 1000 * (0.75 + Math.random() / 2);
+    this.repairTimer = setTimeout(async () => {
+      await this.repair();
+      if (!this.closed) this.planRepair();
+    }, ms);
+  }
+
+  /** Looks for debts that a live connection doesn't know of: their publish was lost, or is late. */
+  async repair(): Promise<void> {
+    this.repairing ??= this.look().finally(() => {
+      this.repairing = undefined;
+    });
+    return this.repairing;
+  }
+
+  private async look() {
+    const live = [...this.connections.values()].filter((connection) => connection.isLive);
+    this.settledWhileLooking = new Set();
+    try {
+      const epoch = await deadline(epochOf(this.db.sql));
+      if (epoch !== this.db.epoch) return this.startNewEpoch(epoch);
+      if (live.length === 0) return;
+      const debts = await deadline(
+        openDebts(
+          this.db.sql,
+          live.map((one) => one.user),
+          live.map((one) => one.line),
+          LOOK_ROWS,
+        ),
+      );
+      const byUser = new Map<number, typeof debts>();
+      for (const debt of debts) {
+        if (this.settledWhileLooking.has(debt.msgId)) continue;
+        const list = byUser.get(debt.to);
+        if (list === undefined) byUser.set(debt.to, [debt]);
+        else list.push(debt);
+      }
+      for (const [user, list] of byUser) {
+        const connection = this.connections.get(user);
+        if (connection === undefined || !connection.isLive || connection.knows(list)) continue;
+        this.counts.repaired++;
+        connection.fallBehind();
+      }
+    } catch (error) {
+      this.log.debug({ err: error }, 'could not look for open debts');
+    } finally {
+      this.settledWhileLooking = undefined;
+    }
+  }
+
+  private startNewEpoch(epoch: string) {
+    this.log.warn(
+      { was: this.db.epoch, is: epoch },
+      'the database has another history now: clients start afresh',
+    );
+    this.db.epoch = epoch;
+    for (const connection of this.connections.values()) connection.close(CLOSE.shutdown);
+  }
+
+  // ---- end ----
+
+  /** Closes all sockets, spread over a moment so that their clients don't come back as one herd. */
+  async drain(): Promise<void> {
+    const all = [...this.connections.values()];
+    const pause = (this.config.DRAIN_SECONDS * 1000) / Math.max(all.length, 1);
+    const started = performance.now();
+    for (const [i, connection] of all.entries()) {
+      connection.confirmSoon();
+      const wait = started + i * pause - performance.now();
+      if (wait > 1) await new Promise((resolve) => setTimeout(resolve, wait));
+      connection.close(CLOSE.shutdown);
+    }
+    const patience = performance.now() + 2000;
+    while (this.connections.size > 0 && performance.now() < patience)
+      await new Promise((resolve) => setTimeout(resolve, 10));
+    await this.messages.flush();
+  }
+
+  async close(): Promise<void> {
+    this.closed = true;
+    clearInterval(this.ticker);
+    clearTimeout(this.gapTimer);
+    clearTimeout(this.repairTimer);
+    await this.repairing;
+    const left = [...this.connections.values()];
+    for (const connection of left) connection.socket.terminate();
+    if (left.length > 0) await this.bus.release(left).catch(() => {});
+  }
+}
+
+/** Decorates the instance with the hub. */
+export default fp(
+  async (app) => {
+    const hub = new Hub(app.config, app.log, app.db, app.bus, app.messages);
+    app.decorate('hub', hub);
+    app.addHook('onReady', () => hub.start());
+    app.addHook('onClose', () => hub.close());
+  },
+  { name: 'hub', dependencies: ['config', 'db', 'redis', 'messages'] },
+);

@@ -1,0 +1,427 @@
+import { randomBytes } from 'node:crypto';
+import { setTimeout as sleep } from 'node:timers/promises';
+import type { FastifyBaseLogger } from 'fastify';
+import fp from 'fastify-plugin';
+import { findConversations, openConversations, type Pair } from '../sql/conversations.js';
+import {
+  append,
+  type Debt,
+  findStored,
+  type NewMessage,
+  type StoredMessage,
+  settle,
+} from '../sql/messages.js';
+import { Cache } from './cache.js';
+import { type Db, DeadlineError, deadline, isUnavailable, neverSent } from './db.js';
+import { ChatError } from './errors.js';
+
+declare module 'fastify' {
+  interface FastifyInstance {
+    messages: MessageLog;
+  }
+}
+
+/** Who hears what became of a send: exactly one of the two, once. */
+export interface Sender {
+  /** Whether the sender wants to know how far its messages got. */
+  readonly wantsReceipts: boolean;
+  /** Whether the sender's own connection must be given the message, since it isn't what sent it. */
+  readonly wantsCopy: boolean;
+  onStored(message: StoredMessage): void;
+  onFailed(clientId: string, error: ChatError): void;
+}
+
+/** A message that somebody asks to be stored. `to` or `conversation` is 0 where the sender didn't name it. */
+export interface Send {
+  from: number;
+  to: number;
+  conversation: number;
+  /** The sender's own id; empty where it gave none. */
+  clientId: string;
+  content: string;
+  sender: Sender;
+}
+
+/** A message just stored, on its way to its receiver. */
+export interface Delivery extends StoredMessage {
+  /** Whether the message before it in its conversation may still be on its way. */
+  recent: boolean;
+  /** Whether the sender wants receipts. */
+  receipts: boolean;
+}
+
+/** What the log tells the hub. */
+export interface LogListener {
+  /** Stored messages in the order of the log, with those that their sender's own connection must be given too. */
+  onStored(deliveries: Delivery[], copies: Delivery[]): void;
+  onSettled(debts: readonly Debt[]): void;
+}
+
+const BATCH_MESSAGES = 1000;
+const BATCH_BYTES = 1_048_576;
+const BATCH_DEBTS = 4000;
+/** Messages and bytes that wait at most; past them a send is refused, retryable. */
+const WAITING_MESSAGES = 50_000;
+const WAITING_BYTES = 64 * 1_048_576;
+/** Milliseconds that a batch waits for company, when the one before had some. */
+const LINGER_MS = 1;
+/** Milliseconds after which confirmed debts are deleted without a batch to ride in. */
+const IDLE_MS = 200;
+/** Milliseconds that one attempt at a batch may take, and after which one in doubt is answered as such. */
+const ATTEMPT_MS = 5000;
+const DOUBT_MS = 15_000;
+const PROBE_MS = 250;
+
+/** A send with its conversation known, and those that asked for the very same message. */
+interface Entry extends NewMessage {
+  senders: Sender[];
+}
+
+const pairKey = (a: number, b: number) => `${a}:${b}`;
+const idKey = (message: NewMessage) => `${message.conversation}:${message.from}:${message.clientId}`;
+const sqlState = (error: unknown) => (error instanceof Error && 'code' in error ? String(error.code) : '');
+
+/**
+ * The log: gathers sends while a batch is under way, and stores them with the next one. One batch at a time, so the order
+ * of sends is the order of the log.
+ */
+export class MessageLog {
+  /** Counts since the start, for metrics and for tests that guard the cost of a message. */
+  readonly counts = { batches: 0, messages: 0, statements: 0, settled: 0 };
+  private readonly idPrefix = `~${randomBytes(6).toString('base64url')}.`;
+  private idCounter = 0;
+  private gathering: Send[] = [];
+  private gatheringBytes = 0;
+  private confirmed: Debt[] = [];
+  private running = false;
+  private lastBatch = 0;
+  private down = false;
+  private idleTimer: NodeJS.Timeout | undefined;
+  private probeTimer: NodeJS.Timeout | undefined;
+  private idle: Promise<void> = Promise.resolve();
+  private closed = false;
+  private readonly pairs = new Cache<string, Pair>(50_000, 600_000);
+  private readonly conversations = new Cache<number, Pair>(50_000, 600_000);
+  private readonly recent = new Cache<string, StoredMessage>(20_000);
+  /** Set by the hub. */
+  listener: LogListener = { onStored() {}, onSettled() {} };
+
+  constructor(
+    private readonly db: Db,
+    private readonly log: FastifyBaseLogger,
+  ) {}
+
+  /** Stores a message, soon; its sender hears. Refused at once where nothing can be stored now. */
+  append(send: Send): void {
+    if (this.down) return send.sender.onFailed(send.clientId, new ChatError('unavailable'));
+    if (this.gathering.length >= WAITING_MESSAGES || this.gatheringBytes >= WAITING_BYTES)
+      return send.sender.onFailed(send.clientId, new ChatError('overloaded'));
+    this.gathering.push(send);
+    this.gatheringBytes += send.content.length;
+    this.start();
+  }
+
+  /** Deletes debts that are known to have arrived, soon. The listener hears when they are gone. */
+  confirm(debts: readonly Debt[]): void {
+    for (const debt of debts) this.confirmed.push(debt);
+    if (this.confirmed.length >= BATCH_DEBTS) this.start();
+    else this.idleTimer ??= setTimeout(() => this.start(), IDLE_MS);
+  }
+
+  /** Debts confirmed but not deleted yet. */
+  get settling(): readonly Debt[] {
+    return this.confirmed;
+  }
+
+  /** Finishes what was asked so far. */
+  async flush(): Promise<void> {
+    this.start();
+    while (this.running) await this.idle;
+  }
+
+  async close(): Promise<void> {
+    await this.flush();
+    this.closed = true;
+    clearTimeout(this.idleTimer);
+    clearTimeout(this.probeTimer);
+  }
+
+  private start() {
+    if (this.running || this.closed) return;
+    this.running = true;
+    this.idle = this.run();
+  }
+
+  private async run() {
+    try {
+      if (this.lastBatch > 1) await sleep(LINGER_MS);
+      else await new Promise(setImmediate);
+      while (!this.down && (this.gathering.length > 0 || this.confirmed.length > 0)) {
+        clearTimeout(this.idleTimer);
+        this.idleTimer = undefined;
+        const batch = this.take();
+        this.lastBatch = batch.length;
+        if (batch.length > 0) await this.store(batch);
+        else await this.settleSome();
+      }
+    } catch (error) {
+      this.log.error({ err: error }, 'the log stumbled');
+    }
+    this.running = false;
+    if (this.down) this.probe();
+    else if (this.gathering.length > 0) this.start();
+  }
+
+  private take(): Send[] {
+    let bytes = 0;
+    let n = 0;
+    while (n < this.gathering.length && n < BATCH_MESSAGES && bytes < BATCH_BYTES)
+      bytes += this.gathering[n++]?.content.length ?? 0;
+    this.gatheringBytes -= bytes;
+    if (n < this.gathering.length) return this.gathering.splice(0, n);
+    const all = this.gathering;
+    this.gathering = [];
+    return all;
+  }
+
+  private async settleSome() {
+    const debts = this.confirmed.slice(0, BATCH_DEBTS);
+    try {
+      this.counts.statements++;
+      await deadline(settle(this.db.log, debts), ATTEMPT_MS);
+      this.dropConfirmed(debts);
+    } catch (error) {
+      if (sqlState(error) === '40P01') return;
+      await this.goDown(error);
+    }
+  }
+
+  private dropConfirmed(debts: readonly Debt[]) {
+    if (debts.length === 0) return;
+    this.confirmed.splice(0, debts.length);
+    this.counts.settled += debts.length;
+    this.listener.onSettled(debts);
+  }
+
+  /** Finds the conversations of a batch, folds what is asked twice, answers what was stored before, and stores the rest. */
+  private async store(batch: Send[]) {
+    try {
+      await this.findPairs(batch);
+    } catch (error) {
+      await this.goDown(error);
+      for (const send of batch) send.sender.onFailed(send.clientId, new ChatError('unavailable'));
+      return;
+    }
+    const entries = new Map<string, Entry>();
+    for (const { from, to, conversation, clientId, content, sender } of batch) {
+      const pair =
+        conversation > 0
+          ? this.conversations.get(conversation)
+          : this.pairs.get(pairKey(Math.min(from, to), Math.max(from, to)));
+      if (pair === undefined || (pair.a !== from && pair.b !== from)) {
+        sender.onFailed(
+          clientId,
+          new ChatError(conversation > 0 ? 'conversation_not_found' : 'user_not_found'),
+        );
+        continue;
+      }
+      const entry: Entry = {
+        conversation: pair.conversation,
+        from,
+        to: pair.a + pair.b - from,
+        clientId: clientId === '' ? this.idPrefix + (this.idCounter++).toString(36) : clientId,
+        content,
+        senders: [sender],
+      };
+      const key = idKey(entry);
+      const known = clientId === '' ? undefined : this.recent.get(key);
+      const twin = entries.get(key);
+      if (known !== undefined) sender.onStored(known);
+      else if (twin !== undefined) twin.senders.push(sender);
+      else entries.set(key, entry);
+    }
+    if (entries.size > 0) await this.write([...entries.values()], false);
+  }
+
+  private async findPairs(batch: Send[]) {
+    const pairs = new Map<string, { a: number; b: number }>();
+    const ids = new Set<number>();
+    for (const { from, to, conversation } of batch) {
+      if (conversation > 0) {
+        if (this.conversations.get(conversation) === undefined) ids.add(conversation);
+        continue;
+      }
+      const a = Math.min(from, to);
+      const b = Math.max(from, to);
+      const key = pairKey(a, b);
+      if (this.pairs.get(key) === undefined) pairs.set(key, { a, b });
+    }
+    if (pairs.size > 0) {
+      this.counts.statements++;
+      // In order, as every replica does it.
+      const wanted = [...pairs.values()].sort((x, y) => x.a - y.a || x.b - y.b);
+      for (const pair of await deadline(openConversations(this.db.log, wanted), ATTEMPT_MS))
+        this.pairs.set(pairKey(pair.a, pair.b), pair);
+    }
+    if (ids.size > 0) {
+      this.counts.statements++;
+      for (const pair of await deadline(findConversations(this.db.log, [...ids]), ATTEMPT_MS))
+        this.conversations.set(pair.conversation, pair);
+    }
+  }
+
+  /**
+   * Stores entries until their outcome is known, or for as long as anybody would wait for it.
+   * @param doubt whether some of them may be stored already
+   */
+  private async write(entries: Entry[], doubt: boolean): Promise<void> {
+    const giveUp = performance.now() + DOUBT_MS;
+    let inDoubt = doubt;
+    let todo = entries;
+    for (;;) {
+      try {
+        if (inDoubt) {
+          todo = await this.answerKnown(todo);
+          if (todo.length === 0) return this.goUp();
+        }
+        const debts = this.confirmed.slice(0, BATCH_DEBTS);
+        this.counts.statements++;
+        const { numbered, at, recent } = await deadline(append(this.db.log, todo, debts), ATTEMPT_MS);
+        this.counts.batches++;
+        this.counts.messages += todo.length;
+        this.goUp();
+        this.announce(
+          todo,
+          todo.map(({ conversation, from, to, clientId, content, senders }, i) => ({
+            conversation,
+            seq: numbered[i]?.seq ?? 0,
+            msgId: numbered[i]?.msgId ?? 0,
+            from,
+            to,
+            clientId,
+            content,
+            createdAt: at,
+            recent: recent[i] ?? true,
+            receipts: senders[0]?.wantsReceipts ?? false,
+          })),
+        );
+        this.dropConfirmed(debts);
+        return;
+      } catch (error) {
+        const state = sqlState(error);
+        const patient = performance.now() < giveUp;
+        if (patient && (state === '40P01' || state === '40001' || state === '55P03')) continue;
+        if (patient && state === '23505') {
+          inDoubt = true;
+          continue;
+        }
+        if (/^2[23]/.test(state) && state !== '23505') return this.writeOneByOne(todo, inDoubt, error);
+        if (error instanceof DeadlineError || isUnavailable(error)) {
+          const unsent = !inDoubt && neverSent(error);
+          await this.goDown(error);
+          if (!unsent && patient) {
+            inDoubt = true;
+            await sleep(PROBE_MS * (0.5 + Math.random()));
+            continue;
+          }
+          return this.fail(todo, new ChatError(unsent ? 'unavailable' : 'outcome_unknown'));
+        }
+        this.log.error({ err: error }, 'a batch could not be stored');
+        return this.fail(todo, new ChatError(inDoubt ? 'outcome_unknown' : 'unavailable'));
+      }
+    }
+  }
+
+  /** Answers those that are stored already, and returns the others. */
+  private async answerKnown(entries: Entry[]): Promise<Entry[]> {
+    this.counts.statements++;
+    const found = await deadline(findStored(this.db.log, entries), ATTEMPT_MS);
+    const known = new Map(found.map((message) => [idKey(message), message]));
+    const answered = entries.filter((entry) => known.has(idKey(entry)));
+    // Delivered again: if they were stored by a batch in doubt, nobody has heard of them yet.
+    const deliveries = answered.flatMap((entry) => {
+      const message = known.get(idKey(entry));
+      return message
+        ? [{ ...message, recent: true, receipts: entry.senders[0]?.wantsReceipts ?? false }]
+        : [];
+    });
+    this.announce(answered, deliveries);
+    return entries.filter((entry) => !known.has(idKey(entry)));
+  }
+
+  private async writeOneByOne(entries: Entry[], doubt: boolean, error: unknown) {
+    const [only] = entries;
+    if (only === undefined) return;
+    if (entries.length === 1) {
+      this.log.warn({ err: error }, 'a message was refused by the database');
+      return this.fail(entries, new ChatError('content_invalid'));
+    }
+    for (const entry of entries) await this.write([entry], doubt);
+  }
+
+  private announce(entries: readonly Entry[], deliveries: Delivery[]) {
+    const copies: Delivery[] = [];
+    for (let i = 0; i < deliveries.length; i++) {
+      const delivery = deliveries[i];
+      const entry = entries[i];
+      if (delivery === undefined || entry === undefined) continue;
+      if (!delivery.clientId.startsWith('~')) this.recent.set(idKey(delivery), delivery);
+      for (const sender of entry.senders) {
+        sender.onStored(delivery);
+        if (sender.wantsCopy && delivery.from !== delivery.to) copies.push(delivery);
+      }
+    }
+    this.listener.onStored(deliveries, copies);
+  }
+
+  private fail(entries: readonly Entry[], error: ChatError) {
+    for (const entry of entries) for (const sender of entry.senders) sender.onFailed(entry.clientId, error);
+  }
+
+  /** The database is away: what waits is answered now, what comes is answered at once, until it is back. */
+  private async goDown(error: unknown) {
+    if (!this.down)
+      this.log.error({ err: error }, 'the database is away: sends are refused until it is back');
+    this.down = true;
+    const waiting = this.gathering;
+    this.gathering = [];
+    this.gatheringBytes = 0;
+    for (const send of waiting) send.sender.onFailed(send.clientId, new ChatError('unavailable'));
+    if (error instanceof DeadlineError) await this.db.resetLog();
+  }
+
+  private goUp() {
+    if (this.down) this.log.info('the database is back');
+    this.down = false;
+  }
+
+  private probe() {
+    if (this.closed || this.probeTimer !== undefined) return;
+    this.probeTimer = setTimeout(async () => {
+      this.probeTimer = undefined;
+      try {
+        await deadline(this.db.log`select 1`, 1000);
+        this.goUp();
+        this.start();
+      } catch (error) {
+        if (error instanceof DeadlineError) await this.db.resetLog();
+        this.probe();
+      }
+    }, PROBE_MS);
+  }
+
+  /** Whether messages can be stored now, as far as is known. */
+  get works(): boolean {
+    return !this.down;
+  }
+}
+
+/** Decorates the instance with the log. */
+export default fp(
+  async (app) => {
+    const messages = new MessageLog(app.db, app.log);
+    app.decorate('messages', messages);
+    app.addHook('onClose', () => messages.close());
+  },
+  { name: 'messages', dependencies: ['db'] },
+);

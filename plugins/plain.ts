@@ -1,0 +1,233 @@
+import type { PlainFrame } from '../schemas/frames.js';
+import { LIMITS } from '../schemas/limits.js';
+import { readDebts, type StoredMessage } from '../sql/messages.js';
+import { Connection, type Given } from './connection.js';
+import { deadline } from './db.js';
+import type { ChatError } from './errors.js';
+import type { Delivery } from './messages.js';
+
+/** Unpinged messages at which a ping doesn't wait for the timer. */
+const PING_AT = 64;
+/** Rows and bytes of content in one `offline_list` frame. */
+const OFFLINE_ROWS = 1000;
+const OFFLINE_BYTES = 524_288;
+const OFFLINE_CONTENT = 393_216;
+/** Rows and bytes of one page of what is pushed. */
+const PAGE_ROWS = 200;
+const PAGE_BYTES = 131_072;
+/** Conversations whose place is kept; beyond them the oldest is looked up again. */
+const POSITIONS = 1000;
+
+/**
+ * A connection of the reference's protocol. It can't acknowledge, so a ping is written after its messages, and that very
+ * ping's pong is the receipt of all that came before it.
+ */
+export class PlainConnection extends Connection {
+  readonly wantsReceipts = false;
+  private unconfirmed: Given[] = [];
+  private unconfirmedBytes = 0;
+  /** Messages ever given, and how many of them the last ping covers. */
+  private given = 0;
+  private pinged = 0;
+  private confirmed = 0;
+  private pings: { payload: string; covers: number }[] = [];
+  private pingCount = 0;
+  private offlineRequests = 0;
+  private offlineFrames = 0;
+  /** Debts deleted while a page was being read: it may still have them. */
+  private settledWhileReading: Set<number> | undefined;
+
+  constructor(
+    private readonly dispatch: (connection: PlainConnection, data: Buffer) => void,
+    ...rest: ConstructorParameters<typeof Connection>
+  ) {
+    super(...rest);
+  }
+
+  protected handle(data: Buffer): void {
+    this.dispatch(this, data);
+  }
+
+  /** Sends a frame of the protocol. */
+  send(frame: PlainFrame): void {
+    this.write(JSON.stringify(frame));
+  }
+
+  sendError(error: ChatError): void {
+    this.send({ type: 'error', content: error.message });
+    if (error.code === 'bad_request' || error.code === 'unsupported_type') this.countBad();
+  }
+
+  /** Ids of the users connected to this instance, ascending. */
+  onlineHere(): number[] {
+    return this.hub.users();
+  }
+
+  /** Passes a message to the log. */
+  chat(to: number, content: string): void {
+    this.countSend();
+    this.hub.append({ from: this.user, to, conversation: 0, clientId: '', content, sender: this });
+  }
+
+  onStored(message: StoredMessage): void {
+    this.uncountSend();
+    if (message.to !== this.user) this.noteOwn(message);
+  }
+
+  onFailed(_clientId: string, error: ChatError): void {
+    this.uncountSend();
+    this.send({ type: 'error', content: error.message });
+  }
+
+  deliverCopy(message: Delivery): void {
+    this.noteOwn(message);
+  }
+
+  protected hasUnconfirmedRoom(): boolean {
+    return (
+      this.unconfirmed.length < LIMITS.unconfirmedMessages && this.unconfirmedBytes < LIMITS.unconfirmedBytes
+    );
+  }
+
+  protected override setPosition(conversation: number, seq: number): void {
+    super.setPosition(conversation, seq);
+    const { positions } = this;
+    if (positions === undefined || positions.size <= POSITIONS) return;
+    for (const oldest of positions.keys()) {
+      positions.delete(oldest);
+      break;
+    }
+  }
+
+  private note(message: StoredMessage, bytes: number) {
+    this.unconfirmed.push({
+      msgId: message.msgId,
+      conversation: message.conversation,
+      seq: message.seq,
+      informs: 'receipts' in message && message.receipts !== true ? 0 : message.from,
+      bytes,
+    });
+    this.unconfirmedBytes += bytes;
+    this.given++;
+  }
+
+  protected give(message: StoredMessage): void {
+    const bytes = this.write(
+      `{"type":"chat","to_user_id":${message.to},"from_user_id":${message.from},"content":${JSON.stringify(message.content)}}`,
+    );
+    if (bytes === 0) return;
+    this.note(message, bytes);
+    if (this.given - this.pinged >= PING_AT) this.ping();
+    else this.hub.pingSoon(this);
+  }
+
+  override confirmSoon(): void {
+    if (this.given > this.pinged) this.ping();
+  }
+
+  protected override pingPayload(): string {
+    const payload = String(++this.pingCount);
+    if (this.given > this.pinged) {
+      this.pinged = this.given;
+      this.pings.push({ payload, covers: this.given });
+    }
+    return payload;
+  }
+
+  override onPong(payload: string): void {
+    super.onPong(payload);
+    const i = this.pings.findIndex((ping) => ping.payload === payload);
+    const ping = this.pings[i];
+    if (ping === undefined) return;
+    this.pings.splice(0, i + 1);
+    const arrived = this.unconfirmed.splice(0, ping.covers - this.confirmed);
+    this.confirmed = ping.covers;
+    for (const given of arrived) this.unconfirmedBytes -= given.bytes;
+    this.hub.confirm(this.user, arrived);
+    this.progress();
+  }
+
+  override onSettled(msgId: number): void {
+    this.settledWhileReading?.add(msgId);
+  }
+
+  private knownIds(): Set<number> {
+    const ids = new Set(this.settledWhileReading);
+    for (const given of this.unconfirmed) ids.add(given.msgId);
+    for (const debt of this.hub.settling) if (debt.to === this.user) ids.add(debt.msgId);
+    return ids;
+  }
+
+  knows(debts: readonly { msgId: number }[]): boolean {
+    const ids = this.knownIds();
+    return debts.every((debt) => ids.has(debt.msgId));
+  }
+
+  protected get wantsPages(): boolean {
+    return this.offlineRequests > 0;
+  }
+
+  /** Answers with what is owed, in as many frames as it takes. */
+  requestOffline(): void {
+    this.offlineRequests++;
+    this.progress();
+  }
+
+  protected async read(): Promise<boolean> {
+    const offline = this.offlineRequests > 0;
+    this.settledWhileReading = new Set();
+    try {
+      const [line, rows, bytes] = offline
+        ? [0, OFFLINE_ROWS, OFFLINE_CONTENT]
+        : [this.line, PAGE_ROWS, PAGE_BYTES];
+      const page = await deadline(
+        readDebts(this.hub.sql, this.user, line, [...this.knownIds()], rows, bytes),
+      );
+      const known = this.knownIds();
+      const fresh = page.filter((message) => !known.has(message.msgId));
+      if (this.state !== 'ready') return false;
+      if (offline) return this.giveOffline(fresh, page.length === rows || size(page) >= bytes);
+      for (const message of fresh) {
+        this.give(message);
+        this.setPosition(message.conversation, message.seq);
+      }
+      return page.length > 0;
+    } finally {
+      this.settledWhileReading = undefined;
+    }
+  }
+
+  /** Writes what fits into one `offline_list` frame. @param more whether the log has more than these */
+  private giveOffline(messages: readonly StoredMessage[], more: boolean): boolean {
+    const rows: string[] = [];
+    let length = 0;
+    for (const message of messages) {
+      const row = `{"msg_id":${message.msgId},"to_user_id":${message.to},"from_user_id":${message.from},"content":${JSON.stringify(message.content)},"created_at":"${new Date(message.createdAt).toISOString()}"}`;
+      length += Buffer.byteLength(row) + 1;
+      if (length > OFFLINE_BYTES && rows.length > 0) break;
+      rows.push(row);
+    }
+    const finished = !more && rows.length === messages.length;
+    if (rows.length > 0 || (finished && this.offlineFrames === 0)) {
+      const bytes = this.write(`{"type":"offline_list","data":[${rows.join(',')}]}`);
+      if (bytes === 0) return false;
+      this.offlineFrames++;
+      for (const message of messages.slice(0, rows.length)) {
+        this.note(message, Math.ceil(bytes / rows.length));
+        const position = this.position(message.conversation);
+        if (position !== undefined && message.seq > position)
+          this.setPosition(message.conversation, message.seq);
+      }
+      if (rows.length > 0) this.ping();
+    }
+    if (finished) {
+      this.offlineRequests--;
+      this.offlineFrames = 0;
+      this.line = 0;
+    }
+    return true;
+  }
+}
+
+const size = (messages: readonly StoredMessage[]) =>
+  messages.reduce((sum, message) => sum + Buffer.byteLength(message.content), 0);

@@ -1,0 +1,192 @@
+import type { FastifyBaseLogger } from 'fastify';
+import fp from 'fastify-plugin';
+import type { ExtendedServer } from '../schemas/frames.js';
+import { beat, forgetReplicas, lastSeen, notePresence } from '../sql/presence.js';
+import type { Bus } from './bus.js';
+import type { Settings } from './config.js';
+import { type Db, deadline } from './db.js';
+import type { ExtendedConnection } from './extended.js';
+import type { Hub } from './hub.js';
+import { pack } from './wire.js';
+
+declare module 'fastify' {
+  interface FastifyInstance {
+    presence: Presence;
+  }
+}
+
+/** Milliseconds over which changes are gathered. */
+const GATHER_MS = 1000;
+/** Milliseconds between two beats in the database, and at most between two looks at those watched on other replicas. */
+const BEAT_MS = 30_000;
+const POLL_MS = 10_000;
+
+type Row = ExtendedServer['presence']['users'][number];
+
+/** Who is online and who was when, for the people that somebody asks about. */
+export class Presence {
+  private readonly watchers = new Map<number, Set<ExtendedConnection>>();
+  /** What the watchers of a user were told last. */
+  private readonly told = new Map<number, boolean>();
+  private readonly changed = new Map<number, boolean>();
+  private timer: NodeJS.Timeout | undefined;
+  private beatTimer: NodeJS.Timeout | undefined;
+  private pollTimer: NodeJS.Timeout | undefined;
+  private flushing: Promise<void> = Promise.resolve();
+
+  constructor(
+    private readonly config: Settings,
+    private readonly log: FastifyBaseLogger,
+    private readonly db: Db,
+    private readonly bus: Bus,
+    private readonly hub: Hub,
+  ) {
+    hub.onPresence = (user, online) => this.note(user, online);
+    hub.onPresenceParcel = ({ online, offline }) => {
+      void this.tell([
+        ...online.map((user) => [user, true] as const),
+        ...offline.map((user) => [user, false] as const),
+      ]);
+    };
+  }
+
+  async start(): Promise<void> {
+    await beat(this.db.sql, this.bus.replica);
+    this.beatTimer = setInterval(() => this.attempt(() => beat(this.db.sql, this.bus.replica)), BEAT_MS);
+    this.pollTimer = setInterval(
+      () => this.attempt(() => this.poll()),
+      Math.min((this.config.LEASE_SECONDS * 1000) / 2, POLL_MS),
+    );
+    this.attempt(() => forgetReplicas(this.db.sql));
+  }
+
+  private attempt(work: () => Promise<void>): void {
+    deadline(work()).catch((error: unknown) => this.log.debug({ err: error }, 'presence is late'));
+  }
+
+  /** Makes a connection watch these users, instead of those before. @returns how they are now */
+  async watch(connection: ExtendedConnection, users: readonly number[]): Promise<Row[]> {
+    this.unwatch(connection);
+    const distinct = [...new Set(users)];
+    connection.watched = distinct;
+    for (const user of distinct) {
+      const set = this.watchers.get(user);
+      if (set === undefined) this.watchers.set(user, new Set([connection]));
+      else set.add(connection);
+    }
+    return this.rows(await this.online(distinct));
+  }
+
+  unwatch(connection: ExtendedConnection): void {
+    for (const user of connection.watched) {
+      const set = this.watchers.get(user);
+      set?.delete(connection);
+      if (set?.size !== 0) continue;
+      this.watchers.delete(user);
+      this.told.delete(user);
+    }
+    connection.watched = [];
+  }
+
+  /** Which of these users are online: here, or held by a replica whose lease stands. */
+  private async online(users: readonly number[]): Promise<(readonly [number, boolean])[]> {
+    const elsewhere = users.filter((user) => this.hub.connectionOf(user) === undefined);
+    const held = new Set<number>();
+    if (elsewhere.length > 0) {
+      const owners = await this.bus.owners(elsewhere).catch(() => undefined);
+      // Where the bus is away, what was told last is the best that is known.
+      elsewhere.forEach((user, i) => {
+        const owner = owners?.[i];
+        if (
+          owners === undefined
+            ? this.told.get(user)
+            : owner !== undefined && owner.replica !== this.bus.replica
+        )
+          held.add(user);
+      });
+    }
+    return users.map((user) => [user, held.has(user) || this.hub.connectionOf(user) !== undefined] as const);
+  }
+
+  private async rows(states: readonly (readonly [number, boolean])[]): Promise<Row[]> {
+    const gone = states.filter(([, online]) => !online).map(([user]) => user);
+    const seen = gone.length === 0 ? new Map<number, Date>() : await deadline(lastSeen(this.db.sql, gone));
+    return states.map(([user, online]) => {
+      this.told.set(user, online);
+      return { user_id: user, online, last_seen_at: online ? null : (seen.get(user)?.toISOString() ?? null) };
+    });
+  }
+
+  private note(user: number, online: boolean) {
+    this.changed.set(user, online);
+    this.timer ??= setTimeout(() => {
+      this.timer = undefined;
+      this.flushing = this.flush();
+    }, GATHER_MS);
+  }
+
+  /** Tells the database, the other replicas, and by way of the bus the watchers here. */
+  private async flush() {
+    const changes = [...this.changed];
+    this.changed.clear();
+    if (changes.length === 0) return;
+    const online = changes.filter(([, is]) => is).map(([user]) => user);
+    const offline = changes.filter(([, is]) => !is).map(([user]) => user);
+    try {
+      await deadline(notePresence(this.db.sql, this.bus.replica, online, offline));
+    } catch (error) {
+      this.log.debug({ err: error }, 'presence is not noted');
+    }
+    try {
+      await this.bus.broadcast(pack({ presence: { online, offline } }));
+    } catch {
+      await this.tell(changes);
+    }
+  }
+
+  private async poll() {
+    const watched = [...this.watchers.keys()];
+    if (watched.length > 0) await this.tell(await this.online(watched));
+  }
+
+  /** Tells watchers what is new to them. One who left one replica may have come to another meanwhile: offline is asked again. */
+  private async tell(states: readonly (readonly [number, boolean])[]) {
+    try {
+      const news = states.filter(
+        ([user, online]) => this.watchers.has(user) && this.told.get(user) !== online,
+      );
+      if (news.length === 0) return;
+      const sure = await this.online(news.map(([user]) => user));
+      const rows = await this.rows(sure.filter(([user, online]) => this.told.get(user) !== online));
+      const frames = new Map<ExtendedConnection, Row[]>();
+      for (const row of rows)
+        for (const watcher of this.watchers.get(row.user_id) ?? []) {
+          const list = frames.get(watcher);
+          if (list === undefined) frames.set(watcher, [row]);
+          else list.push(row);
+        }
+      for (const [watcher, users] of frames) if (watcher.isLive) watcher.send({ type: 'presence', users });
+    } catch (error) {
+      this.log.debug({ err: error }, 'presence is not told');
+    }
+  }
+
+  async close(): Promise<void> {
+    clearInterval(this.beatTimer);
+    clearInterval(this.pollTimer);
+    clearTimeout(this.timer);
+    await this.flushing;
+    await this.flush();
+  }
+}
+
+/** Decorates the instance with presence. */
+export default fp(
+  async (app) => {
+    const presence = new Presence(app.config, app.log, app.db, app.bus, app.hub);
+    app.decorate('presence', presence);
+    app.addHook('onReady', () => presence.start());
+    app.addHook('onClose', () => presence.close());
+  },
+  { name: 'presence', dependencies: ['config', 'db', 'redis', 'hub'] },
+);

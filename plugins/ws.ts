@@ -1,0 +1,92 @@
+import type { IncomingMessage } from 'node:http';
+import type { Duplex } from 'node:stream';
+import websocket from '@fastify/websocket';
+import fp from 'fastify-plugin';
+import { LIMITS } from '../schemas/limits.js';
+import { ChatError, rawAnswer } from './errors.js';
+
+declare module 'fastify' {
+  interface FastifyInstance {
+    ws: Doors;
+  }
+}
+
+/** The subprotocol of extended clients. */
+export const EXTENDED = 'chat.v2';
+
+/** What is let in. */
+interface Doors {
+  /** Whether this instance takes work: false from the moment that it is told to leave. */
+  open: boolean;
+  /** Leaves: not ready at once, then, after a pause for balancers to notice, no new connections, and the sockets closed. */
+  leave(): Promise<void>;
+}
+
+/** Puts back what makes an upgrade of something else a request like any other, and lets Node read it again. */
+function withoutUpgrade(request: IncomingMessage, head: Buffer): Buffer {
+  const lines = [`${request.method} ${request.url} HTTP/${request.httpVersion}`];
+  for (let i = 0; i + 1 < request.rawHeaders.length; i += 2) {
+    const name = request.rawHeaders[i] ?? '';
+    if (!/^(upgrade|connection|http2-settings)$/i.test(name))
+      lines.push(`${name}: ${request.rawHeaders[i + 1]}`);
+  }
+  const keepAlive = !/\bclose\b/i.test(request.headers.connection ?? '');
+  lines.push(`Connection: ${keepAlive ? 'keep-alive' : 'close'}`, '', '');
+  return Buffer.concat([Buffer.from(lines.join('\r\n'), 'latin1'), head]);
+}
+
+/** WebSocket at `/ws`, and every other upgrade ignored, as HTTP allows (RFC 9110, 7.8). */
+export default fp(
+  async (app) => {
+    const { config, hub, log } = app;
+    await app.register(websocket, {
+      options: {
+        maxPayload: LIMITS.frameBytes,
+        perMessageDeflate: false,
+        handleProtocols: (protocols: Set<string>) => (protocols.has(EXTENDED) ? EXTENDED : false),
+      },
+      errorHandler: (_error, socket) => socket.terminate(),
+      preClose: (done) => {
+        leave().then(() => done(), done);
+      },
+    });
+    const upgradeListeners = app.server.listeners('upgrade');
+    app.server.removeAllListeners('upgrade');
+    app.server.on('upgrade', (request: IncomingMessage, socket: Duplex, head: Buffer) => {
+      const isOurs =
+        /^websocket$/i.test(request.headers.upgrade ?? '') &&
+        request.method === 'GET' &&
+        request.url?.split('?', 1)[0] === '/ws';
+      if (isOurs) {
+        for (const listener of upgradeListeners) listener.call(app.server, request, socket, head);
+        return;
+      }
+      socket.unshift(withoutUpgrade(request, head));
+      app.server.emit('connection', socket);
+    });
+    // What the WebSocket library itself refuses: a wrong version, a bad key.
+    app.websocketServer.on('wsClientError', (error: Error, socket: Duplex) => {
+      socket.end(
+        rawAnswer(new ChatError('bad_request', `bad request: ${error.message}`), {
+          'Sec-WebSocket-Version': '13',
+        }),
+      );
+    });
+
+    let leaving: Promise<void> | undefined;
+    const leave = () => {
+      leaving ??= (async () => {
+        doors.open = false;
+        const pause = config.DRAIN_PAUSE_SECONDS * 1000;
+        if (pause > 0) await new Promise((resolve) => setTimeout(resolve, pause));
+        if (app.server.listening) app.server.close();
+        log.info({ connections: hub.size }, 'closing connections');
+        await hub.drain();
+      })();
+      return leaving;
+    };
+    const doors: Doors = { open: true, leave };
+    app.decorate('ws', doors);
+  },
+  { name: 'ws', dependencies: ['config', 'errors', 'hub'] },
+);

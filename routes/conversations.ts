@@ -1,0 +1,75 @@
+import type { FastifyPluginAsyncTypebox } from '@fastify/type-provider-typebox';
+import { UNREAD_AT_MOST } from '../plugins/conversations.js';
+import { within } from '../plugins/db.js';
+import { ChatError } from '../plugins/errors.js';
+import {
+  ConversationParams,
+  ConversationQuery,
+  Conversations,
+  ReadBody,
+  ReadState,
+} from '../schemas/conversation.js';
+import { answers, ok } from '../schemas/envelope.js';
+import { History, HistoryQuery } from '../schemas/message.js';
+import { listConversations } from '../sql/conversations.js';
+import { readHistory } from '../sql/messages.js';
+
+/** A user's conversations, their history, and how far it is read. */
+const conversations: FastifyPluginAsyncTypebox = async (app) => {
+  app.addHook('onRequest', app.auth.required);
+
+  app.get(
+    '/api/conversations',
+    { schema: { querystring: ConversationQuery, response: answers(Conversations) } },
+    async ({ query, claims }) => {
+      const limit = query.limit ?? 50;
+      const rows = await within(
+        listConversations(app.db.sql, claims.user_id, query.cursor, limit + 1, UNREAD_AT_MOST),
+      );
+      const page = rows.slice(0, limit);
+      return ok({
+        conversations: page,
+        next_cursor: rows.length > limit ? (page.at(-1)?.last_message?.msg_id ?? null) : null,
+      });
+    },
+  );
+
+  app.get(
+    '/api/conversations/:id/messages',
+    { schema: { params: ConversationParams, querystring: HistoryQuery, response: answers(History) } },
+    async ({ params, query, claims }) => {
+      if (query.before !== undefined && query.after !== undefined)
+        throw new ChatError('bad_request', 'one of before and after, not both');
+      await app.conversations.other(claims.user_id, params.id);
+      const { before, after, limit = 50 } = query;
+      const found = await within(
+        readHistory(app.db.sql, claims.user_id, params.id, { before, after, limit: limit + 1 }),
+      );
+      const more = found.length > limit;
+      const page = more ? (after === undefined ? found.slice(1) : found.slice(0, limit)) : found;
+      return ok({
+        messages: page.map((message) => ({
+          conversation_id: message.conversation,
+          msg_id: message.msgId,
+          seq: message.seq,
+          from_user_id: message.from,
+          to_user_id: message.to,
+          content: message.content,
+          created_at: new Date(message.createdAt).toISOString(),
+          ...(message.from === claims.user_id && { id: message.clientId }),
+        })),
+        has_more: more,
+      });
+    },
+  );
+
+  app.post(
+    '/api/conversations/:id/read',
+    { schema: { params: ConversationParams, body: ReadBody, response: answers(ReadState) } },
+    async ({ params, body, claims }) => {
+      const read = await app.conversations.read(claims.user_id, params.id, body.seq);
+      return ok({ read_seq: read, unread: await app.conversations.unread(claims.user_id, params.id) });
+    },
+  );
+};
+export default conversations;

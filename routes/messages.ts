@@ -1,0 +1,53 @@
+import type { FastifyPluginAsyncTypebox } from '@fastify/type-provider-typebox';
+import { Value } from '@sinclair/typebox/value';
+import { ChatError } from '../plugins/errors.js';
+import { ClientId } from '../schemas/common.js';
+import { answers, ok } from '../schemas/envelope.js';
+import { SendBody, Sent } from '../schemas/message.js';
+import type { StoredMessage } from '../sql/messages.js';
+import { checkedContent } from './ws/content.js';
+
+/** `POST /api/messages`: what a socket's `chat` does, for `curl`. */
+const messages: FastifyPluginAsyncTypebox = async (app) => {
+  app.post(
+    '/api/messages',
+    { onRequest: app.auth.required, schema: { body: SendBody, response: answers(Sent) } },
+    async (request) => {
+      const { body, claims } = request;
+      const header = request.headers['idempotency-key'];
+      const id = body.id ?? (typeof header === 'string' ? header : '');
+      if (id !== '' && !Value.Check(ClientId, id))
+        throw new ChatError(
+          'bad_request',
+          `Idempotency-Key should be 1 to 64 of the characters A-Z a-z 0-9 _ . : -`,
+        );
+      if ((body.to_user_id === undefined) === (body.conversation_id === undefined))
+        throw new ChatError('bad_request', 'one of to_user_id and conversation_id is needed');
+      const content = checkedContent(body.content);
+      const message = await new Promise<StoredMessage>((resolve, reject) => {
+        app.messages.append({
+          from: claims.user_id,
+          to: body.to_user_id ?? 0,
+          conversation: body.conversation_id ?? 0,
+          clientId: id,
+          content,
+          sender: {
+            wantsReceipts: true,
+            wantsCopy: true,
+            onStored: resolve,
+            onFailed: (_id, error) => reject(error),
+          },
+        });
+      });
+      return ok({
+        id: message.clientId,
+        conversation_id: message.conversation,
+        to_user_id: message.to,
+        msg_id: message.msgId,
+        seq: message.seq,
+        created_at: new Date(message.createdAt).toISOString(),
+      });
+    },
+  );
+};
+export default messages;

@@ -1,0 +1,33 @@
+import type { FastifyPluginAsyncTypebox } from '@fastify/type-provider-typebox';
+import { within } from '../plugins/db.js';
+import { ChatError } from '../plugins/errors.js';
+import { answers, ok } from '../schemas/envelope.js';
+import { User, UserParams, UserSearch, Users } from '../schemas/user.js';
+import { findUser, searchUsers } from '../sql/users.js';
+
+/** `GET /api/users?query=` and `GET /api/users/:id` */
+const users: FastifyPluginAsyncTypebox = async (app) => {
+  app.addHook('onRequest', app.auth.required);
+
+  app.get(
+    '/api/users',
+    { schema: { querystring: UserSearch, response: answers(Users) } },
+    async ({ query }) => {
+      const beginning = query.query.trim();
+      if (beginning === '' || beginning.includes('\0'))
+        throw new ChatError('bad_request', 'query must not be empty');
+      return ok({ users: await within(searchUsers(app.db.sql, beginning, query.limit ?? 20)) });
+    },
+  );
+
+  app.get(
+    '/api/users/:id',
+    { schema: { params: UserParams, response: answers(User) } },
+    async ({ params }) => {
+      const user = await within(findUser(app.db.sql, params.id));
+      if (user === undefined) throw new ChatError('user_not_found');
+      return ok(user);
+    },
+  );
+};
+export default users;

@@ -1,0 +1,80 @@
+import type { FastifyInstance } from 'fastify';
+import { ChatError, toChatError } from '../../plugins/errors.js';
+import type { ExtendedConnection } from '../../plugins/extended.js';
+import { extendedClient } from '../../schemas/frames.js';
+import { checkedContent } from './content.js';
+import { expireWith } from './expiry.js';
+import { type FrameHandler, readFrame, row, rowOf } from './frame.js';
+
+type Handler = FrameHandler<ExtendedConnection>;
+
+/** Milliseconds between two `typing` frames that are passed on. */
+const TYPING_MS = 1000;
+
+const idOf = (frame: { id?: string }) => (frame.id === undefined ? {} : { id: frame.id });
+
+/** What an extended client can send, and what happens then. */
+const tableOf = (app: FastifyInstance): { [K in keyof typeof extendedClient]: Handler } => ({
+  sync: row(extendedClient.sync, (connection: ExtendedConnection, frame) => connection.sync(frame)),
+  chat: row(extendedClient.chat, (connection: ExtendedConnection, frame) => {
+    if ((frame.to_user_id === undefined) === (frame.conversation_id === undefined))
+      throw new ChatError('bad_request', 'bad frame: one of to_user_id and conversation_id is needed');
+    connection.chat(frame, checkedContent(frame.content));
+  }),
+  ack: row(extendedClient.ack, (connection: ExtendedConnection, frame) => {
+    connection.acknowledge(frame.conversation_id, frame.seq);
+  }),
+  read: row(extendedClient.read, async (connection: ExtendedConnection, { conversation_id, seq }) => {
+    await app.conversations.read(connection.user, conversation_id, seq);
+  }),
+  typing: row(extendedClient.typing, async (connection: ExtendedConnection, { conversation_id }) => {
+    const now = performance.now();
+    if (now - connection.typedAt < TYPING_MS) return;
+    connection.typedAt = now;
+    const to = await app.conversations.other(connection.user, conversation_id);
+    if (to !== connection.user)
+      app.hub.tellTyping({ to, user: connection.user, conversation: conversation_id });
+  }),
+  presence: row(extendedClient.presence, async (connection: ExtendedConnection, frame) => {
+    connection.send({
+      type: 'presence',
+      ...idOf(frame),
+      users: await app.presence.watch(connection, frame.user_ids),
+    });
+  }),
+  token: row(extendedClient.token, (connection: ExtendedConnection, frame) => {
+    const claims = app.auth.verify(frame.token);
+    if (claims.user_id !== connection.user) throw new ChatError('unauthorized');
+    expireWith(connection, claims);
+    connection.send({
+      type: 'token',
+      ...idOf(frame),
+      token_expires_at: new Date(claims.exp * 1000).toISOString(),
+    });
+  }),
+  ping: row(extendedClient.ping, (connection: ExtendedConnection, frame) => {
+    connection.send({ type: 'pong', ...idOf(frame) });
+  }),
+});
+
+/** @returns what handles one frame of an extended client; errors repeat the frame's `id` */
+export function extendedDispatch(
+  app: FastifyInstance,
+): (connection: ExtendedConnection, data: Buffer) => void | Promise<void> {
+  const rows = new Map<string, Handler>(Object.entries(tableOf(app)));
+  return (connection, data) => {
+    const frame = readFrame(data);
+    const id = 'id' in frame && typeof frame.id === 'string' && frame.id.length <= 64 ? frame.id : undefined;
+    const fail = (error: unknown): void => {
+      if (!(error instanceof ChatError))
+        app.log.error({ err: error, user: connection.user }, 'a frame failed');
+      connection.sendError(toChatError(error), id);
+    };
+    try {
+      const work = rowOf(rows, frame)(connection, frame);
+      return work?.catch(fail);
+    } catch (error) {
+      return fail(error);
+    }
+  };
+}

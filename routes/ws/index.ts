@@ -1,0 +1,153 @@
+import { Socket } from 'node:net';
+import type { FastifyInstance, FastifyRequest } from 'fastify';
+import fp from 'fastify-plugin';
+import type { WebSocket } from 'ws';
+import { bearerToken, type Claims } from '../../plugins/auth.js';
+import type { Connection } from '../../plugins/connection.js';
+import { deadline, within } from '../../plugins/db.js';
+import { ChatError } from '../../plugins/errors.js';
+import { ExtendedConnection } from '../../plugins/extended.js';
+import { gathered } from '../../plugins/gathered.js';
+import { PlainConnection } from '../../plugins/plain.js';
+import { EXTENDED } from '../../plugins/ws.js';
+import { CLOSE } from '../../schemas/close.js';
+import { LIMITS } from '../../schemas/limits.js';
+import { highestDebts } from '../../sql/messages.js';
+import { drawConnectionNumbers } from '../../sql/users.js';
+import { expireWith } from './expiry.js';
+import { extendedDispatch } from './extended.js';
+import { dispatchPlain } from './plain.js';
+
+declare module 'fastify' {
+  interface FastifyRequest {
+    opening: { claims: Claims; number: number; username: string } | null;
+  }
+}
+
+/** Where the token stands: the header, else the subprotocol, else the query. */
+function tokenOf(request: FastifyRequest): string | undefined {
+  const protocols = (request.headers['sec-websocket-protocol'] ?? '').split(',').map((name) => name.trim());
+  return (
+    bearerToken(request.headers.authorization) ??
+    protocols.find((name) => name.startsWith('bearer.'))?.slice('bearer.'.length) ??
+    new URLSearchParams(request.url.split('?')[1] ?? '').get('token') ??
+    undefined
+  );
+}
+
+/** Whether a page of this origin may open a socket: the server's own, or a configured one; no origin is no browser. */
+function isAllowed(request: FastifyRequest, allowed: readonly string[]): boolean {
+  const { origin } = request.headers;
+  if (origin === undefined || allowed.includes(origin)) return true;
+  return URL.canParse(origin) && new URL(origin).host === request.host;
+}
+
+/** `GET /ws`: refused before the upgrade, or a connection. */
+export default fp(
+  async (app) => {
+    app.decorateRequest('opening', null);
+    const draw = gathered((users) => drawConnectionNumbers(app.db.sql, users));
+    const lineOf = gathered(async (users) => {
+      const lines = await highestDebts(app.db.sql, users);
+      return new Map(users.map((user, i) => [user, lines[i] ?? 0]));
+    });
+    const dispatchExtended = extendedDispatch(app);
+
+    app.route({
+      method: 'GET',
+      url: '/ws',
+      onRequest: async (request, reply) => {
+        if (!request.ws) {
+          reply.header('upgrade', 'websocket');
+          throw new ChatError('upgrade_required');
+        }
+        if (!app.ws.open) throw new ChatError('overloaded', 'this instance is leaving, try again');
+        if (!isAllowed(request, app.config.allowedOrigins)) throw new ChatError('origin_refused');
+        const token = tokenOf(request);
+        if (token === undefined || token === '') throw new ChatError('missing_token');
+        const claims = app.auth.verify(token);
+        const drawn = await within(draw(claims.user_id));
+        if (drawn === undefined) throw new ChatError('unauthorized');
+        request.opening = { claims, ...drawn };
+      },
+      handler: (_request, reply) => reply.send(),
+      wsHandler: (socket, request) => {
+        const { opening } = request;
+        if (opening !== null) open(app, socket, request, opening);
+      },
+    });
+
+    function open(
+      app: FastifyInstance,
+      socket: WebSocket,
+      request: FastifyRequest,
+      { claims, number, username }: NonNullable<FastifyRequest['opening']>,
+    ) {
+      const tcp = request.raw.socket;
+      if (!(tcp instanceof Socket)) return socket.terminate();
+      const extended = socket.protocol === EXTENDED;
+      const args = [app.hub, socket, tcp, claims.user_id, username, number] as const;
+      const connection = extended
+        ? new ExtendedConnection(dispatchExtended, ...args)
+        : new PlainConnection(dispatchPlain, ...args);
+      // Frames that come from now on wait in the socket, in order, until the connection is ready.
+      socket.pause();
+      socket.on('message', (data: Buffer, isBinary: boolean) => {
+        if (isBinary) return connection.sendError(new ChatError('bad_request', 'bad frame: frames are text'));
+        if (!extended && data.length > app.config.MAX_FRAME_BYTES) return connection.close(CLOSE.tooLarge);
+        connection.receive(data);
+      });
+      socket.on('pong', (data: Buffer) => connection.onPong(data.toString('latin1')));
+      socket.on('ping', () => {
+        connection.heardAt = performance.now();
+      });
+      tcp.on('drain', () => connection.onDrain());
+      socket.on('close', () => {
+        connection.state = 'closing';
+        clearTimeout(connection.tokenTimer);
+        if (connection instanceof ExtendedConnection) app.presence.unwatch(connection);
+        void app.hub.remove(connection);
+      });
+      expireWith(connection, claims);
+      if (!app.hub.add(connection)) return connection.close(CLOSE.replaced);
+      void start(connection, claims);
+    }
+
+    /** Claims the user, and only then reads what is owed already: a message stored in between is seen by one of the two. */
+    async function start(connection: Connection, claims: Claims) {
+      try {
+        await app.hub.claim(connection);
+        if (connection instanceof PlainConnection)
+          connection.line = (await deadline(lineOf(connection.user))) ?? 0;
+        if (connection.state !== 'opening') return;
+        if (connection instanceof ExtendedConnection) welcome(connection, claims);
+        connection.ready();
+      } catch (error) {
+        app.log.warn({ err: error, user: connection.user }, 'a connection could not be opened');
+        connection.close(CLOSE.shutdown);
+      }
+    }
+
+    function welcome(connection: ExtendedConnection, claims: Claims) {
+      connection.send({
+        type: 'welcome',
+        user_id: connection.user,
+        username: connection.username,
+        instance_id: app.config.INSTANCE_ID,
+        epoch: app.db.epoch,
+        server_time: new Date().toISOString(),
+        token_expires_at: new Date(claims.exp * 1000).toISOString(),
+        heartbeat_seconds: app.config.HEARTBEAT_SECONDS,
+        limits: {
+          frame_bytes: LIMITS.frameBytes,
+          content_bytes: LIMITS.contentBytes,
+          unconfirmed_messages: LIMITS.unconfirmedMessages,
+          unconfirmed_bytes: LIMITS.unconfirmedBytes,
+          sync_positions: LIMITS.syncPositions,
+          watched_users: LIMITS.watchedUsers,
+        },
+      });
+    }
+  },
+  { name: 'routes-ws', dependencies: ['ws', 'auth', 'hub', 'db', 'presence', 'conversations'] },
+);

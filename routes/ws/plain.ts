@@ -1,0 +1,27 @@
+import { ChatError } from '../../plugins/errors.js';
+import type { PlainConnection } from '../../plugins/plain.js';
+import { plainClient } from '../../schemas/frames.js';
+import { checkedContent } from './content.js';
+import { type FrameHandler, readFrame, row, rowOf } from './frame.js';
+
+type Handler = FrameHandler<PlainConnection>;
+
+/** What a plain client can send, and what happens then. */
+const table: { [K in keyof typeof plainClient]: Handler } = {
+  chat: row(plainClient.chat, (connection: PlainConnection, frame) => {
+    const to = frame.to_user_id ?? 0;
+    if (!Number.isSafeInteger(to) || to < 1) throw new ChatError('invalid_to_user_id');
+    connection.chat(to, checkedContent(frame.content ?? ''));
+  }),
+  get_online_list: row(plainClient.get_online_list, (connection: PlainConnection) => {
+    connection.send({ type: 'online_list', data: connection.onlineHere() });
+  }),
+  get_offline: row(plainClient.get_offline, (connection: PlainConnection) => connection.requestOffline()),
+};
+const rows = new Map<string, Handler>(Object.entries(table));
+
+/** Handles one frame of a plain client. */
+export function dispatchPlain(connection: PlainConnection, data: Buffer): void {
+  const frame = readFrame(data);
+  void rowOf(rows, frame)(connection, frame);
+}

@@ -1,0 +1,42 @@
+import { existsSync } from 'node:fs';
+import { buildApp } from './app.js';
+import { ConfigError, loadConfig } from './plugins/config.js';
+
+/** Says why the server can't run, without a stack trace, and leaves. */
+function refuse(error: unknown): never {
+  process.stderr.write(`${error instanceof Error ? error.message : String(error)}\n`);
+  process.exit(1);
+}
+
+async function main() {
+  if (process.env.NODE_ENV !== 'production' && existsSync('.env')) process.loadEnvFile('.env');
+  const config = loadConfig(process.env);
+  const app = await buildApp(config);
+  const url = await app.listen({ port: config.PORT, host: config.HOST });
+  const { port } = new URL(url);
+  const host = config.HOST === '0.0.0.0' || config.HOST === '::' ? 'localhost' : config.HOST;
+  const bus = config.redisNodes.length > 0 ? `Redis ${config.redisNodes.join(', ')}` : 'no Redis';
+  const data = config.embedded ? `, data in ${config.DATA_DIR}` : '';
+  process.stdout.write(
+    `chat-server is ready: open http://${host}:${port} (${app.db.engine}${data}; ${bus})\n`,
+  );
+
+  let asked = false;
+  for (const signal of ['SIGTERM', 'SIGINT'] as const)
+    process.on(signal, () => {
+      if (asked) process.exit(1);
+      asked = true;
+      app.log.info({ signal }, 'leaving');
+      setTimeout(() => {
+        app.log.error('leaving took too long');
+        process.exit(1);
+      }, config.SHUTDOWN_SECONDS * 1000).unref();
+      app.ws
+        .leave()
+        .then(() => app.close())
+        .then(() => process.exit(0), refuse);
+    });
+  process.on('unhandledRejection', (error) => app.log.error({ err: error }, 'a promise was forgotten'));
+}
+
+main().catch((error: unknown) => refuse(error instanceof ConfigError ? error.message : error));

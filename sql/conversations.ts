@@ -1,0 +1,185 @@
+import type { Conversation } from '../schemas/conversation.js';
+import type { Message } from '../schemas/message.js';
+import { numbers, type Sql } from './handle.js';
+
+/** A conversation of two users, or of one with oneself; `a` is the lower id. */
+export interface Pair {
+  conversation: number;
+  a: number;
+  b: number;
+}
+
+/**
+ * Finds the conversations of pairs of users, and makes those that are missing.
+ * @param pairs lower id first
+ * @returns those whose two users exist, in no order
+ */
+export async function openConversations(
+  sql: Sql,
+  pairs: readonly { a: number; b: number }[],
+): Promise<Pair[]> {
+  const as = numbers(pairs.map((pair) => pair.a));
+  const bs = numbers(pairs.map((pair) => pair.b));
+  const find = () => sql<Pair[]>`
+    select c.conversation_id as conversation, c.user_a as a, c.user_b as b
+    from unnest(${as}::bigint[], ${bs}::bigint[]) p(a, b)
+    join conversations c on c.user_a = p.a and c.user_b = p.b
+    join users ua on ua.user_id = p.a join users ub on ub.user_id = p.b`;
+  const found = await find();
+  if (found.length === pairs.length) return found;
+  // In order, so that two replicas that make the same pairs wait for each other instead of locking each other out.
+  await sql`
+    with made as (
+      insert into conversations (user_a, user_b)
+      select p.a, p.b from unnest(${as}::bigint[], ${bs}::bigint[]) p(a, b)
+      join users ua on ua.user_id = p.a join users ub on ub.user_id = p.b
+      where not exists (select from conversations c where c.user_a = p.a and c.user_b = p.b)
+      order by p.a, p.b
+      on conflict (user_a, user_b) do nothing
+      returning conversation_id, user_a, user_b
+    )
+    insert into members (user_id, conversation_id)
+    select user_a, conversation_id from made union select user_b, conversation_id from made`;
+  return find();
+}
+
+/** Finds conversations by id; those whose users are both there, in no order. */
+export async function findConversations(sql: Sql, ids: readonly number[]): Promise<Pair[]> {
+  return sql<Pair[]>`
+    select c.conversation_id as conversation, c.user_a as a, c.user_b as b
+    from conversations c join users ua on ua.user_id = c.user_a join users ub on ub.user_id = c.user_b
+    where c.conversation_id = any (${numbers(ids)}::bigint[])`;
+}
+
+/** How far each conversation of a user goes. */
+export async function lastSeqs(sql: Sql, user: number): Promise<{ conversation: number; seq: number }[]> {
+  return sql<{ conversation: number; seq: number }[]>`
+    select c.conversation_id as conversation, c.last_seq as seq
+    from members m join conversations c using (conversation_id) where m.user_id = ${user}`;
+}
+
+/** The two users of a conversation, if one of them is `user`. */
+export async function conversationOf(
+  sql: Sql,
+  user: number,
+  conversation: number,
+): Promise<{ other: number; lastSeq: number } | undefined> {
+  const [row] = await sql<{ other: number; lastSeq: number }[]>`
+    select user_a + user_b - ${user} as other, last_seq as "lastSeq" from conversations
+    where conversation_id = ${conversation} and ${user} in (user_a, user_b)`;
+  return row;
+}
+
+/**
+ * Moves how far a user has read, forward only.
+ * @returns where it stands now; undefined if the user isn't a member
+ */
+export async function markRead(
+  sql: Sql,
+  user: number,
+  conversation: number,
+  seq: number,
+): Promise<number | undefined> {
+  const [row] = await sql<{ read: number }[]>`
+    update members m set read_seq = greatest(m.read_seq, least(${seq}, c.last_seq))
+    from conversations c
+    where m.user_id = ${user} and m.conversation_id = ${conversation} and c.conversation_id = m.conversation_id
+    returning m.read_seq as read`;
+  return row?.read;
+}
+
+/** Messages of others past what the user has read, counted up to a bound. */
+export async function countUnread(
+  sql: Sql,
+  user: number,
+  conversation: number,
+  atMost: number,
+): Promise<number> {
+  const [row] = await sql<[{ unread: number }]>`
+    select count(*) as unread from (
+      select from messages m join members me on me.user_id = ${user} and me.conversation_id = m.conversation_id
+      where m.conversation_id = ${conversation} and m.seq > me.read_seq and m.from_user_id <> ${user} limit ${atMost}
+    ) counted`;
+  return row.unread;
+}
+
+/** How far the other has received and read a conversation. Received: all before the first debt. */
+export async function receiptOf(
+  sql: Sql,
+  other: number,
+  conversation: number,
+): Promise<{ delivered: number; read: number }> {
+  const [row] = await sql<[{ delivered: number; read: number }]>`
+    select coalesce((select min(seq) - 1 from offline_messages o where o.to_user_id = ${other} and o.conversation_id = c.conversation_id),
+        c.last_seq) as delivered,
+      coalesce((select read_seq from members where user_id = ${other} and conversation_id = c.conversation_id), 0) as read
+    from conversations c where c.conversation_id = ${conversation}`;
+  return row;
+}
+
+interface ListRow {
+  conversation_id: number;
+  other: number;
+  username: string;
+  last_seq: number;
+  read_seq: number;
+  unread: number;
+  delivered_seq: number;
+  other_read_seq: number;
+  msg_id: number;
+  from_user_id: number;
+  created_at: Date;
+  client_id: string;
+  content: string;
+}
+
+/**
+ * A page of a user's conversations that have a message, newest first.
+ * @param cursor `msg_id` of the last message of the last row of the page before
+ * @param unreadAtMost where counting unread messages stops
+ */
+export async function listConversations(
+  sql: Sql,
+  user: number,
+  cursor: number | undefined,
+  limit: number,
+  unreadAtMost: number,
+): Promise<Conversation[]> {
+  const rows = await sql<ListRow[]>`
+    select page.*, coalesce(u.username, '') as username,
+      (select count(*) from (select from messages x where x.conversation_id = page.conversation_id
+        and x.seq > page.read_seq and x.from_user_id <> ${user} limit ${unreadAtMost}) counted) as unread,
+      coalesce((select min(o.seq) - 1 from offline_messages o
+        where o.to_user_id = page.other and o.conversation_id = page.conversation_id), page.last_seq) as delivered_seq,
+      coalesce((select x.read_seq from members x
+        where x.user_id = page.other and x.conversation_id = page.conversation_id), 0) as other_read_seq
+    from (
+      select c.conversation_id, c.user_a + c.user_b - ${user} as other, c.last_seq, me.read_seq,
+        m.msg_id, m.from_user_id, m.created_at, m.client_id, m.content
+      from members me join conversations c using (conversation_id)
+      join messages m on m.conversation_id = c.conversation_id and m.seq = c.last_seq
+      where me.user_id = ${user} and m.msg_id < ${cursor ?? Number.MAX_SAFE_INTEGER}
+      order by m.msg_id desc limit ${limit}
+    ) page left join users u on u.user_id = page.other
+    order by page.msg_id desc`;
+  return rows.map((row) => ({
+    conversation_id: row.conversation_id,
+    user: { user_id: row.other, username: row.username || `#${row.other}` },
+    last_seq: row.last_seq,
+    last_message: lastMessage(row, user),
+    unread: row.unread,
+    read_seq: row.read_seq,
+    receipt: { delivered_seq: row.delivered_seq, read_seq: row.other_read_seq },
+  }));
+}
+
+const lastMessage = (row: ListRow, user: number): Message => ({
+  conversation_id: row.conversation_id,
+  msg_id: row.msg_id,
+  seq: row.last_seq,
+  from_user_id: row.from_user_id,
+  to_user_id: row.from_user_id === user ? row.other : user,
+  content: row.content,
+  created_at: row.created_at.toISOString(),
+  ...(row.from_user_id === user && { id: row.client_id }),
+});

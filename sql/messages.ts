@@ -1,0 +1,290 @@
+import { numbers, parseNumbers, type Sql, strings } from './handle.js';
+
+/** A message to store. `conversation` is known by now. */
+export interface NewMessage {
+  conversation: number;
+  from: number;
+  to: number;
+  clientId: string;
+  content: string;
+}
+
+/** What the database made of a message. */
+export interface Numbered {
+  seq: number;
+  msgId: number;
+}
+
+/** A message that is in the log. `createdAt` in milliseconds since 1970. */
+export interface StoredMessage extends NewMessage, Numbered {
+  createdAt: number;
+}
+
+/** A debt: `to` is owed the message `msgId`. */
+export interface Debt {
+  to: number;
+  msgId: number;
+}
+
+export interface Appended {
+  /** In the order of the messages given. */
+  numbered: Numbered[];
+  /** Milliseconds since 1970. */
+  at: number;
+  /** For each message, whether the one before it in its conversation may still be on its way. */
+  recent: boolean[];
+}
+
+/** Milliseconds after which a message has surely been seen by the repair of whoever holds its receiver. */
+const SETTLED_MS = 30_000;
+
+/**
+ * Appends a batch: numbers the messages, stores them, writes the debts and deletes the confirmed ones, in one statement.
+ * @param messages in the order in which they get their numbers; no two with the same conversation, sender and id
+ * @param confirmed debts to delete; one that another replica is deleting is left to it
+ * @throws PostgresError 23505 on `messages_client_id` if one of the messages is already there: nothing is stored then
+ */
+export async function append(
+  sql: Sql,
+  messages: readonly NewMessage[],
+  confirmed: readonly Debt[],
+): Promise<Appended> {
+  // No joins between the CTEs, since a generic plan makes nested loops of them: places in arrays instead.
+  const conversations = [...new Set(messages.map((message) => message.conversation))].sort((a, b) => a - b);
+  const place = new Map(conversations.map((id, i) => [id, i]));
+  const counts: number[] = new Array(conversations.length).fill(0);
+  const places: number[] = [];
+  const ranks: number[] = [];
+  for (const { conversation } of messages) {
+    const i = place.get(conversation) ?? 0;
+    const rank = (counts[i] ?? 0) + 1;
+    counts[i] = rank;
+    places.push(i + 1);
+    ranks.push(rank);
+  }
+  const ids = numbers(conversations);
+  const [row] = await sql<[{ bases: string; msg_ids: string; ages: string; at: Date }]>`
+    with locked as materialized (
+      select conversation_id, last_at from conversations where conversation_id = any (${ids}::bigint[])
+      order by conversation_id for no key update
+    ), bumped as (
+      update conversations c set last_seq = c.last_seq + v.n, last_at = now()
+      from unnest(${ids}::bigint[], ${numbers(counts)}::int[]) v(id, n)
+      where c.conversation_id = v.id and (select count(*) from locked) = cardinality(${ids}::bigint[])
+      returning c.conversation_id as id, c.last_seq - v.n as base
+    ), bases as materialized (
+      select array_agg(base order by id) as b from bumped
+    ), numbered as materialized (
+      select nextval('message_ids') as msg_id, (${ids}::bigint[])[i.place] as conversation_id,
+        (select b from bases)[i.place] + i.rank as seq, i.sender, i.receiver, i.client_id, i.content
+      from unnest(${numbers(places)}::int[], ${numbers(ranks)}::int[],
+        ${numbers(messages.map((message) => message.from))}::bigint[],
+        ${numbers(messages.map((message) => message.to))}::bigint[],
+        ${strings(messages.map((message) => message.clientId))}::text[],
+        ${strings(messages.map((message) => message.content))}::text[])
+        i(place, rank, sender, receiver, client_id, content)
+    ), stored as (
+      insert into messages (conversation_id, seq, msg_id, from_user_id, created_at, client_id, content)
+      select conversation_id, seq, msg_id, sender, now(), client_id, content from numbered
+    ), owed as (
+      insert into offline_messages (to_user_id, msg_id, conversation_id, seq)
+      select receiver, msg_id, conversation_id, seq from numbered
+    ), settled as (
+      delete from offline_messages where ctid = any (array(
+        select o.ctid from unnest(${numbers(confirmed.map((debt) => debt.to))}::bigint[],
+          ${numbers(confirmed.map((debt) => debt.msgId))}::bigint[]) d(user_id, msg_id)
+        join offline_messages o on o.to_user_id = d.user_id and o.msg_id = d.msg_id
+        for update of o skip locked))
+    )
+    select (select b from bases)::text as bases, (select array_agg(msg_id) from numbered)::text as msg_ids,
+      (select array_agg((extract(epoch from now() - last_at) * 1000)::bigint order by conversation_id)
+        from locked)::text as ages,
+      now() as at`;
+  const bases = parseNumbers(row.bases);
+  const msgIds = parseNumbers(row.msg_ids);
+  const ages = parseNumbers(row.ages);
+  return {
+    numbered: messages.map((_, i) => ({
+      seq: (bases[(places[i] ?? 0) - 1] ?? Number.NaN) + (ranks[i] ?? Number.NaN),
+      msgId: msgIds[i] ?? Number.NaN,
+    })),
+    at: row.at.getTime(),
+    recent: messages.map((_, i) => (ages[(places[i] ?? 0) - 1] ?? 0) < SETTLED_MS),
+  };
+}
+
+interface MessageRow {
+  conversation_id: number;
+  seq: number;
+  msg_id: number;
+  from_user_id: number;
+  to_user_id: number;
+  created_at: Date;
+  client_id: string;
+  content: string;
+}
+const toStored = (row: MessageRow): StoredMessage => ({
+  conversation: row.conversation_id,
+  seq: row.seq,
+  msgId: row.msg_id,
+  from: row.from_user_id,
+  to: row.to_user_id,
+  clientId: row.client_id,
+  content: row.content,
+  createdAt: row.created_at.getTime(),
+});
+/** Which of the given messages are stored already, by conversation, sender and id, as they were stored then. */
+export async function findStored(sql: Sql, messages: readonly NewMessage[]): Promise<StoredMessage[]> {
+  const rows = await sql<MessageRow[]>`
+    select m.conversation_id, m.seq, m.msg_id, m.from_user_id, c.user_a + c.user_b - m.from_user_id as to_user_id,
+      m.created_at, m.client_id, m.content
+    from unnest(${numbers(messages.map((message) => message.conversation))}::bigint[],
+      ${numbers(messages.map((message) => message.from))}::bigint[],
+      ${strings(messages.map((message) => message.clientId))}::text[]) i(conversation_id, from_user_id, client_id)
+    join messages m using (conversation_id, from_user_id, client_id)
+    join conversations c using (conversation_id)
+    order by m.conversation_id, m.seq`;
+  return rows.map(toStored);
+}
+
+/** Deletes confirmed debts when there is no batch that they could ride in. */
+export async function settle(sql: Sql, confirmed: readonly Debt[]): Promise<void> {
+  await sql`
+    delete from offline_messages where ctid = any (array(
+      select o.ctid from unnest(${numbers(confirmed.map((debt) => debt.to))}::bigint[],
+        ${numbers(confirmed.map((debt) => debt.msgId))}::bigint[]) d(user_id, msg_id)
+      join offline_messages o on o.to_user_id = d.user_id and o.msg_id = d.msg_id
+      for update of o skip locked))`;
+}
+
+/**
+ * The oldest debts of a user past a line, as messages.
+ * @param line debts up to this `msg_id` are left out
+ * @param given `msg_id`s that the user's connection has been written already
+ * @param limit rows at most
+ * @param bytes of content at most, though always one row
+ */
+export async function readDebts(
+  sql: Sql,
+  user: number,
+  line: number,
+  given: readonly number[],
+  limit: number,
+  bytes: number,
+): Promise<StoredMessage[]> {
+  const rows = await sql<MessageRow[]>`
+    select * from (
+      select m.conversation_id, m.seq, m.msg_id, m.from_user_id, ${user}::bigint as to_user_id, m.created_at, m.client_id,
+        m.content, sum(octet_length(m.content)) over (order by d.msg_id) - octet_length(m.content) as before
+      from (
+        select msg_id, conversation_id, seq from offline_messages
+        where to_user_id = ${user} and msg_id > ${line} and msg_id <> all (${numbers(given)}::bigint[])
+        order by msg_id limit ${limit}
+      ) d join messages m on m.conversation_id = d.conversation_id and m.seq = d.seq
+    ) page where before < ${bytes} order by msg_id`;
+  return rows.map(toStored);
+}
+
+/** The highest debt of each user, 0 where there is none: what was owed before a connection opened. */
+export async function highestDebts(sql: Sql, users: readonly number[]): Promise<number[]> {
+  const rows = await sql<{ line: number }[]>`
+    select coalesce((select msg_id from offline_messages where to_user_id = u.user_id order by msg_id desc limit 1), 0) as line
+    from unnest(${numbers(users)}::bigint[]) with ordinality u(user_id, i) order by i`;
+  return rows.map((row) => row.line);
+}
+
+/** A debt that somebody should look at. */
+export interface OpenDebt extends Debt {
+  conversation: number;
+  seq: number;
+}
+
+/** The oldest debts of each user past that user's line, a few for each. */
+export async function openDebts(
+  sql: Sql,
+  users: readonly number[],
+  lines: readonly number[],
+  each: number,
+): Promise<OpenDebt[]> {
+  return sql<OpenDebt[]>`
+    select u.user_id as "to", d.msg_id as "msgId", d.conversation_id as conversation, d.seq
+    from unnest(${numbers(users)}::bigint[], ${numbers(lines)}::bigint[]) u(user_id, line)
+    cross join lateral (
+      select msg_id, conversation_id, seq from offline_messages
+      where to_user_id = u.user_id and msg_id > u.line order by msg_id limit ${each}
+    ) d`;
+}
+
+/** A place in a conversation: everything up to `seq` is held. */
+export interface Position {
+  conversation: number;
+  seq: number;
+}
+
+/** What comes after the given positions of a user, each conversation in order. */
+export async function readAfter(
+  sql: Sql,
+  user: number,
+  positions: readonly Position[],
+  limit: number,
+): Promise<StoredMessage[]> {
+  const rows = await sql<MessageRow[]>`
+    select m.conversation_id, m.seq, m.msg_id, m.from_user_id,
+      case when m.from_user_id = ${user} then c.user_a + c.user_b - ${user} else ${user} end as to_user_id,
+      m.created_at, m.client_id, m.content
+    from unnest(${numbers(positions.map((position) => position.conversation))}::bigint[],
+      ${numbers(positions.map((position) => position.seq))}::bigint[]) with ordinality p(conversation_id, seq, i)
+    join conversations c using (conversation_id)
+    cross join lateral (
+      select * from messages where conversation_id = p.conversation_id and messages.seq > p.seq
+      order by messages.seq limit ${limit}
+    ) m
+    order by p.i, m.seq limit ${limit}`;
+  return rows.map(toStored);
+}
+
+/**
+ * Deletes the debts of a user that its positions say have arrived. Each conversation's log has no hole below its end.
+ * @returns for each conversation that had such debts the highest of them, and the other user
+ */
+export async function settlePositions(
+  sql: Sql,
+  user: number,
+  positions: readonly Position[],
+): Promise<{ conversation: number; seq: number; other: number }[]> {
+  return sql<{ conversation: number; seq: number; other: number }[]>`
+    with gone as (
+      delete from offline_messages where ctid = any (array(
+        select o.ctid from offline_messages o
+        join unnest(${numbers(positions.map((position) => position.conversation))}::bigint[],
+          ${numbers(positions.map((position) => position.seq))}::bigint[]) p(conversation_id, seq) using (conversation_id)
+        where o.to_user_id = ${user} and o.seq <= p.seq
+        for update of o skip locked))
+      returning conversation_id, seq
+    )
+    select g.conversation_id as conversation, max(g.seq) as seq, c.user_a + c.user_b - ${user} as other
+    from gone g join conversations c using (conversation_id) group by 1, 3`;
+}
+
+/**
+ * A page of a conversation's history, oldest first.
+ * @param page `before`: below that `seq`, the nearest; `after`: above it; neither: the newest
+ */
+export async function readHistory(
+  sql: Sql,
+  user: number,
+  conversation: number,
+  page: { before?: number | undefined; after?: number | undefined; limit: number },
+): Promise<StoredMessage[]> {
+  const forward = page.after !== undefined;
+  const rows = await sql<MessageRow[]>`
+    select m.conversation_id, m.seq, m.msg_id, m.from_user_id,
+      case when m.from_user_id = ${user} then c.user_a + c.user_b - ${user} else ${user} end as to_user_id,
+      m.created_at, m.client_id, m.content
+    from messages m join conversations c using (conversation_id)
+    where m.conversation_id = ${conversation}
+      and m.seq > ${page.after ?? 0} and m.seq < ${page.before ?? Number.MAX_SAFE_INTEGER}
+    order by m.seq ${forward ? sql`asc` : sql`desc`} limit ${page.limit}`;
+  const messages = rows.map(toStored);
+  return forward ? messages : messages.reverse();
+}

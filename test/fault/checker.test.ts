@@ -1,0 +1,264 @@
+import { test } from 'tap';
+import { check, failures, outstanding } from './checker.js';
+import type { Away, Diary, Entry, Evidence, Fault } from './diary.js';
+
+// Diaries by hand: 1 and 2 are plain, 3 and 4 extended; 1>2 is conversation 12, and so on.
+
+function run(diaries: Diary[], rest: { away?: Away[]; faults?: Fault[]; until?: number } = {}): Evidence {
+  return { diaries, away: [], faults: [], until: 100_000, ...rest };
+}
+const plain = (user: number, ...entries: Entry[]): Diary => ({ user, kind: 'plain', entries });
+const extended = (user: number, ...entries: Entry[]): Diary => ({ user, kind: 'extended', entries });
+
+/** Each connection's beginning: attempt and opening. */
+function begin(connection: number, at = 0, replica = 'a'): Entry[] {
+  return [
+    { type: 'connect', connection, at, replica },
+    { type: 'open', connection, at, port: 1000 + connection },
+  ];
+}
+const end = (connection: number, at: number, code = 1006): Entry => ({
+  type: 'close',
+  connection,
+  at,
+  code,
+  own: false,
+});
+const name = (from: number, to: number, n: number) => `${from}>${to}#${n}`;
+function say(from: number, to: number, n: number, at: number, connection = 1): Entry {
+  const id = from > 2 ? { id: `${to}-${n}` } : {};
+  return { type: 'send', connection, at, to, n, content: name(from, to, n), ...id };
+}
+const live = (from: number, to: number, n: number, at: number, connection = 1): Entry => ({
+  type: 'live',
+  connection,
+  at,
+  from,
+  to,
+  content: name(from, to, n),
+});
+const row = (from: number, to: number, n: number, at: number, connection = 1, msgId = n): Entry => ({
+  type: 'row',
+  connection,
+  at,
+  from,
+  to,
+  content: name(from, to, n),
+  msgId,
+});
+const talk = (a: number, b: number) => Math.min(a, b) * 10 + Math.max(a, b);
+function chat(from: number, to: number, n: number, seq: number, at: number, connection = 1): Entry {
+  const place = { conversation: talk(from, to), seq, msgId: talk(from, to) * 100 + seq };
+  return { type: 'chat', connection, at, from, to, content: name(from, to, n), ...place };
+}
+const sent = (from: number, to: number, n: number, seq: number, at: number, connection = 1): Entry => ({
+  type: 'sent',
+  connection,
+  at,
+  id: `${to}-${n}`,
+  conversation: talk(from, to),
+  to,
+  msgId: talk(from, to) * 100 + seq,
+  seq,
+});
+const sync = (connection: number, at: number, ...positions: [number, number][]): Entry => ({
+  type: 'sync',
+  connection,
+  at,
+  positions,
+});
+
+/** The rules that a run breaks, and how often. */
+function broken(evidence: Evidence): Record<string, number> {
+  return Object.fromEntries([...failures(check(evidence))].map(([rule, list]) => [rule, list.length]));
+}
+
+test('a run in which all went well', async (t) => {
+  const evidence = run([
+    plain(1, ...begin(1), say(1, 2, 1, 10), say(1, 3, 1, 11), say(1, 2, 2, 12)),
+    plain(2, ...begin(1), live(1, 2, 1, 20), live(1, 2, 2, 21), live(3, 2, 1, 25)),
+    extended(3, ...begin(1), sync(1, 1), chat(1, 3, 1, 1, 20), say(3, 2, 1, 21), sent(3, 2, 1, 1, 22)),
+  ]);
+  t.strictSame(broken(evidence), {});
+  t.match(check(evidence), { messages: 4, owed: 4, arrived: 4, repeated: 0, excused: 0 });
+  t.strictSame(outstanding(evidence), []);
+});
+
+test('loss', async (t) => {
+  const nothing = plain(2, ...begin(1));
+  const sender = (...entries: Entry[]) => run([plain(1, ...begin(1), say(1, 2, 1, 10), ...entries), nothing]);
+  t.strictSame(broken(sender()), { lost: 1 }, 'a plain sender that stays is owed it');
+  t.equal(outstanding(sender()).length, 1);
+  t.strictSame(broken(sender(end(1, 1009))), {}, 'not one that leaves within a second');
+  t.strictSame(broken(sender(end(1, 1011))), { lost: 1 });
+
+  const error: Entry = { type: 'error', connection: 1, at: 50, code: '', text: 'try again' };
+  t.strictSame(broken(sender(error)), {}, 'an error excuses a message');
+  t.equal(check(sender(error)).excused, 1);
+  t.strictSame(broken(sender(say(1, 2, 2, 11), error)), { lost: 1 }, 'but not two');
+  t.strictSame(broken(sender({ ...error, at: 5 })), { lost: 1 }, 'nor one sent after it');
+
+  const window = (what: Away['what'], name: string) => [{ what, name, from: 0, to: 5000 }];
+  const left = [plain(1, ...begin(1), say(1, 2, 1, 10), end(1, 5500)), nothing];
+  t.strictSame(broken(run(left)), { lost: 1 });
+  t.strictSame(broken(run(left, { away: window('replica', 'a') })), {}, 'its replica stood still');
+  t.strictSame(broken(run(left, { away: window('replica', 'b') })), { lost: 1 }, 'another one did');
+  t.strictSame(broken(run(left, { away: window('line', '1001') })), {}, 'its line stood still');
+
+  const told = extended(3, ...begin(1), sync(1, 1), say(3, 2, 1, 10), sent(3, 2, 1, 1, 12), end(1, 13));
+  t.strictSame(broken(run([told, nothing])), { lost: 1 }, 'sent is owed whatever comes after');
+  const untold = extended(3, ...begin(1), sync(1, 1), say(3, 2, 1, 10), end(1, 13));
+  t.strictSame(broken(run([untold, nothing])), { unanswered: 1 });
+});
+
+test('a double', async (t) => {
+  const sender = plain(1, ...begin(1), say(1, 2, 1, 10), say(1, 3, 1, 11));
+  const twice = (...entries: Entry[]) =>
+    run([
+      sender,
+      plain(2, ...begin(1), live(1, 2, 1, 20), ...entries),
+      extended(3, sync(1, 1), chat(1, 3, 1, 1, 20)),
+    ]);
+  t.strictSame(broken(twice(live(1, 2, 1, 21))), { doubled: 1 }, 'live twice');
+  t.strictSame(broken(twice(row(1, 2, 1, 21))), { doubled: 1 }, 'as a row of the same connection');
+  const again = twice(end(1, 30), ...begin(2, 31), row(1, 2, 1, 40, 2));
+  t.strictSame(broken(again), {}, 'on a later connection it may come again');
+  t.equal(check(again).repeated, 1);
+  const late = twice(end(1, 9000), ...begin(2, 9001), row(1, 2, 1, 9002, 2));
+  t.strictSame(broken(late), { doubled: 1 }, 'unless the first went on for long enough to confirm it');
+
+  const receiver = (...entries: Entry[]) =>
+    run([
+      plain(1, ...begin(1), say(1, 3, 1, 10)),
+      extended(3, ...begin(1), sync(1, 1), chat(1, 3, 1, 1, 20), ...entries),
+    ]);
+  t.strictSame(broken(receiver(chat(1, 3, 1, 1, 21))), { doubled: 1 }, 'a number twice');
+  t.match(broken(receiver(chat(1, 3, 1, 2, 21))), { doubled: 1, contradictions: 1 }, 'stored twice');
+  const second = [end(1, 30), ...begin(2, 31), sync(2, 32, [13, 1]), chat(1, 3, 1, 1, 33, 2)];
+  t.strictSame(broken(receiver(...second)), { doubled: 1 }, 'below the position of its sync');
+});
+
+test('a swap', async (t) => {
+  const sender = plain(
+    1,
+    ...begin(1),
+    say(1, 2, 1, 10),
+    say(1, 2, 2, 11),
+    say(1, 3, 1, 12),
+    say(1, 3, 2, 13),
+  );
+  const all = (two: Entry[], three: Entry[]) =>
+    broken(run([sender, plain(2, ...begin(1), ...two), extended(3, ...begin(1), sync(1, 1), ...three)]));
+  const two = [live(1, 2, 1, 20), live(1, 2, 2, 21)];
+  const three = [chat(1, 3, 1, 1, 20), chat(1, 3, 2, 2, 21)];
+  t.strictSame(all(two, three), {});
+  t.strictSame(all([live(1, 2, 2, 20), live(1, 2, 1, 21)], three), { outOfOrder: 1 }, 'live');
+  t.strictSame(all([row(1, 2, 2, 20), row(1, 2, 1, 21)], three), { outOfOrder: 2 }, 'rows');
+  t.strictSame(all([live(1, 2, 2, 20), row(1, 2, 1, 21)], three), {}, 'a row and a live frame have no order');
+  t.match(all(two, [chat(1, 3, 2, 2, 20), chat(1, 3, 1, 1, 21)]), { outOfOrder: 1, doubled: 1 }, 'extended');
+  t.strictSame(
+    all(two, [chat(1, 3, 2, 1, 20), chat(1, 3, 1, 2, 21)]),
+    { outOfOrder: 1 },
+    'stored in the wrong order',
+  );
+  const early = [sync(1, 1), chat(1, 3, 1, 1, 20), chat(1, 3, 2, 2, 21)];
+  const late = run([
+    plain(1, ...begin(1), say(1, 3, 1, 12), say(1, 3, 2, 13)),
+    extended(3, ...early.slice(1)),
+  ]);
+  t.strictSame(broken(late), { outOfOrder: 2 }, 'before sync');
+});
+
+test('own messages count in seq', async (t) => {
+  const other = extended(
+    4,
+    ...begin(1),
+    sync(1, 1),
+    say(4, 3, 1, 10),
+    sent(4, 3, 1, 1, 15),
+    chat(3, 4, 1, 2, 20),
+    say(4, 3, 2, 30),
+    sent(4, 3, 2, 3, 35),
+  );
+  const own = (...entries: Entry[]) =>
+    broken(run([other, extended(3, ...begin(1), sync(1, 1), say(3, 4, 1, 11), ...entries)]));
+  const one = chat(4, 3, 1, 1, 16);
+  const mine = sent(3, 4, 1, 2, 17);
+  const three = chat(4, 3, 2, 3, 36);
+  t.strictSame(own(one, mine, three), {});
+  t.strictSame(own(mine, one, three), {}, 'told ahead of its turn');
+  const back = { ...chat(3, 4, 1, 2, 18), id: '4-1' };
+  t.strictSame(own(mine, one, back, three), {}, 'or coming in its turn');
+  t.match(own(one, mine, back, three), { doubled: 1 }, 'but not both');
+  t.match(own(one, three, mine), { outOfOrder: 1 }, 'nor left out');
+  t.match(own(one, sent(3, 4, 1, 5, 17), mine, three), { contradictions: 2 }, 'one id has one place');
+});
+
+test('an invention', async (t) => {
+  const two = (...entries: Entry[]) => broken(run([plain(1), plain(2, ...begin(1), ...entries)]));
+  t.strictSame(two(live(1, 2, 9, 20)), { unsent: 1 });
+  t.strictSame(two(row(1, 2, 9, 20)), { unsent: 1 });
+  const sender = plain(1, ...begin(1), say(1, 2, 1, 10), end(1, 11));
+  t.strictSame(
+    broken(run([sender, plain(2), extended(3, sync(1, 1), chat(1, 2, 1, 1, 12))])),
+    { unsent: 1 },
+    'of somebody else',
+  );
+});
+
+test('what the protocol does not have', async (t) => {
+  const one = (...entries: Entry[]) => broken(run([plain(1, ...begin(1), ...entries)]));
+  t.strictSame(one({ type: 'odd', connection: 1, at: 5, text: 'a frame of type sent' }), { odd: 1 });
+  const text = 'target user not found';
+  t.strictSame(one({ type: 'error', connection: 1, at: 5, code: '', text }), { odd: 1 });
+  t.strictSame(one(end(1, 9, 4002)), { odd: 1 }, 'replaced by nobody');
+  t.strictSame(one(...begin(2, 5), end(1, 9, 4002)), {}, 'replaced by the next');
+});
+
+test('a receipt for what has not come', async (t) => {
+  const receipt = (delivered: number, at: number): Entry => ({
+    ...{ type: 'receipt', connection: 1, at, conversation: 13, user: 1, delivered, read: 0 },
+  });
+  const sender = (...entries: Entry[]) =>
+    broken(
+      run([
+        extended(3, ...begin(1), sync(1, 1), say(3, 1, 1, 10), sent(3, 1, 1, 1, 12), ...entries),
+        plain(1, ...begin(1), live(3, 1, 1, 20)),
+      ]),
+    );
+  t.strictSame(sender(receipt(1, 25)), {});
+  t.strictSame(sender(receipt(1, 15)), { contradictions: 1 }, 'too early');
+  t.strictSame(sender(receipt(1, 25), receipt(0, 26)), { contradictions: 1 }, 'taken back');
+});
+
+test('waits go to the fault that was there', async (t) => {
+  const faults = [
+    { kind: 'cut', from: 5, to: 10, users: [2] },
+    { kind: 'kill', from: 2000, to: 3000 },
+    { kind: 'pause', from: 6000, to: 7000, users: [9] },
+  ];
+  const evidence = run(
+    [
+      plain(1, ...begin(1), say(1, 2, 1, 10), say(1, 2, 2, 2100), say(1, 2, 3, 6000), say(1, 2, 4, 8000)),
+      plain(
+        2,
+        ...begin(1),
+        live(1, 2, 1, 20),
+        end(1, 2050),
+        ...begin(2, 3300),
+        row(1, 2, 2, 3500, 2),
+        live(1, 2, 3, 6003, 2),
+        live(1, 2, 4, 8900, 2),
+      ),
+    ],
+    { faults },
+  );
+  const { lateness, silence, catchUp } = check(evidence).waits;
+  t.strictSame(Object.fromEntries(lateness), {
+    cut: { alone: 10, among: 0 },
+    kill: { alone: 1400, among: 0 },
+    none: { alone: 900, among: 0 },
+  });
+  t.equal(silence.get('kill')?.alone, 1400, 'nothing came though something waited');
+  t.equal(catchUp.get('kill')?.alone, 200);
+});

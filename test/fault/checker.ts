@@ -1,0 +1,152 @@
+/**
+ * Reads every client's diary and says what went wrong. It knows the protocol's promises and nothing of the server:
+ * what was stored must arrive, once, in order; and nothing else may.
+ */
+import type { Diary, Evidence } from './diary.js';
+import { type Finding, gather, type Ledger, type Message } from './ledger.js';
+import { extendedOrder, type OrderFindings, plainOrder, storedOrder } from './order.js';
+import { owedSince, type Span, spans, unexcused } from './owed.js';
+import { receipts } from './receipts.js';
+import { measure, type Waits } from './waits.js';
+
+export interface Verdict {
+  messages: number;
+  /** Of these, how many must arrive. */
+  owed: number;
+  arrived: number;
+  lost: Finding[];
+  doubled: Finding[];
+  outOfOrder: Finding[];
+  /** Got by somebody, sent by nobody. */
+  unsent: Finding[];
+  /** An id, a place or a number that meant two things, and receipts for what had not come. */
+  contradictions: Finding[];
+  /** An extended sender that asked to the end and was never told. */
+  unanswered: Finding[];
+  /** Refused for good, reset, kicked out or told what the protocol doesn't have. */
+  odd: Finding[];
+  /** Copies that plain clients got again on a later connection, as they may. */
+  repeated: number;
+  /** Plain messages that are missing and whose sender was told of an error. */
+  excused: number;
+  waits: Waits;
+}
+
+/** These texts say that the sender did something wrong, which no client here does. */
+const blame = /^(invalid to_user_id|content is required|target user not found|unsupported message type)$/;
+const replaced = 4002;
+/** An attempt that its client gave up may be taken in as late as this, and replace the connection that came after. */
+const lingering = 30_000;
+
+interface Case {
+  evidence: Evidence;
+  ledger: Ledger;
+  connections: Map<number, Map<number, Span>>;
+}
+
+function open(evidence: Evidence): Case {
+  const connections = new Map(evidence.diaries.map((diary) => [diary.user, spans(diary, evidence)]));
+  return { evidence, ledger: gather(evidence), connections };
+}
+
+function lost({ evidence, ledger, connections }: Case) {
+  const known = new Map<Message, number>();
+  const missing: Message[] = [];
+  for (const message of ledger.messages.values()) {
+    const since = owedSince(message, connections.get(message.from) ?? new Map());
+    if (since === undefined) continue;
+    known.set(message, since);
+    if (message.copies.length === 0) missing.push(message);
+  }
+  const guilty = missing.filter(({ kind }) => kind === 'extended');
+  for (const { user } of evidence.diaries) {
+    for (const [number, { errors }] of connections.get(user) ?? []) {
+      const here = missing.filter(
+        ({ from, kind, sends }) => from === user && kind === 'plain' && sends[0]?.connection === number,
+      );
+      guilty.push(...unexcused(here, errors));
+    }
+  }
+  return { known, excused: missing.length - guilty.length, guilty };
+}
+
+function describe(message: Message): Finding {
+  const { content, from, to, sends, told } = message;
+  const [send] = sends;
+  const place = told[0] ? `stored at ${told[0].conversation}:${told[0].seq}` : 'no error in a second';
+  return {
+    what: `from ${from} to ${to} on connection ${send?.connection}, ${place}`,
+    user: to,
+    at: send?.at ?? 0,
+    content,
+  };
+}
+
+function oddities({ user, kind, entries }: Diary): Finding[] {
+  const found: Finding[] = [];
+  const unopened = new Map<number, number>();
+  let newest = 0;
+  for (const entry of entries) {
+    const { at, connection } = entry;
+    const add = (what: string) => found.push({ what: `${what} (connection ${connection})`, user, at });
+    if (entry.type === 'connect') {
+      newest = connection;
+      unopened.set(connection, at);
+    } else if (entry.type === 'open') {
+      unopened.delete(connection);
+    } else if (entry.type === 'odd') {
+      add(entry.text);
+    } else if (entry.type === 'reset') {
+      add(`reset of ${entry.conversation ?? 'everything'}`);
+    } else if (entry.type === 'error') {
+      const refused = kind === 'plain' ? blame.test(entry.text) : entry.retryable === false;
+      if (refused) add(`refused: ${entry.code} ${entry.text}`);
+    } else if (entry.type === 'close' && entry.code === replaced && connection === newest) {
+      const taken = [...unopened.values()].some((tried) => at - tried < lingering);
+      if (!taken) add('replaced by a connection that nobody opened');
+    }
+  }
+  return found;
+}
+
+/** Messages that are still on the way: known to be stored, or to be tried again, and not there yet. */
+export function outstanding(evidence: Evidence): Message[] {
+  const file = open(evidence);
+  const unanswered = [...file.ledger.messages.values()].filter(
+    ({ kind, told }) => kind === 'extended' && told.length === 0,
+  );
+  return [...lost(file).guilty, ...unanswered];
+}
+
+export function check(evidence: Evidence): Verdict {
+  const file = open(evidence);
+  const { ledger, connections } = file;
+  const { known, guilty, excused } = lost(file);
+  const found: OrderFindings = { doubled: [], outOfOrder: [], repeated: 0 };
+  for (const diary of evidence.diaries) {
+    if (diary.kind === 'extended') extendedOrder(diary, found);
+    else plainOrder(diary, ledger, connections.get(diary.user) ?? new Map(), found);
+  }
+  storedOrder(ledger, found);
+  const all = [...ledger.messages.values()];
+  return {
+    messages: all.length,
+    owed: known.size,
+    arrived: all.filter(({ copies }) => copies.length > 0).length,
+    lost: guilty.map(describe),
+    ...found,
+    unsent: ledger.unsent,
+    contradictions: [...ledger.contradictions, ...receipts(evidence.diaries, ledger)],
+    unanswered: all.filter(({ kind, told }) => kind === 'extended' && told.length === 0).map(describe),
+    odd: evidence.diaries.flatMap(oddities),
+    excused,
+    waits: measure(evidence, ledger, known),
+  };
+}
+
+/** Everything that must not be, by the name of its rule. */
+export function failures(verdict: Verdict): Map<string, Finding[]> {
+  const { lost, doubled, outOfOrder, unsent, contradictions, unanswered, odd } = verdict;
+  const all = { lost, doubled, outOfOrder, unsent, contradictions, unanswered, odd };
+  return new Map(Object.entries(all).filter(([, findings]) => findings.length > 0));
+}

@@ -1,0 +1,60 @@
+/** `npm run fault`: reads the options, runs, and says how it went. */
+import { tmpdir } from 'node:os';
+import { join, resolve } from 'node:path';
+import { parseArgs } from 'node:util';
+import { check, failures } from './checker.js';
+import { report, save } from './report.js';
+import { run } from './run.js';
+import { isSchedule, schedules } from './schedule.js';
+
+const text = (value: string) => ({ type: 'string', default: value }) as const;
+const { values } = parseArgs({
+  options: {
+    seed: text(String(Date.now() % 1_000_000)),
+    schedule: text('mixed'),
+    faults: text('200'),
+    minutes: text('15'),
+    clients: text('30'),
+    rate: text('100'),
+    server: text('dist/server.js'),
+    out: { type: 'string' },
+  },
+});
+
+function count(name: 'seed' | 'faults' | 'minutes' | 'clients' | 'rate'): number {
+  const value = Number(values[name]);
+  if (!Number.isFinite(value) || value < 0)
+    throw new Error(`--${name} must be a number, not ${values[name]}`);
+  return value;
+}
+
+const { schedule } = values;
+if (!isSchedule(schedule)) throw new Error(`--schedule is one of ${Object.keys(schedules).join(', ')}`);
+const seed = count('seed');
+console.log(`seed ${seed}, schedule ${schedule}`);
+let failed = true;
+await run(
+  {
+    server: resolve(values.server),
+    seed,
+    schedule,
+    faults: count('faults'),
+    ms: count('minutes') * 60_000,
+    clients: count('clients'),
+    rate: count('rate'),
+    leaseSeconds: 4,
+    repairSeconds: 2,
+    heartbeatSeconds: 2,
+    log: console.log,
+  },
+  async (result, world) => {
+    const verdict = check(result.evidence);
+    console.log(`\nseed ${seed}, schedule ${schedule}\n${report(result, verdict)}`);
+    failed = failures(verdict).size > 0 || result.troubles.length > 0;
+    if (!failed && values.out === undefined) return;
+    const folder = values.out ?? join(tmpdir(), `fault-${seed}-${process.pid}`);
+    await save(folder, result, verdict, world);
+    console.log(`\nfindings, diaries and logs: ${folder}`);
+  },
+);
+process.exit(failed ? 1 : 0);

@@ -1,0 +1,158 @@
+/** What plain and extended clients have in common: one connection, kept up as a good client would, and a diary. */
+import type { ClientOptions } from 'ws';
+import { now } from './clock.js';
+import type { Diary, Entry } from './diary.js';
+import { Frame, OddFrame } from './frame.js';
+import { type Door, Link } from './link.js';
+import type { Random } from './random.js';
+
+export interface ClientSetup {
+  user: number;
+  token: string;
+  doors: readonly Door[];
+  random: Random;
+}
+
+/** How often a client looks whether its line still lives. */
+const lookEvery = 500;
+/** A replaced connection that is still open after this was forgotten by the server. */
+const forgotten = 20_000;
+
+export abstract class Client {
+  readonly diary: Diary;
+  protected readonly random: Random;
+  protected readonly token: string;
+  /** The connection that the client talks on, once it is open. */
+  protected current: Link | undefined;
+  readonly #doors: readonly Door[];
+  readonly #links = new Set<Link>();
+  /** How long this client bears silence. */
+  readonly #patience: number;
+  #attempts = 0;
+  #lastDoor: Door | undefined;
+  #wanted = false;
+  #timer: NodeJS.Timeout | undefined;
+  #look: NodeJS.Timeout | undefined;
+
+  constructor(kind: Diary['kind'], { user, token, doors, random }: ClientSetup) {
+    this.diary = { user, kind, entries: [] };
+    this.token = token;
+    this.random = random;
+    this.#doors = doors;
+    this.#patience = random.int(4000, 9000);
+  }
+
+  /** Where the token goes, and which protocol is asked for. */
+  protected abstract address(): { query: string; protocols: string[]; options: ClientOptions };
+  protected abstract opened(link: Link): void;
+  protected abstract frame(link: Link, frame: Frame): void;
+  /** Sends a message, if a client of this kind can now. */
+  abstract say(to: number, size: number): void;
+
+  get user(): number {
+    return this.diary.user;
+  }
+
+  /** The own port of the connection in use. */
+  get port(): number | undefined {
+    return this.current?.port;
+  }
+
+  get connected(): boolean {
+    return this.current?.isOpen === true;
+  }
+
+  start(): void {
+    this.#wanted = true;
+    this.#look ??= setInterval(() => this.watch(), lookEvery);
+    this.#connect();
+  }
+
+  /** Logs off, until `start`. */
+  stop(): void {
+    this.#wanted = false;
+    clearTimeout(this.#timer);
+    clearInterval(this.#look);
+    this.#look = undefined;
+    for (const link of this.#links) link.close();
+  }
+
+  /** Opens a second connection elsewhere while the first one is open: the server replaces that. */
+  hop(): void {
+    if (this.#wanted && this.#links.size === 1 && this.connected) this.#connect();
+  }
+
+  /** Hangs for a while. */
+  hang(ms: number): void {
+    const link = this.current;
+    if (!link?.isOpen) return;
+    link.stopReading();
+    setTimeout(() => link.readAgain(), ms);
+  }
+
+  protected write(entry: Entry): void {
+    this.diary.entries.push(entry);
+  }
+
+  protected odd(link: Link, text: string): void {
+    this.write({ type: 'odd', at: now(), connection: link.number, text });
+  }
+
+  /** Takes a connection into use; an older one is left for the server to end. */
+  protected use(link: Link): void {
+    const older = this.current;
+    this.current = link;
+    if (!older || older === link) return;
+    setTimeout(() => {
+      if (!older.isOpen) return;
+      this.odd(older, 'an older connection is still open');
+      older.drop();
+    }, forgotten);
+  }
+
+  /** Looks whether the line lives; a client that hangs doesn't look. */
+  protected watch(): void {
+    for (const link of this.#links) {
+      if (link.reading && link.isOpen && now() - link.lastSign > this.#patience) link.drop();
+    }
+  }
+
+  #connect(): void {
+    const doors = this.#doors.filter((door) => door !== this.#lastDoor);
+    const door = this.random.pick(doors.length > 0 ? doors : this.#doors);
+    this.#lastDoor = door;
+    const number = ++this.#attempts;
+    this.write({ type: 'connect', at: now(), connection: number, replica: door.replica });
+    const link = new Link(number, door, this.address(), {
+      open: (self) => {
+        this.write({ type: 'open', at: now(), connection: number, port: self.port });
+        if (this.#wanted) this.opened(self);
+        else self.close();
+      },
+      // Every token and path here is good: only a replica that is coming or going may say no.
+      refused: (self, status) => {
+        if (status < 500 || status === 500) this.odd(self, `refused with ${status}`);
+      },
+      message: (self, text) => this.#message(self, text),
+      close: (self, code, opened) => this.#closed(self, code, opened),
+    });
+    this.#links.add(link);
+  }
+
+  #message(link: Link, text: string): void {
+    try {
+      this.frame(link, Frame.parse(text));
+    } catch (error) {
+      if (!(error instanceof OddFrame || error instanceof SyntaxError)) throw error;
+      this.odd(link, `${error.message}: ${text.slice(0, 200)}`);
+    }
+  }
+
+  #closed(link: Link, code: number, opened: boolean): void {
+    this.#links.delete(link);
+    if (this.current === link) this.current = undefined;
+    if (opened) this.write({ type: 'close', at: now(), connection: link.number, code, own: link.own });
+    if (!this.#wanted || this.#links.size > 0) return;
+    this.#timer = setTimeout(() => this.#connect(), this.random.int(20, 200));
+  }
+}

@@ -1,0 +1,74 @@
+/** The clients of a run, who knows whom, and how much they talk. */
+import type { Client } from './client.js';
+import { ExtendedClient } from './extended.js';
+import type { Door } from './link.js';
+import { PlainClient } from './plain.js';
+import type { Random } from './random.js';
+
+export interface Crowd {
+  clients: Client[];
+  /** Begins to talk, `rate` messages a second in all. */
+  talk(rate: number): void;
+  hush(): void;
+  /** All who know this user write to it at once. */
+  burst(user: number, count: number): void;
+  /** Some of them, at least one. */
+  some(share: number, chance: Random): Client[];
+  /** All are connected and the extended ones have nothing left to send. */
+  settled(): boolean;
+}
+
+const tick = 20;
+
+export function makeCrowd(options: {
+  users: readonly { id: number; token: string }[];
+  doors: readonly Door[];
+  random: Random;
+  /** Of extended clients: how often they send again what is stored. */
+  repeat: number;
+}): Crowd {
+  const { users, doors, repeat } = options;
+  const clients = users.map(({ id, token }, index) => {
+    const setup = { user: id, token, doors, random: options.random.fork(`client ${index}`) };
+    return index % 2 === 0 ? new PlainClient(setup) : new ExtendedClient({ ...setup, repeat });
+  });
+  const chance = options.random.fork('talk');
+  // Neighbours are of different kinds, those two seats apart of one kind.
+  const distances = [1, 2, 7, -1, -2, -7];
+  const friends = new Map(
+    clients.map((client, index) => [
+      client,
+      distances
+        .flatMap((distance) => clients.at((index + distance) % clients.length) ?? [])
+        .filter((other) => other !== client),
+    ]),
+  );
+  // Most are a line of text; some are long, none is past what a plain frame holds.
+  const size = () => (chance.chance(0.05) ? chance.int(500, 2500) : chance.int(10, 200));
+  let timer: NodeJS.Timeout | undefined;
+
+  return {
+    clients,
+    talk(rate) {
+      let due = 0;
+      timer = setInterval(() => {
+        for (due += (rate * tick) / 1000; due >= 1; due--) {
+          const client = chance.pick(clients);
+          client.say(chance.pick(friends.get(client) ?? []).user, size());
+        }
+      }, tick);
+    },
+    hush() {
+      clearInterval(timer);
+    },
+    burst(user, count) {
+      const writers = clients.filter((client) => friends.get(client)?.some((friend) => friend.user === user));
+      for (let turn = 0; turn < count; turn++)
+        writers[turn % writers.length]?.say(user, chance.int(500, 1500));
+    },
+    some: (share, random) =>
+      random.shuffle(clients).slice(0, Math.max(1, Math.round(share * clients.length))),
+    settled: () =>
+      clients.every((client) => client.connected && !(client instanceof ExtendedClient && client.unsent > 0)),
+  };
+}

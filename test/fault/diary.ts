@@ -1,0 +1,105 @@
+/**
+ * What a client writes down, in the order in which it saw it. The checker knows a run from these alone, so nothing
+ * here comes from the server's code. Times are milliseconds of one clock for the whole run; `connection` counts the
+ * connections of one client from 1.
+ */
+interface Line {
+  at: number;
+  connection: number;
+}
+
+/** A message as a client got it. */
+interface Got extends Line {
+  from: number;
+  to: number;
+  content: string;
+}
+
+export type Connect = Line & { type: 'connect'; replica: string };
+/** `port` is the client's own: the proxy knows the connection by it. */
+export type Open = Line & { type: 'open'; port: number };
+/** `own`: the client ended it. */
+export type Close = Line & { type: 'close'; code: number; own: boolean };
+/** `n` counts the messages of one sender to one receiver; plain clients have no `id`. */
+export type Send = Line & { type: 'send'; to: number; n: number; content: string; id?: string };
+export type Failed = Line & { type: 'error'; code: string; text: string; retryable?: boolean; id?: string };
+
+/** A plain client's live frame, and its row of an `offline_list`. */
+export type Live = Got & { type: 'live' };
+export type Row = Got & { type: 'row'; msgId: number };
+
+/** A number in a conversation and the message that has it. */
+export interface Place {
+  conversation: number;
+  seq: number;
+  msgId: number;
+}
+export type Chat = Got & Place & { type: 'chat'; id?: string };
+export type Sent = Line & Place & { type: 'sent'; id: string; to: number };
+/** Read over HTTP after a `reset` that named the conversation. */
+export type Page = Got & Place & { type: 'page' };
+
+export type Sync = Line & { type: 'sync'; positions: [conversation: number, seq: number][] };
+export type Synced = Line & { type: 'synced' };
+export type Reset = Line & { type: 'reset'; conversation?: number; seq?: number };
+export type Receipt = Line & {
+  type: 'receipt';
+  conversation: number;
+  user: number;
+  delivered: number;
+  read: number;
+};
+/** A frame that the protocol doesn't have, or one that is not for this client. */
+export type Odd = Line & { type: 'odd'; text: string };
+
+export type Entry =
+  | Connect
+  | Open
+  | Close
+  | Send
+  | Failed
+  | Live
+  | Row
+  | Chat
+  | Sent
+  | Page
+  | Sync
+  | Synced
+  | Reset
+  | Receipt
+  | Odd;
+
+export interface Diary {
+  user: number;
+  kind: 'plain' | 'extended';
+  entries: Entry[];
+}
+
+/** One fault that was done. `users`: whom it can have touched; without, everybody. */
+export interface Fault {
+  kind: string;
+  from: number;
+  to: number;
+  users?: readonly number[];
+}
+
+/**
+ * A time in which something could not answer whatever it is made of: a stopped replica, PostgreSQL away, a stalled
+ * line (by the client's port), the run's own process too busy to look. A plain sender has no receipts and can't tell
+ * such a line from one that works, so its second of silence doesn't run then.
+ */
+export interface Away {
+  what: 'postgres' | 'replica' | 'line' | 'us';
+  name: string;
+  from: number;
+  to: number;
+}
+
+/** All that is known of a run. */
+export interface Evidence {
+  diaries: Diary[];
+  faults: Fault[];
+  away: Away[];
+  /** When it ended: connections still open then were closed by the run. */
+  until: number;
+}

@@ -1,0 +1,225 @@
+/** A client of `chat.v2` that keeps its positions and its outbox, and never gives a message up. */
+import { Client, type ClientSetup } from './client.js';
+import { now } from './clock.js';
+import type { Frame } from './frame.js';
+import type { Link } from './link.js';
+import { Numbers } from './numbers.js';
+import { type Letter, Outbox } from './outbox.js';
+import { readPages } from './pages.js';
+import { Positions } from './positions.js';
+
+const pingEvery = 2000;
+/** A client that hangs confirms nothing meanwhile. */
+const lookAgain = 300;
+
+export interface ExtendedSetup extends ClientSetup {
+  /** How often a message that is stored is sent again all the same. */
+  repeat: number;
+}
+
+export class ExtendedClient extends Client {
+  readonly #numbers: Numbers;
+  readonly #outbox = new Outbox();
+  readonly #positions = new Positions();
+  /** Conversations with something new to confirm. */
+  readonly #unconfirmed = new Set<number>();
+  readonly #repeat: number;
+  #epoch: string | undefined;
+  #synced = false;
+  #acking: NodeJS.Timeout | undefined;
+  #lastPing = 0;
+
+  constructor(setup: ExtendedSetup) {
+    super('extended', setup);
+    this.#numbers = new Numbers(setup.user);
+    this.#repeat = setup.repeat;
+  }
+
+  /** Messages that are not known to be stored. */
+  get unsent(): number {
+    return this.#outbox.size;
+  }
+
+  protected address() {
+    const bearer = this.random.chance(0.5);
+    const headers = bearer ? {} : { Authorization: `Bearer ${this.token}` };
+    const protocols = bearer ? ['chat.v2', `bearer.${this.token}`] : ['chat.v2'];
+    return { query: '', protocols, options: { headers } };
+  }
+
+  /** `welcome` comes by itself. */
+  protected opened(): void {}
+
+  say(to: number, size: number): void {
+    const { n, content } = this.#numbers.next(to, size);
+    this.#outbox.add({ id: `${to}-${n}`, to, n, content });
+    this.#flush();
+  }
+
+  #flush(): void {
+    if (!this.#synced || !this.current?.isOpen || !this.current.reading) return;
+    for (const letter of this.#outbox.take(now())) {
+      this.#post(letter);
+      if (this.random.chance(this.#repeat)) this.#post(letter);
+    }
+  }
+
+  #post({ id, to, n, content }: Letter): void {
+    const link = this.current;
+    if (!link?.isOpen) return;
+    this.write({ type: 'send', at: now(), connection: link.number, to, n, content, id });
+    link.send({ type: 'chat', id, to_user_id: to, content });
+  }
+
+  protected override watch(): void {
+    super.watch();
+    const link = this.current;
+    if (!link?.isOpen || !link.reading) return;
+    if (now() - this.#lastPing > pingEvery) {
+      this.#lastPing = now();
+      link.send({ type: 'ping', id: 'p' });
+    }
+    this.#flush();
+  }
+
+  protected frame(link: Link, frame: Frame): void {
+    const line = { at: now(), connection: link.number };
+    const id = frame.has('id') ? { id: frame.text('id') } : {};
+    switch (frame.type) {
+      case 'welcome':
+        if (frame.number('user_id') !== this.user) this.odd(link, 'welcomed as somebody else');
+        this.#welcome(link, frame.text('epoch'));
+        break;
+      case 'synced':
+        this.write({ type: 'synced', ...line });
+        if (link === this.current) {
+          this.#synced = true;
+          this.#flush();
+        }
+        break;
+      case 'chat': {
+        const to = frame.number('to_user_id');
+        const from = frame.number('from_user_id');
+        const place = placeOf(frame);
+        this.write({ type: 'chat', ...line, ...place, from, to, content: frame.text('content'), ...id });
+        if (from === this.user && id.id !== undefined) this.#outbox.done(id.id);
+        if (link !== this.current) break;
+        // Never leave a hole behind: with a new connection the server starts from what is held.
+        if (this.#positions.take(place) === 'hole') link.drop();
+        else this.#confirmLater(place.conversation);
+        break;
+      }
+      case 'sent': {
+        const place = placeOf(frame);
+        const stored = frame.text('id');
+        this.write({ type: 'sent', ...line, ...place, id: stored, to: frame.number('to_user_id') });
+        if (link === this.current) this.#positions.stored(place);
+        const letter = this.#outbox.done(stored);
+        if (letter && this.random.chance(this.#repeat)) this.#post(letter);
+        break;
+      }
+      case 'reset':
+        this.#reset(link, frame);
+        break;
+      case 'receipt': {
+        const [delivered, read] = [frame.number('delivered_seq'), frame.number('read_seq')];
+        const user = frame.number('user_id');
+        const conversation = frame.number('conversation_id');
+        this.write({ type: 'receipt', ...line, conversation, user, delivered, read });
+        break;
+      }
+      case 'error': {
+        const [code, text, retryable] = [frame.text('code'), frame.text('content'), frame.flag('retryable')];
+        this.write({ type: 'error', ...line, code, text, retryable, ...id });
+        this.#failed(id.id, retryable);
+        break;
+      }
+      case 'pong':
+      case 'presence':
+        break;
+      default:
+        this.odd(link, `a frame of type ${frame.type}`);
+    }
+  }
+
+  #failed(id: string | undefined, retryable: boolean): void {
+    if (id === undefined) return;
+    if (!retryable) this.#outbox.done(id);
+    const wait = this.random.int(100, 500);
+    setTimeout(() => {
+      this.#outbox.failed(id);
+      this.#flush();
+    }, wait);
+  }
+
+  #welcome(link: Link, epoch: string): void {
+    this.use(link);
+    this.#synced = false;
+    this.#outbox.landAll();
+    this.#unconfirmed.clear();
+    this.#epoch ??= epoch;
+    this.#sync(link);
+  }
+
+  #sync(link: Link): void {
+    const positions = this.#positions.entries();
+    this.write({ type: 'sync', at: now(), connection: link.number, positions });
+    const named = positions.map(([conversation_id, seq]) => ({ conversation_id, seq }));
+    link.send({ type: 'sync', ...(this.#epoch && { epoch: this.#epoch }), positions: named });
+  }
+
+  /** Of another epoch: begins afresh. Of one conversation: its gap is read over HTTP. */
+  #reset(link: Link, frame: Frame): void {
+    const line = { at: now(), connection: link.number };
+    if (!frame.has('conversation_id')) {
+      this.write({ type: 'reset', ...line });
+      if (link !== this.current) return;
+      this.#positions.clear();
+      this.#epoch = undefined;
+      this.#sync(link);
+      return;
+    }
+    const conversation = frame.number('conversation_id');
+    const seq = frame.number('seq');
+    this.write({ type: 'reset', ...line, conversation, seq });
+    if (link !== this.current) return;
+    const from = Math.min(this.#positions.of(conversation), seq);
+    this.#positions.set(conversation, seq);
+    const range = { conversation, after: from, upTo: seq };
+    readPages(link.door, this.token, range).then(
+      (messages) => {
+        for (const message of messages) this.write({ type: 'page', ...line, ...message, at: now() });
+      },
+      (error: unknown) => this.odd(link, `the gap after ${from} could not be read: ${error}`),
+    );
+  }
+
+  /** Confirms in batches: soon, and now and then late. */
+  #confirmLater(conversation: number): void {
+    this.#unconfirmed.add(conversation);
+    const wait = this.random.chance(0.1) ? this.random.int(1500, 3000) : this.random.int(20, 500);
+    this.#acking ??= setTimeout(() => this.#confirm(), wait);
+  }
+
+  #confirm(): void {
+    this.#acking = undefined;
+    const link = this.current;
+    // Without a connection the next sync confirms all of it.
+    if (!link?.isOpen) return;
+    if (!link.reading) {
+      this.#acking = setTimeout(() => this.#confirm(), lookAgain);
+      return;
+    }
+    for (const conversation_id of this.#unconfirmed) {
+      const seq = this.#positions.of(conversation_id);
+      link.send({ type: 'ack', conversation_id, seq });
+      if (this.random.chance(0.2)) link.send({ type: 'read', conversation_id, seq });
+    }
+    this.#unconfirmed.clear();
+  }
+}
+
+function placeOf(frame: Frame) {
+  const conversation = frame.number('conversation_id');
+  return { conversation, seq: frame.number('seq'), msgId: frame.number('msg_id') };
+}

@@ -1,0 +1,164 @@
+/** What each kind of fault does to the world. */
+import type { Client } from './client.js';
+import { now, sleep } from './clock.js';
+import type { Crowd } from './crowd.js';
+import type { Away, Fault } from './diary.js';
+import type { Line } from './proxy.js';
+import { type Random, random } from './random.js';
+import type { Kind, Step } from './schedule.js';
+import type { World } from './world.js';
+
+export interface Stage {
+  world: World;
+  crowd: Crowd;
+  faults: Fault[];
+  away: Away[];
+}
+
+interface Act extends Stage {
+  step: Step;
+  chance: Random;
+}
+
+/** Those whom the fault touched; without, everybody. */
+type Result = Client[] | undefined;
+
+/** PostgreSQL answers again; the replicas may need as long to find out. */
+const reconnecting = 2000;
+/** What stood still has to catch up. */
+const waking = 500;
+
+async function absent(
+  { away }: Act,
+  window: { what: Away['what']; name: string; grace: number },
+  until: () => Promise<unknown>,
+): Promise<void> {
+  const { what, name, grace } = window;
+  const entry: Away = { what, name, from: now(), to: Number.POSITIVE_INFINITY };
+  away.push(entry);
+  await until();
+  entry.to = now() + grace;
+}
+
+const postgresAway = { what: 'postgres', name: '', grace: reconnecting } as const;
+
+function replica({ world, chance }: Act) {
+  return chance.pick(world.replicas);
+}
+
+/** Does something to the lines of some clients; `away` of them for as long as it lasts. */
+async function onLines(
+  act: Act,
+  clients: Client[],
+  still: boolean,
+  doIt: (line: Line) => void,
+): Promise<Result> {
+  const ports = new Set(clients.map(({ port }) => port));
+  const lines = act.world.proxies.flatMap((proxy) => proxy.lines()).filter(({ port }) => ports.has(port));
+  for (const line of lines) {
+    const { at, lasts } = { at: now(), lasts: act.step.lasts + waking };
+    if (still) act.away.push({ what: 'line', name: String(line.port), from: at, to: at + lasts });
+    doIt(line);
+  }
+  await sleep(act.step.lasts);
+  return clients;
+}
+
+const acts: { [kind in Kind]: (act: Act) => Promise<Result> } = {
+  async kill(act) {
+    const victim = replica(act);
+    await victim.kill();
+    await sleep(act.step.lasts);
+    await victim.start();
+    return undefined;
+  },
+  async roll({ world, step, chance }) {
+    for (const each of chance.shuffle(world.replicas)) {
+      await each.end();
+      await sleep(step.lasts);
+      await each.start();
+    }
+    return undefined;
+  },
+  async stop(act) {
+    const { name, stop, goOn } = replica(act);
+    await absent(act, { what: 'replica', name, grace: waking }, async () => {
+      await stop();
+      await sleep(act.step.lasts);
+      await goOn();
+    });
+    return undefined;
+  },
+  async 'redis-restart'({ world, step }) {
+    await world.redis.kill9();
+    await sleep(step.lasts);
+    await world.redis.restart();
+    return undefined;
+  },
+  async 'redis-pause'({ world, step }) {
+    await world.redis.pause();
+    await sleep(step.lasts);
+    await world.redis.resume();
+    return undefined;
+  },
+  async 'redis-wipe'({ world, crowd, step, chance }) {
+    const end = now() + step.lasts;
+    const restarted = world.redis.restart();
+    while (now() < end) {
+      for (const client of crowd.some(0.15, chance)) client.hop();
+      await sleep(chance.int(50, 400));
+    }
+    await restarted;
+    return undefined;
+  },
+  async 'postgres-restart'(act) {
+    await absent(act, postgresAway, () => act.world.postgres.restart('immediate'));
+    return undefined;
+  },
+  async 'postgres-pause'(act) {
+    await absent(act, postgresAway, async () => {
+      await act.world.postgres.pause();
+      await sleep(act.step.lasts);
+      await act.world.postgres.resume();
+    });
+    return undefined;
+  },
+  cut: (act) =>
+    onLines(act, act.crowd.some(act.chance.pick([0.1, 0.3, 1]), act.chance), false, (line) => line.cut()),
+  vanish: (act) =>
+    onLines(act, act.crowd.some(0.2, act.chance), false, (line) => line.vanish(act.step.lasts)),
+  stall: (act) => onLines(act, act.crowd.some(0.2, act.chance), true, (line) => line.stall(act.step.lasts)),
+  crawl: (act) =>
+    onLines(act, act.crowd.some(0.2, act.chance), true, (line) =>
+      line.crawl(act.step.lasts, act.chance.int(50, 300)),
+    ),
+  async hang(act) {
+    const clients = act.crowd.some(0.04, act.chance);
+    for (const client of clients) {
+      client.hang(act.step.lasts);
+      act.crowd.burst(client.user, act.chance.int(100, 600));
+    }
+    return onLines(act, clients, true, () => {});
+  },
+  async leave({ crowd, step, chance }) {
+    const clients = crowd.some(0.1, chance);
+    for (const client of clients) client.stop();
+    await sleep(step.lasts);
+    for (const client of clients) client.start();
+    return clients;
+  },
+  async hop({ crowd, chance }) {
+    const clients = crowd.some(0.3, chance);
+    for (const client of clients) client.hop();
+    return clients;
+  },
+};
+
+/** Does one fault and notes when it was and whom it touched. */
+export async function commit(stage: Stage, step: Step): Promise<void> {
+  const fault: Fault = { kind: step.kind, from: now(), to: Number.POSITIVE_INFINITY };
+  stage.faults.push(fault);
+  const touched = await acts[step.kind]({ ...stage, step, chance: random(step.seed) });
+  fault.to = now();
+  if (touched) fault.users = touched.map(({ user }) => user);
+}

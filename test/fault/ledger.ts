@@ -1,0 +1,154 @@
+/** Puts the diaries side by side: each message with all that anybody wrote about it. */
+import type { Chat, Diary, Evidence, Live, Page, Place, Row, Send, Sent } from './diary.js';
+
+/** Something that must not be: what, to whom and when. */
+export interface Finding {
+  what: string;
+  user: number;
+  at: number;
+  content?: string;
+}
+
+export type Arrival = Live | Row | Chat | Page;
+
+export interface Message {
+  content: string;
+  from: number;
+  to: number;
+  n: number;
+  id?: string;
+  kind: Diary['kind'];
+  sends: Send[];
+  /** What the sender was told, each time: `sent`, or its own message coming back. */
+  told: (Sent | Chat | Page)[];
+  /** Each copy that its receiver got, oldest first. */
+  copies: Arrival[];
+}
+
+export interface Ledger {
+  messages: Map<string, Message>;
+  /** Got by somebody, sent by nobody. */
+  unsent: Finding[];
+  /** The same thing told in two ways. */
+  contradictions: Finding[];
+}
+
+export const isArrival = (entry: { type: string }): entry is Arrival =>
+  entry.type === 'live' || entry.type === 'row' || entry.type === 'chat' || entry.type === 'page';
+
+/** Where the message stands in its conversation, if anybody was told. */
+export function placeOf(message: Message): Place | undefined {
+  const copy = message.copies.find((entry) => entry.type === 'chat' || entry.type === 'page');
+  return message.told[0] ?? copy;
+}
+
+export const isStored = (message: Message): boolean => message.told.length > 0;
+
+function brief(content: string): string {
+  return content.length > 40 ? `${content.slice(0, 40)}…` : content;
+}
+
+export function gather({ diaries }: Evidence): Ledger {
+  const messages = new Map<string, Message>();
+  const byId = new Map<string, Message>();
+  const unsent: Finding[] = [];
+  const contradictions: Finding[] = [];
+  const idOf = (user: number, id: string) => `${user}/${id}`;
+
+  for (const { user, kind, entries } of diaries) {
+    for (const entry of entries) {
+      if (entry.type !== 'send') continue;
+      const known = messages.get(entry.content);
+      if (known) {
+        known.sends.push(entry);
+        continue;
+      }
+      const { content, to, n, id } = entry;
+      const message: Message = { content, from: user, to, n, kind, sends: [entry], told: [], copies: [] };
+      messages.set(content, message);
+      if (id === undefined) continue;
+      message.id = id;
+      byId.set(idOf(user, id), message);
+    }
+  }
+
+  for (const { user, entries } of diaries) {
+    for (const entry of entries) {
+      if (entry.type === 'sent') {
+        const message = byId.get(idOf(user, entry.id));
+        if (message && message.to === entry.to) message.told.push(entry);
+        else unsent.push({ what: `sent for the unknown id ${entry.id}`, user, at: entry.at });
+      } else if (isArrival(entry)) {
+        const { content, at } = entry;
+        const message = messages.get(content);
+        if (!message || message.from !== entry.from || message.to !== entry.to) {
+          const route = `${entry.from} to ${entry.to}`;
+          unsent.push({ what: `nobody sent ${brief(content)} from ${route}`, user, at, content });
+        } else if (user === message.to) {
+          message.copies.push(entry);
+        } else if (user !== message.from || entry.type === 'live' || entry.type === 'row') {
+          unsent.push({ what: `${brief(content)} came to somebody else`, user, at, content });
+        } else {
+          message.told.push(entry);
+          if (entry.type === 'chat' && entry.id !== message.id) {
+            contradictions.push({ what: `own message with id ${entry.id}`, user, at, content });
+          }
+        }
+      }
+    }
+  }
+  for (const message of messages.values()) message.copies.sort((a, b) => a.at - b.at);
+  compare(messages, contradictions);
+  return { messages, unsent, contradictions };
+}
+
+/** A message has one place and one number, and a place or a number one message, whoever tells of it. */
+function compare(messages: Map<string, Message>, contradictions: Finding[]): void {
+  const taken = new Map<string, string>();
+  function claim(key: string, content: string, what: string, user: number, at: number): void {
+    const holder = taken.get(key) ?? content;
+    taken.set(key, holder);
+    if (holder !== content) contradictions.push({ what, user, at, content });
+  }
+  const conversations = new Map<number, Map<number, number>>();
+  for (const message of messages.values()) {
+    const { content, told, copies } = message;
+    const first = placeOf(message);
+    const places = [...told, ...copies.filter((copy) => copy.type === 'chat' || copy.type === 'page')];
+    for (const entry of places) {
+      const { conversation, seq, msgId, at } = entry;
+      const user = told.some((other) => other === entry) ? message.from : message.to;
+      if (first && (first.conversation !== conversation || first.seq !== seq || first.msgId !== msgId)) {
+        const before = `${first.conversation}:${first.seq} (${first.msgId})`;
+        const now = `${conversation}:${seq} (${msgId})`;
+        contradictions.push({ what: `was ${before} and is ${now}`, user, at, content });
+      }
+      claim(`place ${conversation}:${seq}`, content, `second message at ${conversation}:${seq}`, user, at);
+      const known = conversations.get(conversation) ?? new Map<number, number>();
+      conversations.set(conversation, known.set(seq, msgId));
+    }
+    for (const entry of [...places, ...copies.filter((copy) => copy.type === 'row')]) {
+      claim(
+        `number ${entry.msgId}`,
+        content,
+        `second message with msg_id ${entry.msgId}`,
+        message.to,
+        entry.at,
+      );
+    }
+    const rows = new Set(copies.flatMap((copy) => (copy.type === 'row' ? [copy.msgId] : [])));
+    const at = copies[0]?.at ?? 0;
+    const numbers = [...rows, ...(first ? [first.msgId] : [])];
+    if (new Set(numbers).size > 1) {
+      contradictions.push({ what: `has msg_id ${numbers.join(' and ')}`, user: message.to, at, content });
+    }
+  }
+  for (const [conversation, known] of conversations) {
+    let last = 0;
+    for (const [seq, msgId] of [...known].sort(([a], [b]) => a - b)) {
+      const what = `msg_id ${msgId} at ${conversation}:${seq} is not above ${last} before it`;
+      if (msgId <= last) contradictions.push({ what, user: 0, at: 0 });
+      last = msgId;
+    }
+  }
+}

@@ -1,0 +1,48 @@
+/** Messages that an extended client has not been told to be stored, in the order in which they were written. */
+export interface Letter {
+  id: string;
+  to: number;
+  n: number;
+  content: string;
+}
+
+/** How long a letter may be on the way without an answer before it is sent again. */
+const tooLong = 12_000;
+
+export class Outbox {
+  readonly #letters = new Map<string, Letter & { flying: number | undefined }>();
+
+  get size(): number {
+    return this.#letters.size;
+  }
+
+  add(letter: Letter): void {
+    this.#letters.set(letter.id, { ...letter, flying: undefined });
+  }
+
+  /** What is to be sent now, in order; it counts as on the way from then on. */
+  take(at: number): Letter[] {
+    const due = [...this.#letters.values()].filter(
+      ({ flying }) => flying === undefined || at - flying > tooLong,
+    );
+    for (const letter of due) letter.flying = at;
+    return due;
+  }
+
+  /** Not stored this time. */
+  failed(id: string): void {
+    const letter = this.#letters.get(id);
+    if (letter) letter.flying = undefined;
+  }
+
+  /** The connection is gone, and with it all answers to come. */
+  landAll(): void {
+    for (const letter of this.#letters.values()) letter.flying = undefined;
+  }
+
+  done(id: string): Letter | undefined {
+    const letter = this.#letters.get(id);
+    this.#letters.delete(id);
+    return letter;
+  }
+}

@@ -1,0 +1,102 @@
+import { once } from 'node:events';
+import { connect, createServer, type Socket } from 'node:net';
+import { type Test, test } from 'tap';
+import { sleep } from './clock.js';
+import { startProxy } from './proxy.js';
+
+/** How a socket ends: true if it broke. */
+const closed = (socket: Socket) => new Promise<boolean>((resolve) => socket.once('close', resolve));
+
+/** A client and a server with the proxy between them. */
+async function line(t: Test) {
+  const server = createServer();
+  server.listen(0, '127.0.0.1');
+  await once(server, 'listening');
+  const address = server.address();
+  const proxy = await startProxy(typeof address === 'object' && address ? address.port : 0);
+  const client = connect(proxy.port, '127.0.0.1');
+  const far = await new Promise<Socket>((resolve) => server.once('connection', resolve));
+  const got = { client: '', far: '' };
+  client.on('data', (piece: Buffer) => (got.client += piece));
+  far.on('data', (piece: Buffer) => (got.far += piece));
+  for (const socket of [client, far]) socket.on('error', () => {});
+  t.teardown(async () => {
+    client.destroy();
+    far.destroy();
+    await proxy.close();
+    server.close();
+  });
+  const [pair] = proxy.lines();
+  if (!pair) throw new Error('no line');
+  return { client, far, proxy, pair, got };
+}
+
+test('forwards both ways, and knows a line by its client', async (t) => {
+  const { client, far, pair, got } = await line(t);
+  client.write('hello');
+  await once(far, 'data');
+  far.write('hi');
+  await once(client, 'data');
+  t.strictSame(got, { client: 'hi', far: 'hello' });
+  t.equal(pair.port, client.localPort);
+});
+
+test('a polite end reaches the other side', async (t) => {
+  const { client, far, proxy } = await line(t);
+  client.end('bye');
+  await closed(far);
+  await sleep(10);
+  t.strictSame(proxy.lines(), []);
+});
+
+test('a cut resets both ends', async (t) => {
+  const { client, far, pair, proxy } = await line(t);
+  pair.cut();
+  const [broken, alike] = await Promise.all([closed(client), closed(far)]);
+  t.ok(broken && alike, 'with an error, not with an end');
+  t.strictSame(proxy.lines(), []);
+});
+
+test('a stalled line keeps what is written until it goes on', async (t) => {
+  const { client, far, pair, got } = await line(t);
+  pair.stall(150);
+  client.write('one');
+  far.write('two');
+  await sleep(80);
+  t.strictSame(got, { client: '', far: '' });
+  await sleep(150);
+  t.strictSame(got, { client: 'two', far: 'one' });
+});
+
+test('a client that vanishes leaves the server in the dark', async (t) => {
+  const { client, far, pair } = await line(t);
+  pair.vanish(150);
+  await closed(client);
+  await sleep(50);
+  t.notOk(far.destroyed, 'it knows of nothing yet');
+  await closed(far);
+});
+
+test('a line that crawls loses nothing', async (t) => {
+  const { client, far, pair, got } = await line(t);
+  pair.crawl(100, 30);
+  for (let count = 0; count < 5; count++) {
+    client.write(`${count}`);
+    await sleep(10);
+  }
+  t.ok(got.far.length < 5, 'it takes its time');
+  while (got.far.length < 5) await once(far, 'data');
+  t.equal(got.far, '01234');
+});
+
+test('a reader that stops is passed on as back-pressure', async (t) => {
+  const { client, far } = await line(t);
+  client.pause();
+  const piece = Buffer.alloc(1 << 20);
+  let count = 0;
+  while (far.write(piece) || (await Promise.race([once(far, 'drain'), sleep(300)]))) {
+    count++;
+    if (count > 64) break;
+  }
+  t.ok(count <= 64, 'the proxy does not swallow it');
+});

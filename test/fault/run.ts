@@ -1,0 +1,138 @@
+/** One run: a world, a crowd that talks, faults, a quiet end, and the diaries of it all. */
+import { outstanding } from './checker.js';
+import { now, sleep } from './clock.js';
+import { type Crowd, makeCrowd } from './crowd.js';
+import type { Evidence } from './diary.js';
+import { commit, type Stage } from './faults.js';
+import { random } from './random.js';
+import { habits, plan, type ScheduleName, type Step } from './schedule.js';
+import { makeWorld, type World } from './world.js';
+
+export interface RunOptions {
+  /** The built `server.js`. */
+  server: string;
+  seed: number;
+  schedule: ScheduleName;
+  faults: number;
+  /** At most this long, the quiet end included. */
+  ms: number;
+  /** Of each kind. */
+  clients: number;
+  /** Messages a second, of all together. */
+  rate: number;
+  /** The services' own times; shorter ones make a shorter run. */
+  leaseSeconds: number;
+  repairSeconds: number;
+  heartbeatSeconds: number;
+  log(line: string): void;
+}
+
+export interface RunResult {
+  evidence: Evidence;
+  seconds: number;
+  /** What went wrong with the run itself, such as a server that ended. */
+  troubles: string[];
+}
+
+/** How long the quiet end may take until all has arrived. */
+const drainMs = 60_000;
+/** Copies that come too much come within this. */
+const aftermath = 3000;
+/** Our own process was too busy to look if a tick came later than this. */
+const tick = 50;
+const busy = 250;
+
+/** Notes when this process itself was late: what its clients saw then proves nothing. */
+function watchOurselves({ away }: Stage): NodeJS.Timeout {
+  let last = now();
+  return setInterval(() => {
+    const at = now();
+    if (at - last > tick + busy) away.push({ what: 'us', name: '', from: last, to: at + busy });
+    last = at;
+  }, tick);
+}
+
+/** Runs the steps at their times; those that need the same thing one after the other. */
+async function act(stage: Stage, steps: readonly Step[], log: (line: string) => void): Promise<string[]> {
+  const begun = now();
+  const turns = new Map<string, Promise<void>>();
+  const all: Promise<void>[] = [];
+  const troubles: string[] = [];
+  for (const step of steps) {
+    await sleep(begun + step.at - now());
+    const { needs } = habits[step.kind];
+    const before = needs === 'nothing' ? undefined : turns.get(needs);
+    const turn = (before ?? Promise.resolve()).then(async () => {
+      log(`${((now() - begun) / 1000).toFixed(1).padStart(6)} s  ${step.kind}, ${step.lasts} ms`);
+      await commit(stage, step);
+    });
+    const safe = turn.catch((error: unknown) => void troubles.push(`${step.kind}: ${error}`));
+    turns.set(needs, safe);
+    all.push(safe);
+    for (const replica of stage.world.replicas) {
+      if (replica.hasCrashed()) troubles.push(`replica ${replica.name} ended by itself`);
+    }
+    if (troubles.length > 0) break;
+  }
+  await Promise.all(all);
+  return troubles;
+}
+
+/** Everything is up and nobody talks: all must arrive now. */
+async function drain(crowd: Crowd, evidence: Evidence): Promise<void> {
+  const end = now() + drainMs;
+  // A plain message counts only after a while, so the first look comes after that.
+  do {
+    await sleep(1500);
+    evidence.until = now();
+  } while (now() < end && !(crowd.settled() && outstanding(evidence).length === 0));
+  await sleep(aftermath);
+}
+
+async function connected(crowd: Crowd): Promise<void> {
+  const end = now() + 30_000;
+  while (!crowd.settled()) {
+    if (now() > end) throw new Error('not all clients are connected after 30 s');
+    await sleep(50);
+  }
+}
+
+/** `inspect` sees the world before it is taken down. */
+export async function run(
+  options: RunOptions,
+  inspect: (result: RunResult, world: World) => Promise<void>,
+): Promise<void> {
+  const { seed, schedule, faults, ms, clients, rate, log } = options;
+  const begun = now();
+  const world = await makeWorld({ ...options, users: clients * 2 });
+  const { users, doors } = world;
+  const repeat = schedule === 'commits' ? 0.3 : 0.02;
+  const crowd = makeCrowd({ users, doors, random: random(seed).fork('crowd'), repeat });
+  const stage: Stage = { world, crowd, faults: [], away: [] };
+  const watch = watchOurselves(stage);
+  try {
+    for (const client of crowd.clients) client.start();
+    await connected(crowd);
+    crowd.talk(rate);
+    await sleep(1000);
+    const room = ms - (now() - begun) - drainMs;
+    const leaseMs = options.leaseSeconds * 1000;
+    const steps = plan({ schedule, seed, faults, ms: Math.max(room, 0), leaseMs });
+    const troubles = await act(stage, steps, log);
+    await sleep(2000);
+    crowd.hush();
+    const diaries = crowd.clients.map(({ diary }) => diary);
+    const evidence: Evidence = { diaries, faults: stage.faults, away: stage.away, until: now() };
+    await drain(crowd, evidence);
+    evidence.until = now();
+    for (const replica of world.replicas) {
+      if (replica.hasCrashed()) troubles.push(`replica ${replica.name} ended by itself`);
+    }
+    await inspect({ evidence, seconds: (now() - begun) / 1000, troubles }, world);
+  } finally {
+    clearInterval(watch);
+    crowd.hush();
+    for (const client of crowd.clients) client.stop();
+    await world.end();
+  }
+}

@@ -1,0 +1,106 @@
+/** How long people waited, by what was broken meanwhile. */
+import type { Evidence, Fault } from './diary.js';
+import { isArrival, type Ledger, type Message } from './ledger.js';
+
+/** The longest wait while only this kind of fault was there, and while it was there among others. */
+export interface Longest {
+  alone: number;
+  among: number;
+}
+export type ByKind = Map<string, Longest>;
+
+export interface Waits {
+  /** A receiver had something to get and got nothing. */
+  silence: ByKind;
+  /** From the sender's first try to the first copy. */
+  lateness: ByKind;
+  /** From a client's reconnect until it had all that was known to be stored before. */
+  catchUp: ByKind;
+}
+
+/** What a fault leaves to be mended after its end still counts as its own. */
+const after = 1000;
+
+function book(
+  waits: ByKind,
+  faults: readonly Fault[],
+  { from, to, users, wait = to - from }: { from: number; to: number; users: number[]; wait?: number },
+): void {
+  const during = faults.filter(
+    (fault) =>
+      fault.from < to &&
+      fault.to + after > from &&
+      (!fault.users || users.some((user) => fault.users?.includes(user))),
+  );
+  const kinds = new Set(during.map(({ kind }) => kind));
+  if (kinds.size === 0) kinds.add('none');
+  for (const kind of kinds) {
+    const longest = waits.get(kind) ?? { alone: 0, among: 0 };
+    if (kinds.size === 1) longest.alone = Math.max(longest.alone, wait);
+    else longest.among = Math.max(longest.among, wait);
+    waits.set(kind, longest);
+  }
+}
+
+const firstTry = (message: Message): number => message.sends[0]?.at ?? 0;
+
+/** Between two arrivals at one receiver: how long the oldest message that came after them had been waiting. */
+function silences(
+  arrivals: number[],
+  got: Message[],
+  add: (from: number, to: number, sender: number) => void,
+): void {
+  const sorted = got
+    .flatMap((message) => {
+      const copy = message.copies[0];
+      return copy ? [{ tried: firstTry(message), came: copy.at, sender: message.from }] : [];
+    })
+    .sort((a, b) => b.came - a.came);
+  let oldest = { tried: Number.POSITIVE_INFINITY, sender: 0 };
+  let next = 0;
+  for (let index = arrivals.length - 1; index >= 0; index--) {
+    const to = arrivals[index] ?? 0;
+    for (let wait = sorted[next]; wait && wait.came >= to; wait = sorted[++next]) {
+      if (wait.tried < oldest.tried) oldest = wait;
+    }
+    const from = Math.max(arrivals[index - 1] ?? 0, oldest.tried);
+    if (from < to) add(from, to, oldest.sender);
+  }
+}
+
+export function measure(
+  { diaries, faults }: Evidence,
+  { messages }: Ledger,
+  known: Map<Message, number>,
+): Waits {
+  const waits: Waits = { silence: new Map(), lateness: new Map(), catchUp: new Map() };
+  const inbox = new Map<number, Message[]>();
+  for (const message of messages.values()) {
+    const [copy] = message.copies;
+    if (!copy) continue;
+    const users = [message.from, message.to];
+    book(waits.lateness, faults, { from: firstTry(message), to: copy.at, users });
+    const list = inbox.get(message.to);
+    if (list) list.push(message);
+    else inbox.set(message.to, [message]);
+  }
+  for (const { user, entries } of diaries) {
+    const got = inbox.get(user) ?? [];
+    const arrivals = entries.filter((entry) => isArrival(entry) && entry.to === user).map(({ at }) => at);
+    silences(arrivals, got, (from, to, sender) =>
+      book(waits.silence, faults, { from, to, users: [user, sender] }),
+    );
+    let left: number | undefined;
+    for (const entry of entries) {
+      if (entry.type === 'close') left = entry.at;
+      if (entry.type !== 'open' || left === undefined) continue;
+      const { at } = entry;
+      const owed = got
+        .filter((message) => (known.get(message) ?? at) < at)
+        .map(({ copies }) => copies[0]?.at ?? 0);
+      const last = owed.reduce((latest, came) => Math.max(latest, came), at);
+      if (last > at) book(waits.catchUp, faults, { from: left, to: last, users: [user], wait: last - at });
+    }
+  }
+  return waits;
+}
