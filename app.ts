@@ -10,6 +10,7 @@ import json from './plugins/json.js';
 import messages from './plugins/messages.js';
 import presence from './plugins/presence.js';
 import redis from './plugins/redis.js';
+import ui from './plugins/ui.js';
 import ws from './plugins/ws.js';
 import conversationRoutes from './routes/conversations.js';
 import healthRoutes from './routes/health.js';
@@ -86,6 +87,7 @@ export async function buildApp(
   await app.register(messageRoutes);
   await app.register(healthRoutes);
   await app.register(wsRoutes);
+  await app.register(ui);
   return app;
 }
 

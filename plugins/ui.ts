@@ -1,10 +1,17 @@
+import { basename, join } from 'node:path';
 import staticFiles from '@fastify/static';
 import type { FastifyReply } from 'fastify';
 import fp from 'fastify-plugin';
 
 export interface UiOptions {
   /** The folder that the client's build made. Where it is missing there is no page, and everything else works. */
-  root: string;
+  root?: string;
+}
+
+/** The same folder, whether this file runs from `plugins/` or from `dist/plugins/`. */
+function built(): string {
+  const above = join(import.meta.dirname, '..');
+  return basename(above) === 'dist' ? join(above, 'static') : join(above, 'dist/static');
 }
 
 /** Scripts, styles and connections from here alone; nothing inline, no frame around it, no form to elsewhere. */
@@ -31,7 +38,7 @@ const day = 'public, max-age=86400';
  * a wrong method stay what they are elsewhere.
  */
 export default fp<UiOptions>(
-  async (app, { root }) => {
+  async (app, { root = built() }) => {
     await app.register(staticFiles, {
       root,
       serve: false,
