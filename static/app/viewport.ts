@@ -66,7 +66,16 @@ export class Viewport {
       const height = row.offsetHeight;
       if (index < this.heights.count && height > 0) this.heights.set(index, height);
     }
+    const { start, end } = this.range.peek();
     this.#settle();
+    const now = this.range.peek();
+    // With everything in sight measured, a place that turns out to be the end is the end: what comes is followed.
+    if (now.start === start && now.end === end && this.#touchesEnd()) this.atEnd.value = true;
+  }
+
+  #touchesEnd(): boolean {
+    const scroller = this.#scroller;
+    return !!scroller && scroller.scrollTop + scroller.clientHeight >= scroller.scrollHeight - nearEnd;
   }
 
   toEnd(): void {
@@ -105,9 +114,8 @@ export class Viewport {
     this.#set = top;
     const index = this.heights.find(top);
     this.#anchor = { index, shift: this.heights.offset(index) - top };
-    const end = top + scroller.clientHeight >= scroller.scrollHeight - nearEnd;
     batch(() => {
-      this.atEnd.value = end;
+      this.atEnd.value = this.#touchesEnd();
       this.#draw();
     });
   }

@@ -135,13 +135,13 @@ test('a second window takes over; the first says so and can be used again', asyn
   await ana.page.getByRole('heading', { name: 'Chat is open in another window' }).waitFor();
   assert.deepEqual(await violations(ana.page), []);
   await say(second, 'from the second');
-  await fate(second, 'from the second', 'delivered');
+  await fate(second, 'from the second', 'read');
   await ana.page.bringToFront();
   await ana.page.getByRole('button', { name: 'Use here' }).click();
   await second.getByRole('heading', { name: 'Chat is open in another window' }).waitFor();
   await bubble(ana.page, 'from the second').waitFor();
   await say(ana.page, 'from the first');
-  await fate(ana.page, 'from the first', 'delivered');
+  await fate(ana.page, 'from the first', 'read');
   await second.close();
 });
 
@@ -163,7 +163,7 @@ test('an expired session asks to sign in again and keeps what waits to be sent',
   assert.equal(await ana.page.getByLabel('Name').inputValue(), 'Ana');
   assert.deepEqual(await violations(ana.page), []);
   await signIn(ana.page, { username: 'Ana', password: ana.password });
-  await fate(ana.page, 'kept over the sign-in', 'delivered');
+  await fate(ana.page, 'kept over the sign-in', 'read');
 });
 
 test('signing out leaves nothing on the device, in any window', async () => {
