@@ -24,6 +24,7 @@ export function createDirectory(me: number, local: Local, api: Api) {
   /** Whether the list is known at all: before that, an empty one says nothing. */
   const ready = signal(false);
 
+  const naming = new Map<Thread, Promise<void>>();
   const dirty = new Set<Thread>();
   let saving: ReturnType<typeof setTimeout> | undefined;
   let loading = 0;
@@ -35,13 +36,22 @@ export function createDirectory(me: number, local: Local, api: Api) {
     const thread = new Thread(me, user);
     byPeer.set(user.user_id, thread);
     all.value = [...all.value, thread];
-    if (!user.username) void name(thread);
+    if (!user.username) void named(thread);
     return thread;
+  }
+
+  /** Resolves once the name of the other is known, or can't be. */
+  function named(thread: Thread): Promise<void> {
+    if (thread.user.peek().username) return Promise.resolve();
+    const asked = naming.get(thread) ?? name(thread);
+    naming.set(thread, asked);
+    return asked;
   }
 
   async function name(thread: Thread): Promise<void> {
     const user = await api.user(thread.peer).catch(() => null);
     if (user) thread.user.value = user;
+    naming.delete(thread);
   }
 
   function link(thread: Thread, conversation: number): void {
@@ -67,6 +77,7 @@ export function createDirectory(me: number, local: Local, api: Api) {
     unread,
     ready,
     ensure,
+    named,
     link,
     save,
     flush,

@@ -34,7 +34,7 @@ export function beep(): void {
 
 /** Tells about what comes while nobody looks: the title, the icon, and more if it was asked for. */
 export function watchIncoming(client: Client): () => void {
-  client.onIncoming = (thread, message) => incoming(client, thread, message);
+  client.onIncoming = (thread, message) => void incoming(client, thread, message);
   return effect(() => {
     const n = client.directory.unread.value;
     document.title = n > 0 ? `(${n}) ${t('app')}` : t('app');
@@ -44,7 +44,8 @@ export function watchIncoming(client: Client): () => void {
   });
 }
 
-function incoming(client: Client, thread: Thread, message: ExtendedServer['chat']): void {
+async function incoming(client: Client, thread: Thread, message: ExtendedServer['chat']): Promise<void> {
+  await client.directory.named(thread);
   const name = thread.user.peek().username;
   const body = oneLine(message.content);
   if (attentive.peek()) {

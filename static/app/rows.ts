@@ -8,6 +8,9 @@ import type { Fate } from './views/bubble.js';
 
 const groupWithin = 5 * 60_000;
 
+/** A note to oneself is stored, and nobody else is to get it. */
+export const nobody = { delivered_seq: 0, read_seq: 0 };
+
 interface Question {
   index: number;
   thread: Thread;
@@ -36,7 +39,7 @@ export function rowOf({ index, thread, me, pending, states, receipt, online }: Q
     first: !together(before, message, me),
     last: !together(message, after, me),
     day: newDay ? dayOf(message.created_at) : null,
-    fate: own ? fateOf(message, states, receipt, online) : null,
+    fate: own ? fateOf(message, states, thread.peer === me ? nobody : receipt, online) : null,
   };
 }
 

@@ -31,14 +31,14 @@ export function App({ client }: { client: Client }) {
   return (
     <div class={thread ? 'app open' : 'app'}>
       <Banner client={client} />
-      <div class="panes">
+      <main class="panes">
         <Sidebar
           client={client}
           onMenu={() => {
             dialog.value = 'settings';
           }}
         />
-        <main class="main">
+        <div class="main">
           {thread ? (
             <ThreadView key={openUser.value} client={client} thread={thread} />
           ) : (
@@ -52,8 +52,8 @@ export function App({ client }: { client: Client }) {
               </p>
             </div>
           )}
-        </main>
-      </div>
+        </div>
+      </main>
       <p class="vh" aria-live="polite">
         {announced.value}
       </p>

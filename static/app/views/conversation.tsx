@@ -3,7 +3,7 @@ import { brief, exact } from '../format.js';
 import { t } from '../i18n/index.js';
 import { oneLine } from '../markup.js';
 import { hrefOf, openThread, openUser } from '../route.js';
-import { fateOf } from '../rows.js';
+import { fateOf, nobody } from '../rows.js';
 import type { Thread } from '../thread.js';
 import { Avatar } from './avatar.js';
 import { FateIcon } from './bubble.js';
@@ -52,13 +52,12 @@ function Latest({ client, thread, open }: { client: Client; thread: Thread; open
   const draft = open ? '' : client.drafts.of(thread.peer).value;
   const own = message && (!('from_user_id' in message) || message.from_user_id === client.me.user_id);
   const online = client.link.value.state === 'online';
+  const receipt = thread.peer === client.me.user_id ? nobody : thread.receipt.value;
   return (
     <>
       {message && (
         <span class="when">
-          {own && !draft && (
-            <FateIcon fate={fateOf(message, client.outbox.state.value, thread.receipt.value, online)} />
-          )}
+          {own && !draft && <FateIcon fate={fateOf(message, client.outbox.state.value, receipt, online)} />}
           <time dateTime={message.created_at} title={exact(message.created_at)}>
             {brief(message.created_at)}
           </time>
