@@ -1,21 +1,24 @@
-import { type TypeBoxTypeProvider, TypeBoxValidatorCompiler } from '@fastify/type-provider-typebox';
+import type { TypeBoxTypeProvider } from '@fastify/type-provider-typebox';
 import Fastify, { type FastifyInstance } from 'fastify';
 import auth from './plugins/auth.js';
 import config, { type Settings } from './plugins/config.js';
 import conversations from './plugins/conversations.js';
 import db from './plugins/db.js';
-import errors, { rawAnswer, sendError, toChatError } from './plugins/errors.js';
+import docs from './plugins/docs.js';
+import errors, { ChatError, rawAnswer, sendError, toChatError } from './plugins/errors.js';
 import hub from './plugins/hub.js';
 import json from './plugins/json.js';
 import messages from './plugins/messages.js';
 import presence from './plugins/presence.js';
 import redis from './plugins/redis.js';
 import ui from './plugins/ui.js';
+import { validatorCompiler } from './plugins/validator.js';
 import ws from './plugins/ws.js';
 import conversationRoutes from './routes/conversations.js';
 import healthRoutes from './routes/health.js';
 import loginRoutes from './routes/login.js';
 import messageRoutes from './routes/messages.js';
+import metricsRoutes from './routes/metrics.js';
 import registerRoutes from './routes/register.js';
 import userRoutes from './routes/users.js';
 import wsRoutes from './routes/ws/index.js';
@@ -49,6 +52,8 @@ export async function buildApp(
         }),
       },
     },
+    // A request without Host is refused by us, in the envelope; one that takes too long is looked for often.
+    http: { requireHostHeader: false, connectionsCheckingInterval: 1000 },
     bodyLimit: BODY_BYTES,
     requestTimeout: REQUEST_MS,
     keepAliveTimeout: KEEP_ALIVE_MS,
@@ -64,13 +69,17 @@ export async function buildApp(
       else socket.destroy();
     },
   }).withTypeProvider<TypeBoxTypeProvider>();
-  app.setValidatorCompiler(TypeBoxValidatorCompiler);
+  app.setValidatorCompiler(validatorCompiler);
   // A client that expects what we don't know is served all the same.
   app.server.on('checkExpectation', (request, response) => app.server.emit('request', request, response));
+  app.server.on('connect', (_request, socket) => {
+    socket.end(rawAnswer(new ChatError('bad_request', 'bad request: this server is no proxy')));
+  });
 
   await app.register(config, { config: settings });
   await app.register(errors);
   await app.register(json);
+  await app.register(docs);
   await app.register(db, overrides);
   await app.register(redis, overrides);
   await app.register(auth);
@@ -86,6 +95,7 @@ export async function buildApp(
   await app.register(conversationRoutes);
   await app.register(messageRoutes);
   await app.register(healthRoutes);
+  await app.register(metricsRoutes);
   await app.register(wsRoutes);
   await app.register(ui);
   return app;

@@ -8,11 +8,20 @@ function refuse(error: unknown): never {
   process.exit(1);
 }
 
+function reason(error: unknown): string {
+  const code = error instanceof Error && 'code' in error ? error.code : '';
+  if (code === 'EADDRINUSE') return 'another program has this port';
+  return error instanceof Error ? error.message : String(error);
+}
+
 async function main() {
   if (process.env.NODE_ENV !== 'production' && existsSync('.env')) process.loadEnvFile('.env');
   const config = loadConfig(process.env);
   const app = await buildApp(config);
-  const url = await app.listen({ port: config.PORT, host: config.HOST });
+  const url = await app.listen({ port: config.PORT, host: config.HOST }).catch(async (error: unknown) => {
+    await app.close();
+    throw new Error(`Can't listen on ${config.HOST}:${config.PORT} (HOST, PORT): ${reason(error)}`);
+  });
   const { port } = new URL(url);
   const host = config.HOST === '0.0.0.0' || config.HOST === '::' ? 'localhost' : config.HOST;
   const bus = config.redisNodes.length > 0 ? `Redis ${config.redisNodes.join(', ')}` : 'no Redis';

@@ -19,12 +19,14 @@ declare module 'fastify' {
   }
 }
 
-/** What a token says; the reference's, so that its tokens stay valid. Times in seconds since 1970. */
+/** Seconds since 1970, as far as a date goes. */
+const Seconds = Type.Number({ minimum: 0, maximum: 8.64e12 });
+/** What a token says; the reference's, so that its tokens stay valid. */
 const Claims = Type.Object({
   user_id: Id,
   username: Type.String({ maxLength: 256 }),
-  exp: Type.Number(),
-  iat: Type.Optional(Type.Number()),
+  exp: Seconds,
+  iat: Type.Optional(Seconds),
 });
 export type Claims = Static<typeof Claims>;
 const claims = TypeCompiler.Compile(Claims);

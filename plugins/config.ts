@@ -1,3 +1,4 @@
+import { isIP } from 'node:net';
 import { Value } from '@sinclair/typebox/value';
 import fp from 'fastify-plugin';
 import { Config } from '../schemas/config.js';
@@ -36,6 +37,35 @@ const list = (text: string) =>
     .map((item) => item.trim())
     .filter((item) => item !== '');
 
+/** Whether the URL's parts can be read; a list of hosts, as the driver takes it, is no URL to the standard. */
+function isPostgres(text: string): boolean {
+  const match = /^(postgres(?:ql)?:\/\/(?:[^/?#]*@)?)([^/?#@,]+)(?:,[^/?#@]*)?(.*)$/s.exec(text);
+  return match !== null && isReadable(`${match[1]}${match[2]}${match[3]}`);
+}
+
+function isRedis(text: string): boolean {
+  if (/^rediss?:\/\//.test(text)) return isReadable(text) && /^\/?\d*$/.test(new URL(text).pathname);
+  return /^([^\s:/?#@]+|\[[0-9a-f:]+\]):\d+$/i.test(text) && isReadable(`redis://${text}`);
+}
+
+function isReadable(text: string): boolean {
+  try {
+    const { hostname, username, password } = new URL(text);
+    decodeURIComponent(username + password);
+    return hostname !== '';
+  } catch {
+    return false;
+  }
+}
+
+/** Whether Fastify knows this as somebody to trust. */
+function isNetwork(text: string): boolean {
+  if (['loopback', 'linklocal', 'uniquelocal'].includes(text)) return true;
+  const [address = '', bits = '1', ...rest] = text.split('/');
+  const most = { 0: 0, 4: 32, 6: 128 }[isIP(address)] ?? 0;
+  return rest.length === 0 && /^[1-9]\d{0,2}$/.test(bits) && Number(bits) <= most;
+}
+
 /**
  * Reads the settings from an environment.
  * @param env names and values as in `process.env`; unknown names are ignored, an empty value is the default
@@ -55,12 +85,14 @@ export function loadConfig(env: Record<string, string | undefined>): Settings {
         problems.push(`${name}=${text}: it should be a whole number from ${minimum} to ${maximum}`);
     } else {
       raw[name] = text;
+      const { maxLength = 0 } = schema;
+      if (text.length > maxLength) problems.push(`${name}: it should be at most ${maxLength} characters`);
       if (Array.isArray(schema.enum) && !schema.enum.includes(text))
         problems.push(`${name}=${text}: it should be one of ${schema.enum.join(', ')}`);
     }
   }
   const text = (name: keyof Config) => String(raw[name]);
-  if (text('DB_URL') !== '' && !/^postgres(ql)?:\/\/./.test(text('DB_URL')))
+  if (text('DB_URL') !== '' && !isPostgres(text('DB_URL')))
     problems.push('DB_URL: it should look like postgres://user:password@host:5432/database');
   const redis = text('REDIS_ADDR');
   if (text('DB_URL') === '' && redis !== '' && redis !== 'memory')
@@ -68,11 +100,16 @@ export function loadConfig(env: Record<string, string | undefined>): Settings {
       'REDIS_ADDR without DB_URL: instances that share a Redis must share a PostgreSQL too; set DB_URL, or leave REDIS_ADDR out',
     );
   for (const node of redis === 'memory' ? [] : list(redis))
-    if (!/^(rediss?:\/\/\S+|[^\s:/]+:\d{1,5}|\[[0-9a-f:]+\]:\d{1,5})$/i.test(node))
-      problems.push(`REDIS_ADDR: ${node} should be host:port or a redis:// or rediss:// URL`);
+    if (!isRedis(node))
+      problems.push(
+        'REDIS_ADDR: it should be host:port or a redis:// or rediss:// URL, several separated by commas, or memory',
+      );
   for (const origin of list(text('ALLOWED_ORIGINS')))
     if (!URL.canParse(origin) || new URL(origin).origin !== origin)
       problems.push(`ALLOWED_ORIGINS: ${origin} should be an origin such as https://chat.example.org`);
+  for (const proxy of list(text('TRUSTED_PROXIES')))
+    if (!isNetwork(proxy))
+      problems.push(`TRUSTED_PROXIES: ${proxy} should be an address, or a network such as 10.0.0.0/8`);
   if (Number(raw.HEARTBEAT_TIMEOUT_SECONDS) <= Number(raw.HEARTBEAT_SECONDS))
     problems.push('HEARTBEAT_TIMEOUT_SECONDS should be more than HEARTBEAT_SECONDS');
   const production = text('NODE_ENV') === 'production';

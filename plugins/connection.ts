@@ -62,6 +62,8 @@ export abstract class Connection implements Sender {
   /** Not to be written to until its ownership is known again. */
   suspended = false;
   badFrames = 0;
+  /** What the client says doesn't count any more. */
+  private deaf = false;
   tokenTimer: NodeJS.Timeout | undefined;
 
   protected behind = false;
@@ -223,6 +225,8 @@ export abstract class Connection implements Sender {
       }
     } catch (error) {
       this.hub.log.warn({ err: error, user: this.user }, 'a page of the log could not be read, trying again');
+      // The database's fault, not the client's.
+      this.progressAt = performance.now();
       this.hub.pumpLater(this);
     }
     this.pumping = false;
@@ -268,7 +272,8 @@ export abstract class Connection implements Sender {
   /** Takes one frame of the client; they are handled one after the other. */
   receive(data: Buffer): void {
     this.heardAt = performance.now();
-    if (this.state === 'closing') return;
+    // A client that hasn't heard of the end yet may still say something: it is heard.
+    if (this.deaf) return;
     if (this.busy) {
       this.queue ??= [];
       this.queue.push(data);
@@ -334,9 +339,11 @@ export abstract class Connection implements Sender {
     this.heardAt = performance.now();
   }
 
-  /** Says goodbye; the socket is cut if the client doesn't answer. */
-  close({ code, reason }: Close): void {
+  /** Says goodbye, and listens until the client does; the socket is cut if it doesn't. */
+  close(close: Close): void {
     if (this.state === 'closing') return;
+    const { code, reason } = close;
+    this.deaf = close === CLOSE.abuse || close === CLOSE.tooLarge;
     if (this.corked) this.flush();
     this.state = 'closing';
     this.socket.resume();

@@ -1,3 +1,4 @@
+import { STATUS_CODES } from 'node:http';
 import type { FastifyError, FastifyReply, FastifyRequest } from 'fastify';
 import fp from 'fastify-plugin';
 import { ERRORS, type ErrorCode } from '../schemas/error.js';
@@ -72,7 +73,8 @@ export function rawAnswer(error: ChatError, headers: Record<string, string> = {}
     ...headers,
   };
   const head = Object.entries(all).map(([name, value]) => `${name}: ${value}`);
-  return `HTTP/1.1 ${ERRORS[error.code].status} ${error.code}\r\n${head.join('\r\n')}\r\n\r\n${body}`;
+  const { status } = ERRORS[error.code];
+  return `HTTP/1.1 ${status} ${STATUS_CODES[status]}\r\n${head.join('\r\n')}\r\n\r\n${body}`;
 }
 
 /** Answers a request with an error's envelope; what is not the client's fault is logged. */
@@ -94,12 +96,20 @@ export default fp(
       for (const method of [route.method].flat()) known.add(method.toUpperCase());
       methods.set(route.url, known);
     });
-    app.setNotFoundHandler((request, reply) => {
+    const refuse = async (request: FastifyRequest, reply: FastifyReply) => {
       const path = request.url.split('?', 1)[0] ?? '';
       const allowed = [...methods].find(([url]) => matches(url, path))?.[1];
       if (allowed === undefined || allowed.has(request.method)) throw new ChatError('not_found');
       reply.header('allow', [...allowed].join(', '));
       throw new ChatError('method_not_allowed');
+    };
+    app.setNotFoundHandler(refuse);
+    app.addHook('onRequest', async (request, reply) => {
+      // Node would refuse this too, but without the envelope.
+      if (request.raw.httpVersion === '1.1' && request.headers.host === undefined)
+        throw new ChatError('bad_request', 'bad request: the Host header is missing');
+      // Before the body is read: what is in it doesn't matter.
+      if (request.is404) await refuse(request, reply);
     });
   },
   { name: 'errors', dependencies: ['config'] },

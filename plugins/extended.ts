@@ -102,6 +102,10 @@ export class ExtendedConnection extends Connection {
     if (this.synced) super.deliver(message);
   }
 
+  override fallBehind(): void {
+    if (this.synced) super.fallBehind();
+  }
+
   protected override position(conversation: number): number {
     return this.positions?.get(conversation) ?? 0;
   }

@@ -65,7 +65,19 @@ export class Hub {
   }
 
   async start(): Promise<void> {
-    await this.bus.listen({ message: (text) => this.onParcel(unpack(text)), up: () => this.onBusUp() });
+    await this.bus.listen({
+      message: (text) => {
+        try {
+          this.onParcel(unpack(text));
+        } catch (error) {
+          this.log.warn(
+            { err: error },
+            'what another instance sent could not be read: is it of the same version?',
+          );
+        }
+      },
+      up: () => this.onBusUp(),
+    });
     this.ticker = setInterval(() => this.tick(), TICK_MS);
     this.planRepair();
   }

@@ -7,7 +7,10 @@ const utf8 = new TextDecoder('utf-8', { fatal: true });
 export default fp(
   async (app) => {
     app.removeAllContentTypeParsers();
-    app.addContentTypeParser('application/json', { parseAs: 'buffer' }, (_request, body, done) => {
+    app.addContentTypeParser('application/json', { parseAs: 'buffer' }, (request, body, done) => {
+      if ((request.headers['content-encoding'] ?? 'identity') !== 'identity')
+        return done(new ChatError('unsupported_media_type', 'the body must not be compressed'));
+      if (body.length === 0) return done(null, undefined);
       try {
         done(null, JSON.parse(utf8.decode(Buffer.from(body))));
       } catch {
@@ -15,7 +18,10 @@ export default fp(
       }
     });
     app.addHook('onRequest', async (request) => {
-      request.raw.headers['content-type'] ??= 'application/json';
+      const { headers } = request.raw;
+      const hasBody =
+        headers['transfer-encoding'] !== undefined || (headers['content-length'] ?? '0') !== '0';
+      if (hasBody) headers['content-type'] ??= 'application/json';
     });
   },
   { name: 'json', dependencies: ['errors'] },

@@ -99,6 +99,7 @@ export class MessageLog {
   private idleTimer: NodeJS.Timeout | undefined;
   private probeTimer: NodeJS.Timeout | undefined;
   private idle: Promise<void> = Promise.resolve();
+  private settleDue = false;
   private closed = false;
   private readonly pairs = new Cache<string, Pair>(50_000, 600_000);
   private readonly conversations = new Cache<number, Pair>(50_000, 600_000);
@@ -124,8 +125,8 @@ export class MessageLog {
   /** Deletes debts that are known to have arrived, soon. The listener hears when they are gone. */
   confirm(debts: readonly Debt[]): void {
     for (const debt of debts) this.confirmed.push(debt);
-    if (this.confirmed.length >= BATCH_DEBTS) this.start();
-    else this.idleTimer ??= setTimeout(() => this.start(), IDLE_MS);
+    if (this.mustSettle) this.start();
+    else this.settleLater();
   }
 
   /** Debts confirmed but not deleted yet. */
@@ -135,6 +136,7 @@ export class MessageLog {
 
   /** Finishes what was asked so far. */
   async flush(): Promise<void> {
+    this.settleDue = true;
     this.start();
     while (this.running) await this.idle;
   }
@@ -156,20 +158,34 @@ export class MessageLog {
     try {
       if (this.lastBatch > 1) await sleep(LINGER_MS);
       else await new Promise(setImmediate);
-      while (!this.down && (this.gathering.length > 0 || this.confirmed.length > 0)) {
-        clearTimeout(this.idleTimer);
-        this.idleTimer = undefined;
+      while (!this.down && (this.gathering.length > 0 || this.mustSettle)) {
         const batch = this.take();
         this.lastBatch = batch.length;
         if (batch.length > 0) await this.store(batch);
         else await this.settleSome();
+        if (this.confirmed.length === 0) this.settleDue = false;
       }
     } catch (error) {
       this.log.error({ err: error }, 'the log stumbled');
     }
     this.running = false;
     if (this.down) this.probe();
-    else if (this.gathering.length > 0) this.start();
+    else if (this.gathering.length > 0 || this.mustSettle) this.start();
+    else this.settleLater();
+  }
+
+  /** Whether confirmed debts are to be deleted though there is no batch that they could ride in. */
+  private get mustSettle(): boolean {
+    return this.confirmed.length >= BATCH_DEBTS || (this.settleDue && this.confirmed.length > 0);
+  }
+
+  private settleLater() {
+    if (this.confirmed.length === 0 || this.closed) return;
+    this.idleTimer ??= setTimeout(() => {
+      this.idleTimer = undefined;
+      this.settleDue = true;
+      this.start();
+    }, IDLE_MS);
   }
 
   private take(): Send[] {
@@ -208,7 +224,8 @@ export class MessageLog {
     try {
       await this.findPairs(batch);
     } catch (error) {
-      await this.goDown(error);
+      if (error instanceof DeadlineError || isUnavailable(error)) await this.goDown(error);
+      else this.log.error({ err: error }, 'conversations could not be found');
       for (const send of batch) send.sender.onFailed(send.clientId, new ChatError('unavailable'));
       return;
     }

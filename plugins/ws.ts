@@ -14,6 +14,9 @@ declare module 'fastify' {
 /** The subprotocol of extended clients. */
 export const EXTENDED = 'chat.v2';
 
+/** Milliseconds for a client that broke the protocol to hang up. */
+const GRACE_MS = 3000;
+
 /** What is let in. */
 interface Doors {
   /** Whether this instance takes work: false from the moment that it is told to leave. */
@@ -45,7 +48,10 @@ export default fp(
         perMessageDeflate: false,
         handleProtocols: (protocols: Set<string>) => (protocols.has(EXTENDED) ? EXTENDED : false),
       },
-      errorHandler: (_error, socket) => socket.terminate(),
+      // The library has written the close frame that says why; cut at once, the client might not get to read it.
+      errorHandler: (_error, socket) => {
+        setTimeout(() => socket.terminate(), GRACE_MS).unref();
+      },
       preClose: (done) => {
         leave().then(() => done(), done);
       },

@@ -2,7 +2,7 @@ import type { FastifyPluginAsyncTypebox } from '@fastify/type-provider-typebox';
 import { within } from '../plugins/db.js';
 import { ChatError } from '../plugins/errors.js';
 import { answers, ok } from '../schemas/envelope.js';
-import { User, UserParams, UserSearch, Users } from '../schemas/user.js';
+import { nameKey, User, UserParams, UserSearch, Users } from '../schemas/user.js';
 import { findUser, searchUsers } from '../sql/users.js';
 
 /** `GET /api/users?query=` and `GET /api/users/:id` */
@@ -14,8 +14,8 @@ const users: FastifyPluginAsyncTypebox = async (app) => {
     { schema: { querystring: UserSearch, response: answers(Users) } },
     async ({ query }) => {
       const beginning = query.query.trim();
-      if (beginning === '' || beginning.includes('\0'))
-        throw new ChatError('bad_request', 'query must not be empty');
+      if (nameKey(beginning) === '' || beginning.includes('\0'))
+        throw new ChatError('bad_request', 'query must have a character that names have');
       return ok({ users: await within(searchUsers(app.db.sql, beginning, query.limit ?? 20)) });
     },
   );

@@ -2,8 +2,8 @@ import { type Static, Type } from '@sinclair/typebox';
 
 const count = (description: string, value: number, minimum: number, maximum: number) =>
   Type.Integer({ description, default: value, minimum, maximum });
-const text = (description: string, value: string) =>
-  Type.String({ description, default: value, maxLength: 4096 });
+const text = (description: string, value: string, maxLength = 4096) =>
+  Type.String({ description, default: value, maxLength });
 /** The first of the values is the default. */
 const oneOf = (description: string, values: string[]) =>
   Type.String({ description, default: values[0], enum: values, maxLength: 40 });
@@ -20,7 +20,7 @@ export const Config = Type.Object({
     'Redis 7 or newer: `host:port`, a `redis://` or `rediss://` URL, several separated by commas for a cluster, or `memory` for a lone instance; `localhost:6379` where `DB_URL` is set',
     '',
   ),
-  INSTANCE_ID: text('Name of this instance for people and logs', 'server-1'),
+  INSTANCE_ID: text('Name of this instance for people and logs', 'server-1', 200),
   JWT_SECRET: text(
     'Secret that signs tokens, the same on every instance; empty: made and kept under `DATA_DIR` (embedded), a development default (elsewhere), refused (production)',
     '',
@@ -52,6 +52,12 @@ export const Config = Type.Object({
     60,
     2,
     7200,
+  ),
+  SLOW_SECONDS: count(
+    'Seconds that a client may leave what it is owed unread or unconfirmed before its connection is closed',
+    30,
+    1,
+    3600,
   ),
   LEASE_SECONDS: count("Seconds that a dead instance's users still count as online", 60, 2, 3600),
   REPAIR_SECONDS: count('Seconds between two looks for messages that a lost publish left behind', 2, 1, 60),

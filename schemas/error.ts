@@ -10,6 +10,11 @@ export const ERRORS = {
   password_required: { status: 400, retryable: false, message: 'password is required' },
   username_invalid: { status: 400, retryable: false, message: 'username is not usable' },
   password_too_long: { status: 400, retryable: false, message: 'password must be at most 72 bytes' },
+  password_invalid: {
+    status: 400,
+    retryable: false,
+    message: 'password has a character that cannot be used',
+  },
   content_required: { status: 400, retryable: false, message: 'content is required' },
   content_invalid: {
     status: 400,

@@ -13,6 +13,9 @@ const text = (maxLength: number) => Type.String({ maxLength });
 const Correlation = Type.Optional(ClientId);
 const UserIds = Type.Array(Id, { maxItems: 100_000 });
 
+/** What the reference reads as a user's id, before it looks whether it can be one. */
+const Int64 = Type.Integer({ minimum: -(2 ** 63), maximum: 2 ** 63 });
+
 /** A row of `offline_list`, as the reference sends it. */
 export const OfflineRow = Type.Object({
   msg_id: Id,
@@ -25,7 +28,7 @@ export const OfflineRow = Type.Object({
 /** Plain protocol, client to server. `chat` is checked by hand past its types, since the reference fixes those texts. */
 export const plainClient = {
   chat: frame('chat', {
-    to_user_id: Type.Optional(Type.Union([Type.Integer(), Type.Null()])),
+    to_user_id: Type.Optional(Type.Union([Int64, Type.Null()])),
     content: Type.Optional(Type.Union([Content, Type.Null()])),
   }),
   get_online_list: frame('get_online_list', {}),

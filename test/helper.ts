@@ -1,5 +1,8 @@
+import { createHash } from 'node:crypto';
 import { once } from 'node:events';
-import { mkdtemp, rm } from 'node:fs/promises';
+import { existsSync } from 'node:fs';
+import { cp, mkdir, mkdtemp, readdir, readFile, rename, rm } from 'node:fs/promises';
+import { createRequire } from 'node:module';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import type { FastifyInstance } from 'fastify';
@@ -57,11 +60,34 @@ function required(name: string): string {
   return value;
 }
 
+/**
+ * A migrated embedded database to copy, since making one takes seconds: made once for each version of the engine and of the
+ * migrations, and kept with the packages.
+ */
+async function embeddedTemplate(): Promise<string> {
+  const root = new URL('..', import.meta.url);
+  const hash = createHash('sha256');
+  const folder = new URL('sql/migrations/', root);
+  for (const name of (await readdir(folder)).sort()) hash.update(await readFile(new URL(name, folder)));
+  hash.update(await readFile(createRequire(import.meta.url).resolve('@electric-sql/pglite')));
+  const cache = new URL('node_modules/.cache/chat-test/', root).pathname;
+  const template = join(cache, hash.digest('hex').slice(0, 16));
+  if (existsSync(template)) return template;
+  await mkdir(cache, { recursive: true });
+  const draft = await mkdtemp(join(cache, 'draft-'));
+  const app = await buildApp(loadConfig({ DATA_DIR: draft, LOG_LEVEL: 'fatal', JWT_SECRET: SECRET }));
+  await app.close();
+  // Another test may have been faster: then its template stands.
+  await rename(draft, template).catch(() => rm(draft, { recursive: true }));
+  return template;
+}
+
 /** A fresh database and bus: names in the environment that point an instance at them. */
 async function freshStack(t: Test): Promise<Env> {
   if (!REAL) {
     const folder = await mkdtemp(join(tmpdir(), 'chat-test-'));
     t.teardown(() => rm(folder, { recursive: true, force: true }));
+    await cp(await embeddedTemplate(), join(folder, 'data'), { recursive: true });
     return { DATA_DIR: join(folder, 'data') };
   }
   const admin = postgres(required('TEST_POSTGRES_URL'), { max: 1, onnotice: () => {} });

@@ -1,6 +1,7 @@
 import type { Static, TSchema } from '@sinclair/typebox';
 import { TypeCompiler } from '@sinclair/typebox/compiler';
 import { ChatError } from '../../plugins/errors.js';
+import { explain } from '../../plugins/validator.js';
 
 /** A row of a dispatch table: checks a frame of one type and handles it. */
 export type FrameHandler<C> = (connection: C, frame: object) => void | Promise<void>;
@@ -13,11 +14,9 @@ export function row<C, T extends TSchema>(
   const check = TypeCompiler.Compile(schema);
   return (connection, frame) => {
     if (check.Check(frame)) return handle(connection, frame);
-    const [first] = check.Errors(frame);
-    throw new ChatError(
-      'bad_request',
-      `bad frame: ${first?.path.slice(1) ?? ''} ${first?.message ?? ''}`.trim(),
-    );
+    const first = check.Errors(frame).First();
+    const problem = first === undefined ? '' : `${first.path.slice(1)} ${explain(first)}`;
+    throw new ChatError('bad_request', `bad frame: ${problem}`);
   };
 }
 

@@ -12,15 +12,15 @@ import { PlainConnection } from '../../plugins/plain.js';
 import { EXTENDED } from '../../plugins/ws.js';
 import { CLOSE } from '../../schemas/close.js';
 import { LIMITS } from '../../schemas/limits.js';
-import { highestDebts } from '../../sql/messages.js';
-import { drawConnectionNumbers } from '../../sql/users.js';
+import { openDebts } from '../../sql/messages.js';
+import { drawConnections, type Opening } from '../../sql/users.js';
 import { expireWith } from './expiry.js';
 import { extendedDispatch } from './extended.js';
 import { dispatchPlain } from './plain.js';
 
 declare module 'fastify' {
   interface FastifyRequest {
-    opening: { claims: Claims; number: number; username: string } | null;
+    opening: (Opening & { claims: Claims }) | null;
   }
 }
 
@@ -46,10 +46,10 @@ function isAllowed(request: FastifyRequest, allowed: readonly string[]): boolean
 export default fp(
   async (app) => {
     app.decorateRequest('opening', null);
-    const draw = gathered((users) => drawConnectionNumbers(app.db.sql, users));
-    const lineOf = gathered(async (users) => {
-      const lines = await highestDebts(app.db.sql, users);
-      return new Map(users.map((user, i) => [user, lines[i] ?? 0]));
+    const draw = gathered((users) => drawConnections(app.db.sql, users));
+    const owes = gathered(async (users) => {
+      const lines = users.map((user) => app.hub.connectionOf(user)?.line ?? 0);
+      return new Map((await openDebts(app.db.sql, users, lines, 1)).map((debt) => [debt.to, true]));
     });
     const dispatchExtended = extendedDispatch(app);
 
@@ -61,6 +61,7 @@ export default fp(
           reply.header('upgrade', 'websocket');
           throw new ChatError('upgrade_required');
         }
+        reply.header('connection', 'close');
         if (!app.ws.open) throw new ChatError('overloaded', 'this instance is leaving, try again');
         if (!isAllowed(request, app.config.allowedOrigins)) throw new ChatError('origin_refused');
         const token = tokenOf(request);
@@ -81,7 +82,7 @@ export default fp(
       app: FastifyInstance,
       socket: WebSocket,
       request: FastifyRequest,
-      { claims, number, username }: NonNullable<FastifyRequest['opening']>,
+      { claims, number, username, line }: NonNullable<FastifyRequest['opening']>,
     ) {
       const tcp = request.raw.socket;
       if (!(tcp instanceof Socket)) return socket.terminate();
@@ -90,6 +91,7 @@ export default fp(
       const connection = extended
         ? new ExtendedConnection(dispatchExtended, ...args)
         : new PlainConnection(dispatchPlain, ...args);
+      connection.line = line;
       // Frames that come from now on wait in the socket, in order, until the connection is ready.
       socket.pause();
       socket.on('message', (data: Buffer, isBinary: boolean) => {
@@ -113,12 +115,15 @@ export default fp(
       void start(connection, claims);
     }
 
-    /** Claims the user, and only then reads what is owed already: a message stored in between is seen by one of the two. */
+    /**
+     * Claims the user, and only then looks what was stored since the client knocked: whoever stores looks for the owner after
+     * that, so one of the two sees each message.
+     */
     async function start(connection: Connection, claims: Claims) {
       try {
         await app.hub.claim(connection);
-        if (connection instanceof PlainConnection)
-          connection.line = (await deadline(lineOf(connection.user))) ?? 0;
+        if (connection instanceof PlainConnection && (await deadline(owes(connection.user))) === true)
+          connection.fallBehind();
         if (connection.state !== 'opening') return;
         if (connection instanceof ExtendedConnection) welcome(connection, claims);
         connection.ready();

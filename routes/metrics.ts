@@ -1,0 +1,48 @@
+import { monitorEventLoopDelay } from 'node:perf_hooks';
+import type { FastifyPluginAsync } from 'fastify';
+
+/** `GET /metrics`: counts since the start, as Prometheus text (https://prometheus.io/docs/instrumenting/exposition_formats/). */
+const metrics: FastifyPluginAsync = async (app) => {
+  const delay = monitorEventLoopDelay({ resolution: 20 });
+  delay.enable();
+  app.addHook('onClose', async () => {
+    delay.disable();
+  });
+  app.get('/metrics', { logLevel: 'warn' }, async (_request, reply) => {
+    const log = app.messages.counts;
+    const hub = app.hub.counts;
+    const rows: [name: string, kind: 'counter' | 'gauge', help: string, value: number][] = [
+      ['chat_connections', 'gauge', 'WebSocket connections', app.hub.size],
+      ['chat_connections_opened_total', 'counter', 'WebSocket connections opened', hub.opened],
+      ['chat_messages_stored_total', 'counter', 'Messages stored', log.messages],
+      ['chat_batches_total', 'counter', 'Batches that stored them', log.batches],
+      ['chat_statements_total', 'counter', 'Statements of the log', log.statements],
+      ['chat_debts_settled_total', 'counter', 'Messages confirmed by their receivers', log.settled],
+      ['chat_messages_delivered_total', 'counter', 'Messages handed to a connection here', hub.delivered],
+      ['chat_messages_published_total', 'counter', 'Messages sent to other instances', hub.published],
+      [
+        'chat_messages_unreceived_total',
+        'counter',
+        'Of those, sent to an instance that is gone',
+        hub.unreceived,
+      ],
+      ['chat_repairs_total', 'counter', 'Connections that repair found to be owed something', hub.repaired],
+      ['chat_stood_still_total', 'counter', 'Pauses of the process longer than a lease', hub.late],
+      ['chat_database_up', 'gauge', 'Whether messages can be stored', Number(app.messages.works)],
+      ['chat_bus_up', 'gauge', 'Whether the bus between instances works', Number(app.bus.ok)],
+      [
+        'chat_event_loop_delay_seconds',
+        'gauge',
+        '99th percentile since the last look',
+        delay.percentile(99) / 1e9,
+      ],
+      ['process_resident_memory_bytes', 'gauge', 'Resident memory', process.memoryUsage.rss()],
+    ];
+    delay.reset();
+    const text = rows.map(
+      ([name, kind, help, value]) => `# HELP ${name} ${help}\n# TYPE ${name} ${kind}\n${name} ${value}\n`,
+    );
+    return reply.type('text/plain; version=0.0.4; charset=utf-8').send(text.join(''));
+  });
+};
+export default metrics;

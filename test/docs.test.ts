@@ -1,0 +1,56 @@
+import t from 'tap';
+import { extendedClient, extendedServer, plainClient, plainServer } from '../schemas/frames.js';
+import { build, connect, signUp } from './helper.js';
+
+const server = await build(t);
+
+t.test('the OpenAPI document has every route with its answers', async (t) => {
+  const { status, body } = await server.request('GET', '/api/openapi.json');
+  t.equal(status, 200);
+  t.equal(body.openapi, '3.1.0');
+  t.strictSame(Object.keys(body.paths).sort(), [
+    '/api/conversations',
+    '/api/conversations/{id}/messages',
+    '/api/conversations/{id}/read',
+    '/api/me',
+    '/api/messages',
+    '/api/token',
+    '/api/users',
+    '/api/users/{id}',
+    '/healthz',
+    '/login',
+    '/metrics',
+    '/readyz',
+    '/register',
+    '/ws',
+  ]);
+  t.strictSame(Object.keys(body.paths['/api/messages'].post.responses).sort(), ['200', '4XX', '5XX']);
+});
+
+t.test('the AsyncAPI document has every frame of both protocols', async (t) => {
+  const { body } = await server.request('GET', '/api/asyncapi.json');
+  t.equal(body.asyncapi, '3.0.0');
+  const names = (client: object, from: object) => [
+    ...Object.keys(client).map((type) => `client_${type}`),
+    ...Object.keys(from).map((type) => `server_${type}`),
+  ];
+  t.strictSame(Object.keys(body.channels.plain.messages), names(plainClient, plainServer));
+  t.strictSame(Object.keys(body.channels.extended.messages), names(extendedClient, extendedServer));
+});
+
+t.test('the metrics count what is connected and stored', async (t) => {
+  const user = await signUp(server);
+  const client = await connect(t, server, user);
+  client.send('chat', { to_user_id: user.user_id, content: 'to myself' });
+  await client.next('chat');
+  const response = await fetch(`${server.url}/metrics`);
+  t.equal(response.headers.get('content-type'), 'text/plain; version=0.0.4; charset=utf-8');
+  const lines = (await response.text()).split('\n');
+  for (const line of [
+    'chat_connections 1',
+    'chat_messages_stored_total 1',
+    'chat_messages_delivered_total 1',
+    'chat_database_up 1',
+  ])
+    t.ok(lines.includes(line), line);
+});
