@@ -8,15 +8,14 @@ import type { Delivery, Sender } from './messages.js';
 
 /** Bytes that may wait in a socket before the connection counts as behind. */
 const BUFFER_BYTES = 262_144;
-/** Milliseconds that a connection may be behind without draining at all. */
-const SLOW_MS = 30_000;
 /** Messages that are kept while the one before them is missing. */
 const HELD = 64;
 /** Sends of one connection that may wait for the log before its socket isn't read any further, and when it is again. */
 const SENDS_HIGH = 1000;
 const SENDS_LOW = 500;
-/** Bad frames between two heartbeats that are too many. */
+/** Bad frames within as many milliseconds that are too many. */
 const BAD_FRAMES = 20;
+const BAD_MS = 60_000;
 
 /** What a client was written and hasn't confirmed. */
 export interface Given {
@@ -58,10 +57,9 @@ export abstract class Connection implements Sender {
   /** When the ownership was last confirmed, in milliseconds of `performance.now()`. */
   claimedAt = 0;
   heardAt = performance.now();
-  pingedAt = performance.now() * Math.random();
+  pingedAt = performance.now();
   /** Not to be written to until its ownership is known again. */
   suspended = false;
-  badFrames = 0;
   /** What the client says doesn't count any more. */
   private deaf = false;
   tokenTimer: NodeJS.Timeout | undefined;
@@ -75,6 +73,8 @@ export abstract class Connection implements Sender {
   private corked = false;
   private queue: Buffer[] | undefined;
   private busy = false;
+  private badFrames = 0;
+  private badSince = Number.NEGATIVE_INFINITY;
   /** Place in each conversation: what is written continues it by one. */
   protected positions: Map<number, number> | undefined;
   private held: Map<number, StoredMessage[]> | undefined;
@@ -140,8 +140,8 @@ export abstract class Connection implements Sender {
     const { conversation, seq, msgId } = message;
     const position = this.position(conversation);
     if (position === undefined) {
-      // Whether the one before is still on its way isn't known here: the log knows the order.
-      if (seq > 1 && message.recent && msgId > this.line) return this.fallBehind();
+      // Whether the one before is still on its way, or this very one came long ago, isn't known here: the log knows.
+      if (message.again || (seq > 1 && message.recent && msgId > this.line)) return this.fallBehind();
     } else if (seq <= position) return;
     else if (seq > position + 1 && msgId > this.line) return this.hold(message);
     this.give(message);
@@ -153,7 +153,11 @@ export abstract class Connection implements Sender {
   protected noteOwn(message: StoredMessage): void {
     const position = this.position(message.conversation);
     if (position === undefined || message.seq <= position) return;
-    if (message.seq > position + 1) return this.behind ? undefined : this.hold(message);
+    if (message.seq > position + 1) {
+      if (!this.behind) return this.hold(message);
+      this.missed = true;
+      return;
+    }
     this.setPosition(message.conversation, message.seq);
     if (this.held !== undefined) this.release(message.conversation);
   }
@@ -214,7 +218,7 @@ export abstract class Connection implements Sender {
 
   private async readPages() {
     try {
-      while (this.state === 'ready' && (this.behind || this.wantsPages) && this.hasRoom()) {
+      while (this.isOpen && (this.behind || this.wantsPages) && this.hasRoom()) {
         this.missed = false;
         const more = await this.read();
         this.progressAt = performance.now();
@@ -243,8 +247,18 @@ export abstract class Connection implements Sender {
   }
 
   /** Whether this connection has been behind for too long without any progress. */
-  isStuck(now: number): boolean {
-    return (this.behind || this.wantsPages) && this.progressAt > 0 && now - this.progressAt > SLOW_MS;
+  isStuck(now: number, ms: number): boolean {
+    return (this.behind || this.wantsPages) && this.progressAt > 0 && now - this.progressAt > ms;
+  }
+
+  /** Whether the client reads, so that it can be told what it isn't owed. */
+  get hasRoomForNews(): boolean {
+    return this.isOpen && this.tcp.writableLength < BUFFER_BYTES;
+  }
+
+  /** Whether frames still go out. */
+  get isOpen(): boolean {
+    return this.state === 'ready' && this.socket.readyState === this.socket.OPEN;
   }
 
   get isLive(): boolean {
@@ -280,27 +294,28 @@ export abstract class Connection implements Sender {
       if (this.queue.length > 64) this.socket.pause();
       return;
     }
-    let work: void | Promise<void>;
-    try {
-      work = this.handle(data);
-    } catch (error) {
-      return this.refuse(error);
-    }
-    if (work !== undefined) void this.wait(work);
+    const work = this.take(data);
+    if (work !== undefined) void this.takeRest(work);
   }
 
-  private async wait(work: Promise<void>) {
-    this.busy = true;
+  /** Handles one frame. @returns what the next one waits for */
+  private take(data: Buffer): void | Promise<void> {
     try {
-      await work;
+      const work = this.handle(data);
+      return work?.catch((error: unknown) => this.refuse(error));
     } catch (error) {
       this.refuse(error);
     }
+  }
+
+  private async takeRest(first: Promise<void>) {
+    this.busy = true;
+    await first;
+    for (let queue = this.queue; queue !== undefined; queue = this.queue) {
+      this.queue = undefined;
+      for (const data of queue) if (!this.deaf) await this.take(data);
+    }
     this.busy = false;
-    const queue = this.queue;
-    this.queue = undefined;
-    if (queue === undefined) return;
-    for (const data of queue) this.receive(data);
     if (this.sends < SENDS_HIGH) this.socket.resume();
   }
 
@@ -311,6 +326,11 @@ export abstract class Connection implements Sender {
 
   /** Counts a frame that nobody would send by mistake; too many close the connection. */
   protected countBad(): void {
+    const now = performance.now();
+    if (now - this.badSince > BAD_MS) {
+      this.badSince = now;
+      this.badFrames = 0;
+    }
     if (++this.badFrames > BAD_FRAMES) this.close(CLOSE.abuse);
   }
 
@@ -321,13 +341,12 @@ export abstract class Connection implements Sender {
 
   /** A send was answered by the log. */
   protected uncountSend(): void {
-    if (this.sends-- === SENDS_LOW && this.state === 'ready') this.socket.resume();
+    if (this.sends-- === SENDS_LOW) this.socket.resume();
   }
 
   /** Pings, as a sign of life and, where there is no other, as a receipt. */
   ping(): void {
     this.pingedAt = performance.now();
-    this.badFrames = 0;
     if (this.socket.readyState === this.socket.OPEN) this.socket.ping(this.pingPayload());
   }
 
@@ -343,7 +362,7 @@ export abstract class Connection implements Sender {
   close(close: Close): void {
     if (this.state === 'closing') return;
     const { code, reason } = close;
-    this.deaf = close === CLOSE.abuse || close === CLOSE.tooLarge;
+    this.deaf = close === CLOSE.abuse || close === CLOSE.tooLarge || close === CLOSE.expired;
     if (this.corked) this.flush();
     this.state = 'closing';
     this.socket.resume();

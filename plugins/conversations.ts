@@ -1,5 +1,5 @@
 import fp from 'fastify-plugin';
-import { conversationOf, countUnread, markRead, receiptOf } from '../sql/conversations.js';
+import { conversationOf, countUnread, markRead } from '../sql/conversations.js';
 import { Cache } from './cache.js';
 import { within } from './db.js';
 import { ChatError } from './errors.js';
@@ -46,8 +46,7 @@ export default fp(
         const to = await conversations.other(user, conversation);
         const read = await within(markRead(app.db.sql, user, conversation, seq));
         if (read === undefined) throw new ChatError('conversation_not_found');
-        const { delivered } = await within(receiptOf(app.db.sql, user, conversation));
-        app.hub.informOf({ to, user, conversation, delivered, read });
+        app.hub.informOf({ to, user, conversation });
         return read;
       },
       unread: (user, conversation) => within(countUnread(app.db.sql, user, conversation, UNREAD_AT_MOST)),

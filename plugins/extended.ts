@@ -3,12 +3,16 @@ import { LIMITS } from '../schemas/limits.js';
 import { lastSeqs } from '../sql/conversations.js';
 import { type Position, readAfter, type StoredMessage, settlePositions } from '../sql/messages.js';
 import { Connection, type Given } from './connection.js';
-import { deadline } from './db.js';
+import { deadline, within } from './db.js';
 import { ChatError } from './errors.js';
 import type { Delivery } from './messages.js';
 
 /** Messages of one page of the log. */
 const PAGE_ROWS = 200;
+/** Conversations that one `sync` may name, in all its frames. */
+const SYNC_CONVERSATIONS = 100_000;
+/** Conversations whose last receipt is remembered, so that a late one is no step back. */
+const RECEIPTS = 1000;
 
 /** A connection of `chat.v2`: it holds positions, and acknowledges. */
 export class ExtendedConnection extends Connection {
@@ -28,6 +32,7 @@ export class ExtendedConnection extends Connection {
   private lagging: Position[] | undefined;
   /** Own messages past a position that `sent` has told of. */
   private told: Set<number> | undefined;
+  private receipts: Map<number, { delivered: number; read: number }> | undefined;
 
   constructor(
     private readonly dispatch: (connection: ExtendedConnection, data: Buffer) => void | Promise<void>,
@@ -149,6 +154,27 @@ export class ExtendedConnection extends Connection {
     this.unconfirmedBytes += bytes;
   }
 
+  /** How far the other user of a conversation has come. Other replicas tell of it too, in any order. */
+  sendReceipt(conversation: number, user: number, delivered: number, read: number): void {
+    if (!this.isOpen) return;
+    this.receipts ??= new Map();
+    const before = this.receipts.get(conversation);
+    if (before !== undefined && delivered <= before.delivered && read <= before.read) return;
+    const receipt = {
+      delivered: Math.max(delivered, before?.delivered ?? 0),
+      read: Math.max(read, before?.read ?? 0),
+    };
+    if (before === undefined && this.receipts.size >= RECEIPTS) this.receipts.clear();
+    this.receipts.set(conversation, receipt);
+    this.send({
+      type: 'receipt',
+      conversation_id: conversation,
+      user_id: user,
+      delivered_seq: receipt.delivered,
+      read_seq: receipt.read,
+    });
+  }
+
   /**
    * Everything in a conversation up to a place has arrived.
    * @throws ChatError `invalid_position` past what was given
@@ -183,12 +209,16 @@ export class ExtendedConnection extends Connection {
     }
     this.claimed ??= new Map();
     for (const { conversation_id, seq } of frame.positions) this.claimed.set(conversation_id, seq);
+    if (this.claimed.size > SYNC_CONVERSATIONS) {
+      this.claimed = undefined;
+      throw new ChatError('bad_request', `more than ${SYNC_CONVERSATIONS} positions`);
+    }
     if (frame.more === true) return;
     const { claimed } = this;
     this.claimed = undefined;
     this.synced = false;
     const ends = new Map(
-      (await deadline(lastSeqs(this.hub.sql, this.user))).map((end) => [end.conversation, end.seq]),
+      (await within(lastSeqs(this.hub.sql, this.user))).map((end) => [end.conversation, end.seq]),
     );
     const positions: Position[] = [];
     for (const [conversation, seq] of claimed) {
@@ -211,9 +241,9 @@ export class ExtendedConnection extends Connection {
 
   private async arrivedBefore(positions: readonly Position[]) {
     if (positions.length === 0) return;
-    const settled = await deadline(settlePositions(this.hub.sql, this.user, positions));
-    for (const { other, conversation, seq } of settled)
-      this.hub.informOf({ to: other, user: this.user, conversation, delivered: seq, read: 0 });
+    const settled = await within(settlePositions(this.hub.sql, this.user, positions));
+    for (const { other, conversation } of settled)
+      this.hub.informOf({ to: other, user: this.user, conversation });
   }
 
   protected async read(): Promise<boolean> {
@@ -225,15 +255,20 @@ export class ExtendedConnection extends Connection {
       this.lagging = undefined;
       return false;
     }
-    const wanted = this.lagging.map(({ conversation }) => ({
-      conversation,
-      seq: this.position(conversation),
-    }));
+    const wanted: Position[] = [];
+    for (let rows = 0, i = 0; rows < PAGE_ROWS && i < this.lagging.length; i++) {
+      const { conversation, seq } = this.lagging[i] ?? { conversation: 0, seq: 0 };
+      wanted.push({ conversation, seq: this.position(conversation) });
+      rows += Math.max(seq - this.position(conversation), 0);
+    }
     const page = await deadline(readAfter(this.hub.sql, this.user, wanted, PAGE_ROWS));
     // A sync in between has other positions: what was read for the old ones is of no use.
     if (this.state !== 'ready' || this.lagging === undefined) return true;
-    if (page.length === 0) this.lagging = undefined;
-    else {
+    if (page.length === 0) {
+      this.lagging.splice(0, wanted.length);
+      // What came meanwhile is looked for before it counts as all.
+      if (this.lagging.length === 0) this.lagging = undefined;
+    } else {
       const first = page[0]?.conversation;
       const done = this.lagging.findIndex((position) => position.conversation === first);
       if (done > 0) this.lagging.splice(0, done);

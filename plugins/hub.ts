@@ -1,6 +1,7 @@
 import type { FastifyBaseLogger } from 'fastify';
 import fp from 'fastify-plugin';
 import { CLOSE } from '../schemas/close.js';
+import { receiptsOf } from '../sql/conversations.js';
 import { epochOf } from '../sql/epoch.js';
 import type { Sql } from '../sql/handle.js';
 import { type Debt, openDebts } from '../sql/messages.js';
@@ -9,8 +10,8 @@ import type { Settings } from './config.js';
 import type { Connection, Given } from './connection.js';
 import { type Db, deadline } from './db.js';
 import { ExtendedConnection } from './extended.js';
-import type { Delivery, MessageLog, Send } from './messages.js';
-import { type Parcel, pack, type Receipt, type Typing, unpack } from './wire.js';
+import type { Confirmed, Delivery, MessageLog, Send } from './messages.js';
+import { type Change, type Parcel, pack, type Receipt, type Typing, unpack } from './wire.js';
 
 declare module 'fastify' {
   interface FastifyInstance {
@@ -22,12 +23,15 @@ declare module 'fastify' {
 const TICK_MS = 250;
 /** Milliseconds for a missing message to come by itself. */
 const GAP_MS = 50;
-/** Debts of a user that one look asks for. */
+/** Debts of a user that one look asks for, the newest. */
 const LOOK_ROWS = 64;
 /** Messages for other replicas that may wait for the bus; the log has those that are dropped. */
 const REMOTE_WAITING = 20_000;
-/** Ownership renewals in one tick. */
+/** Bytes of content, about, in one parcel to another replica. */
+const PARCEL_BYTES = 262_144;
+/** Ownership renewals in one tick, and milliseconds until one that failed is tried again. */
 const RENEWALS = 1000;
+const CLAIM_AGAIN_MS = 1000;
 
 /** The connections of this replica, and everything that goes to them. */
 export class Hub {
@@ -39,7 +43,8 @@ export class Hub {
   private readonly toPump = new Set<Connection>();
   private remote: { user: number; message: Delivery }[] = [];
   private publishing = false;
-  private receipts = new Map<string, Receipt>();
+  private changes = new Map<string, Change>();
+  private informing = false;
   private ticker: NodeJS.Timeout | undefined;
   private gapTimer: NodeJS.Timeout | undefined;
   private repairTimer: NodeJS.Timeout | undefined;
@@ -114,6 +119,8 @@ export class Hub {
     const other = this.connections.get(connection.user);
     if (other !== undefined && other.number > connection.number) return false;
     this.connections.set(connection.user, connection);
+    // Spread, since many may come at once.
+    connection.pingedAt -= Math.random() * this.config.HEARTBEAT_SECONDS * 1000;
     this.counts.opened++;
     if (other !== undefined) other.close(CLOSE.replaced);
     else this.onPresence(connection.user, true);
@@ -142,12 +149,15 @@ export class Hub {
       const before = await this.bus.claim(user, number);
       connection.claimedAt = performance.now();
       connection.suspended = false;
+      // It ended meanwhile, and its release may have been faster.
+      if (this.connections.get(user) !== connection) await this.bus.release([connection]);
       if (before === undefined || before.number === number) return;
       if (before.number > number) return connection.close(CLOSE.replaced);
       if (before.replica !== this.bus.replica)
         await this.bus.publish(before.replica, pack({ kicks: [{ user, number }] }));
     } catch (error) {
       connection.suspended = false;
+      connection.claimedAt = performance.now() - this.config.LEASE_SECONDS * 500 + CLAIM_AGAIN_MS;
       this.log.debug({ err: error, user }, 'a user could not be claimed');
     }
   }
@@ -155,13 +165,16 @@ export class Hub {
   /** Confirms what a connection was written; debts are deleted soon, and senders told that want to know. */
   confirm(user: number, arrived: readonly Given[]): void {
     if (arrived.length === 0) return;
-    this.messages.confirm(arrived.map(({ msgId }) => ({ to: user, msgId })));
-    for (const { informs, conversation, seq } of arrived)
-      if (informs > 0) this.informOf({ to: informs, user, conversation, delivered: seq, read: 0 });
+    this.messages.confirm(
+      arrived.map(({ msgId, conversation, informs }) => ({ to: user, msgId, conversation, informs })),
+    );
   }
 
-  private onSettled(debts: readonly Debt[]) {
-    for (const debt of debts) this.connections.get(debt.to)?.onSettled(debt.msgId);
+  private onSettled(debts: readonly Confirmed[]) {
+    for (const { to, msgId, conversation, informs } of debts) {
+      this.connections.get(to)?.onSettled(msgId);
+      if (informs > 0) this.informOf({ to: informs, user: to, conversation });
+    }
     if (this.settledWhileLooking !== undefined)
       for (const debt of debts) this.settledWhileLooking.add(debt.msgId);
   }
@@ -177,14 +190,18 @@ export class Hub {
   }
 
   private route(user: number, message: Delivery) {
+    if (this.giveTo(user, message)) return;
+    if (this.remote.length < REMOTE_WAITING) this.remote.push({ user, message });
+  }
+
+  /** @returns false if the user has no connection here, or one that ends */
+  private giveTo(user: number, message: Delivery): boolean {
     const connection = this.connections.get(user);
-    if (connection === undefined) {
-      if (this.remote.length < REMOTE_WAITING) this.remote.push({ user, message });
-      return;
-    }
+    if (connection === undefined || connection.state === 'closing') return false;
     this.counts.delivered++;
     if (user === message.from && user !== message.to) connection.deliverCopy(message);
     else connection.deliver(message);
+    return true;
   }
 
   /** Sends what waits to the replicas that have the receivers: one look-up for all, one publish for each replica. */
@@ -203,20 +220,14 @@ export class Hub {
           if (replica === undefined) continue;
           // It may have come here while its owner was looked up.
           if (replica === this.bus.replica) {
-            this.route(item.user, item.message);
+            this.giveTo(item.user, item.message);
             continue;
           }
           const parcel = parcels.get(replica);
           if (parcel === undefined) parcels.set(replica, [item]);
           else parcel.push(item);
         }
-        await Promise.all(
-          [...parcels].map(async ([replica, messages]) => {
-            this.counts.published += messages.length;
-            if (!(await this.bus.publish(replica, pack({ messages }))))
-              this.counts.unreceived += messages.length;
-          }),
-        );
+        await Promise.all([...parcels].map(([replica, items]) => this.publishTo(replica, items)));
       } catch (error) {
         this.log.debug({ err: error, messages: waiting.length }, 'not published: repair will deliver');
       }
@@ -224,15 +235,20 @@ export class Hub {
     this.publishing = false;
   }
 
+  /** Publishes in parcels that no subscriber's buffer is too small for, in order. */
+  private async publishTo(replica: string, items: readonly { user: number; message: Delivery }[]) {
+    for (let from = 0, to = 0; from < items.length; from = to) {
+      for (let bytes = 0; to < items.length && bytes < PARCEL_BYTES; to++)
+        bytes += items[to]?.message.content.length ?? 0;
+      const messages = items.slice(from, to);
+      this.counts.published += messages.length;
+      if (!(await this.bus.publish(replica, pack({ messages })))) this.counts.unreceived += messages.length;
+    }
+  }
+
   private onParcel(parcel: Parcel) {
     this.checkLate();
-    for (const { user, message } of parcel.messages ?? []) {
-      const connection = this.connections.get(user);
-      if (connection === undefined) continue;
-      this.counts.delivered++;
-      if (user === message.from && user !== message.to) connection.deliverCopy(message);
-      else connection.deliver(message);
-    }
+    for (const { user, message } of parcel.messages ?? []) this.giveTo(user, message);
     for (const receipt of parcel.receipts ?? []) this.writeReceipt(receipt);
     for (const typing of parcel.typing ?? []) this.writeTyping(typing);
     for (const { user, number } of parcel.kicks ?? []) {
@@ -246,69 +262,96 @@ export class Hub {
   // ---- receipts and typing ----
 
   /** Tells `to`, soon, how far `user` has received and read. */
-  informOf(receipt: Receipt): void {
-    if (receipt.to === receipt.user) return;
-    const key = `${receipt.to}:${receipt.conversation}`;
-    const other = this.receipts.get(key);
-    if (other === undefined) {
-      this.receipts.set(key, receipt);
-      if (this.receipts.size === 1) setTimeout(() => this.flushReceipts(), GAP_MS);
-    } else {
-      other.delivered = Math.max(other.delivered, receipt.delivered);
-      other.read = Math.max(other.read, receipt.read);
-    }
+  informOf(change: Change): void {
+    if (change.to === change.user || this.closed) return;
+    this.changes.set(`${change.to}:${change.conversation}`, change);
+    if (this.informing) return;
+    this.informing = true;
+    setTimeout(() => void this.inform(), GAP_MS);
   }
 
-  private flushReceipts() {
-    const receipts = [...this.receipts.values()];
-    this.receipts.clear();
-    void this.sendAll(
-      receipts.filter((receipt) => !this.writeReceipt(receipt)),
-      (list) => ({ receipts: list }),
-    );
+  /** Reads how far it is now, so that nobody is told what isn't so, for those who can be told. */
+  private async inform() {
+    while (this.changes.size > 0 && !this.closed) {
+      const changes = [...this.changes.values()];
+      this.changes.clear();
+      try {
+        const away = changes.filter(({ to }) => !this.isHere(to));
+        const replicas = await this.replicasOf(away.map(({ to }) => to));
+        const heard = changes.filter(
+          ({ to }) => replicas.has(to) || this.connections.get(to) instanceof ExtendedConnection,
+        );
+        if (heard.length === 0) continue;
+        const states = await deadline(receiptsOf(this.db.sql, heard));
+        const receipts = heard.flatMap((change, i) => {
+          const state = states[i];
+          return state === undefined ? [] : [{ ...change, ...state }];
+        });
+        const remote = receipts.filter((receipt) => !this.writeReceipt(receipt));
+        await this.sendTo(replicas, remote, (list) => ({ receipts: list }));
+      } catch (error) {
+        // What is lost here is shown again by the next change, or with the conversation.
+        this.log.debug({ err: error }, 'receipts are not told');
+      }
+    }
+    this.informing = false;
+  }
+
+  private isHere(user: number): boolean {
+    const connection = this.connections.get(user);
+    return connection !== undefined && connection.state !== 'closing';
   }
 
   private writeReceipt({ to, user, conversation, delivered, read }: Receipt): boolean {
     const connection = this.connections.get(to);
-    if (connection instanceof ExtendedConnection && connection.state === 'ready')
-      connection.send({
-        type: 'receipt',
-        conversation_id: conversation,
-        user_id: user,
-        delivered_seq: delivered,
-        read_seq: read,
-      });
-    return connection !== undefined;
+    if (connection instanceof ExtendedConnection) connection.sendReceipt(conversation, user, delivered, read);
+    return this.isHere(to);
   }
 
   /** Tells `to` that `user` is typing. */
-  tellTyping(typing: Typing): void {
-    if (!this.writeTyping(typing)) void this.sendAll([typing], (list) => ({ typing: list }));
+  async tellTyping(typing: Typing): Promise<void> {
+    if (this.writeTyping(typing)) return;
+    try {
+      await this.sendTo(await this.replicasOf([typing.to]), [typing], (list) => ({ typing: list }));
+    } catch (error) {
+      this.log.debug({ err: error }, 'typing is not told');
+    }
   }
 
   private writeTyping({ to, user, conversation }: Typing): boolean {
     const connection = this.connections.get(to);
-    if (connection instanceof ExtendedConnection && connection.state === 'ready')
+    if (connection instanceof ExtendedConnection && connection.isOpen)
       connection.send({ type: 'typing', conversation_id: conversation, user_id: user });
-    return connection !== undefined;
+    return this.isHere(to);
   }
 
-  private async sendAll<T extends { to: number }>(items: readonly T[], parcelOf: (items: T[]) => Parcel) {
-    if (items.length === 0 || this.closed) return;
-    try {
-      const owners = await this.bus.owners(items.map((item) => item.to));
-      const parcels = new Map<string, T[]>();
-      items.forEach((item, i) => {
-        const replica = owners[i]?.replica;
-        if (replica !== undefined && replica !== this.bus.replica)
-          parcels.set(replica, [...(parcels.get(replica) ?? []), item]);
-      });
-      await Promise.all(
-        [...parcels].map(([replica, list]) => this.bus.publish(replica, pack(parcelOf(list)))),
-      );
-    } catch {
-      // What is lost here is shown again by the next change, or with the conversation.
+  /** The other replicas that hold these users. */
+  private async replicasOf(users: readonly number[]): Promise<Map<number, string>> {
+    const found = new Map<number, string>();
+    if (users.length === 0) return found;
+    const distinct = [...new Set(users)];
+    const owners = await this.bus.owners(distinct);
+    distinct.forEach((user, i) => {
+      const replica = owners[i]?.replica;
+      if (replica !== undefined && replica !== this.bus.replica) found.set(user, replica);
+    });
+    return found;
+  }
+
+  private async sendTo<T extends { to: number }>(
+    replicas: ReadonlyMap<number, string>,
+    items: readonly T[],
+    parcelOf: (items: T[]) => Parcel,
+  ) {
+    const parcels = new Map<string, T[]>();
+    for (const item of items) {
+      const replica = replicas.get(item.to);
+      if (replica === undefined) continue;
+      const parcel = parcels.get(replica);
+      if (parcel === undefined) parcels.set(replica, [item]);
+      else parcel.push(item);
     }
+    await Promise.all([...parcels].map(([replica, list]) => this.bus.publish(replica, pack(parcelOf(list)))));
   }
 
   // ---- timers ----
@@ -351,10 +394,11 @@ export class Hub {
     const heartbeat = this.config.HEARTBEAT_SECONDS * 1000;
     const timeout = this.config.HEARTBEAT_TIMEOUT_SECONDS * 1000;
     const renewal = this.config.LEASE_SECONDS * 500;
+    const slow = this.config.SLOW_SECONDS * 1000;
     let renewals = this.bus.ok ? RENEWALS : 0;
     for (const connection of this.connections.values()) {
       if (now - connection.heardAt > timeout) connection.close(CLOSE.idle);
-      else if (connection.isStuck(now)) connection.close(CLOSE.slow);
+      else if (connection.isStuck(now, slow)) connection.close(CLOSE.slow);
       else if (now - connection.pingedAt > heartbeat) connection.ping();
       if (renewals > 0 && connection.state === 'ready' && now - connection.claimedAt > renewal) {
         renewals--;

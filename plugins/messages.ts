@@ -46,6 +46,8 @@ export interface Send {
 export interface Delivery extends StoredMessage {
   /** Whether the message before it in its conversation may still be on its way. */
   recent: boolean;
+  /** Whether it was stored before, and may have been delivered then. */
+  again: boolean;
   /** Whether the sender wants receipts. */
   receipts: boolean;
 }
@@ -54,7 +56,14 @@ export interface Delivery extends StoredMessage {
 export interface LogListener {
   /** Stored messages in the order of the log, with those that their sender's own connection must be given too. */
   onStored(deliveries: Delivery[], copies: Delivery[]): void;
-  onSettled(debts: readonly Debt[]): void;
+  onSettled(debts: readonly Confirmed[]): void;
+}
+
+/** A debt whose message is known to have arrived. */
+export interface Confirmed extends Debt {
+  conversation: number;
+  /** Who hears that it arrived; 0 where nobody wants to. */
+  informs: number;
 }
 
 const BATCH_MESSAGES = 1000;
@@ -92,7 +101,7 @@ export class MessageLog {
   private idCounter = 0;
   private gathering: Send[] = [];
   private gatheringBytes = 0;
-  private confirmed: Debt[] = [];
+  private confirmed: Confirmed[] = [];
   private running = false;
   private lastBatch = 0;
   private down = false;
@@ -114,7 +123,7 @@ export class MessageLog {
 
   /** Stores a message, soon; its sender hears. Refused at once where nothing can be stored now. */
   append(send: Send): void {
-    if (this.down) return send.sender.onFailed(send.clientId, new ChatError('unavailable'));
+    if (this.down || this.closed) return send.sender.onFailed(send.clientId, new ChatError('unavailable'));
     if (this.gathering.length >= WAITING_MESSAGES || this.gatheringBytes >= WAITING_BYTES)
       return send.sender.onFailed(send.clientId, new ChatError('overloaded'));
     this.gathering.push(send);
@@ -123,7 +132,7 @@ export class MessageLog {
   }
 
   /** Deletes debts that are known to have arrived, soon. The listener hears when they are gone. */
-  confirm(debts: readonly Debt[]): void {
+  confirm(debts: readonly Confirmed[]): void {
     for (const debt of debts) this.confirmed.push(debt);
     if (this.mustSettle) this.start();
     else this.settleLater();
@@ -212,7 +221,7 @@ export class MessageLog {
     }
   }
 
-  private dropConfirmed(debts: readonly Debt[]) {
+  private dropConfirmed(debts: readonly Confirmed[]) {
     if (debts.length === 0) return;
     this.confirmed.splice(0, debts.length);
     this.counts.settled += debts.length;
@@ -319,6 +328,7 @@ export class MessageLog {
             content,
             createdAt: at,
             recent: recent[i] ?? true,
+            again: false,
             receipts: senders[0]?.wantsReceipts ?? false,
           })),
         );
@@ -359,7 +369,7 @@ export class MessageLog {
     const deliveries = answered.flatMap((entry) => {
       const message = known.get(idKey(entry));
       return message
-        ? [{ ...message, recent: true, receipts: entry.senders[0]?.wantsReceipts ?? false }]
+        ? [{ ...message, recent: true, again: true, receipts: entry.senders[0]?.wantsReceipts ?? false }]
         : [];
     });
     this.announce(answered, deliveries);

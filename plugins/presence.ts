@@ -4,7 +4,7 @@ import type { ExtendedServer } from '../schemas/frames.js';
 import { beat, forgetReplicas, lastSeen, notePresence } from '../sql/presence.js';
 import type { Bus } from './bus.js';
 import type { Settings } from './config.js';
-import { type Db, deadline } from './db.js';
+import { type Db, deadline, within } from './db.js';
 import type { ExtendedConnection } from './extended.js';
 import type { Hub } from './hub.js';
 import { pack } from './wire.js';
@@ -25,14 +25,16 @@ type Row = ExtendedServer['presence']['users'][number];
 
 /** Who is online and who was when, for the people that somebody asks about. */
 export class Presence {
-  private readonly watchers = new Map<number, Set<ExtendedConnection>>();
-  /** What the watchers of a user were told last. */
-  private readonly told = new Map<number, boolean>();
+  /** By user: who watches, and what each of them was told last. */
+  private readonly watchers = new Map<number, Map<ExtendedConnection, boolean | undefined>>();
+  /** How each watched user was when last looked at. */
+  private readonly known = new Map<number, boolean>();
   private readonly changed = new Map<number, boolean>();
   private timer: NodeJS.Timeout | undefined;
   private beatTimer: NodeJS.Timeout | undefined;
   private pollTimer: NodeJS.Timeout | undefined;
   private flushing: Promise<void> = Promise.resolve();
+  private closed = false;
 
   constructor(
     private readonly config: Settings,
@@ -70,20 +72,27 @@ export class Presence {
     const distinct = [...new Set(users)];
     connection.watched = distinct;
     for (const user of distinct) {
-      const set = this.watchers.get(user);
-      if (set === undefined) this.watchers.set(user, new Set([connection]));
-      else set.add(connection);
+      const watching = this.watchers.get(user);
+      if (watching === undefined) this.watchers.set(user, new Map([[connection, undefined]]));
+      else watching.set(connection, undefined);
     }
-    return this.rows(await this.online(distinct));
+    const rows = await this.rows(await this.online(distinct));
+    for (const { user_id, online } of rows) this.toldOf(user_id, connection, online);
+    return rows;
+  }
+
+  private toldOf(user: number, watcher: ExtendedConnection, online: boolean) {
+    const watching = this.watchers.get(user);
+    if (watching?.has(watcher)) watching.set(watcher, online);
   }
 
   unwatch(connection: ExtendedConnection): void {
     for (const user of connection.watched) {
-      const set = this.watchers.get(user);
-      set?.delete(connection);
-      if (set?.size !== 0) continue;
+      const watching = this.watchers.get(user);
+      watching?.delete(connection);
+      if (watching?.size !== 0) continue;
       this.watchers.delete(user);
-      this.told.delete(user);
+      this.known.delete(user);
     }
     connection.watched = [];
   }
@@ -94,30 +103,36 @@ export class Presence {
     const held = new Set<number>();
     if (elsewhere.length > 0) {
       const owners = await this.bus.owners(elsewhere).catch(() => undefined);
-      // Where the bus is away, what was told last is the best that is known.
+      // Where the bus is away, what was seen last is the best that is known.
       elsewhere.forEach((user, i) => {
         const owner = owners?.[i];
         if (
           owners === undefined
-            ? this.told.get(user)
+            ? this.known.get(user)
             : owner !== undefined && owner.replica !== this.bus.replica
         )
           held.add(user);
       });
     }
-    return users.map((user) => [user, held.has(user) || this.hub.connectionOf(user) !== undefined] as const);
+    return users.map((user) => {
+      const online = held.has(user) || this.hub.connectionOf(user) !== undefined;
+      if (this.watchers.has(user)) this.known.set(user, online);
+      return [user, online] as const;
+    });
   }
 
   private async rows(states: readonly (readonly [number, boolean])[]): Promise<Row[]> {
     const gone = states.filter(([, online]) => !online).map(([user]) => user);
-    const seen = gone.length === 0 ? new Map<number, Date>() : await deadline(lastSeen(this.db.sql, gone));
-    return states.map(([user, online]) => {
-      this.told.set(user, online);
-      return { user_id: user, online, last_seen_at: online ? null : (seen.get(user)?.toISOString() ?? null) };
-    });
+    const seen = gone.length === 0 ? new Map<number, Date>() : await within(lastSeen(this.db.sql, gone));
+    return states.map(([user, online]) => ({
+      user_id: user,
+      online,
+      last_seen_at: online ? null : (seen.get(user)?.toISOString() ?? null),
+    }));
   }
 
   private note(user: number, online: boolean) {
+    if (this.closed) return;
     this.changed.set(user, online);
     this.timer ??= setTimeout(() => {
       this.timer = undefined;
@@ -149,29 +164,35 @@ export class Presence {
     if (watched.length > 0) await this.tell(await this.online(watched));
   }
 
-  /** Tells watchers what is new to them. One who left one replica may have come to another meanwhile: offline is asked again. */
+  /** Tells watchers what is new to them. Who left one replica may have come to another meanwhile: it is asked again. */
   private async tell(states: readonly (readonly [number, boolean])[]) {
     try {
-      const news = states.filter(
-        ([user, online]) => this.watchers.has(user) && this.told.get(user) !== online,
-      );
+      const news = states.filter(([user, online]) => this.isNews(user, online)).map(([user]) => user);
       if (news.length === 0) return;
-      const sure = await this.online(news.map(([user]) => user));
-      const rows = await this.rows(sure.filter(([user, online]) => this.told.get(user) !== online));
+      const rows = await this.rows(await this.online(news));
       const frames = new Map<ExtendedConnection, Row[]>();
       for (const row of rows)
-        for (const watcher of this.watchers.get(row.user_id) ?? []) {
+        for (const [watcher, told] of this.watchers.get(row.user_id) ?? []) {
+          // One that has no room is told at the next look.
+          if (told === row.online || !watcher.hasRoomForNews) continue;
+          this.toldOf(row.user_id, watcher, row.online);
           const list = frames.get(watcher);
           if (list === undefined) frames.set(watcher, [row]);
           else list.push(row);
         }
-      for (const [watcher, users] of frames) if (watcher.isLive) watcher.send({ type: 'presence', users });
+      for (const [watcher, users] of frames) watcher.send({ type: 'presence', users });
     } catch (error) {
       this.log.debug({ err: error }, 'presence is not told');
     }
   }
 
+  private isNews(user: number, online: boolean): boolean {
+    for (const told of this.watchers.get(user)?.values() ?? []) if (told !== online) return true;
+    return false;
+  }
+
   async close(): Promise<void> {
+    this.closed = true;
     clearInterval(this.beatTimer);
     clearInterval(this.pollTimer);
     clearTimeout(this.timer);

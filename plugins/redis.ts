@@ -44,7 +44,11 @@ const socketOptions = {
   reconnectStrategy: (retries: number) => Math.min(50 * 2 ** retries, 1000) * (0.5 + Math.random() / 2),
 };
 
-function openLink(nodes: readonly string[], onError: (error: Error) => void): Link {
+function openLink(
+  nodes: readonly string[],
+  onError: (error: Error) => void,
+  onReady: () => void = () => {},
+): Link {
   const urls = nodes.map((node) => (node.includes('://') ? node : `redis://${node}`));
   if (urls.length > 1) {
     const cluster = createCluster({
@@ -52,6 +56,7 @@ function openLink(nodes: readonly string[], onError: (error: Error) => void): Li
       defaults: { socket: socketOptions, disableOfflineQueue: true },
     });
     cluster.on('error', onError);
+    cluster.on('node-ready', onReady);
     return {
       send: (key, args) => cluster.sendCommand(key, false, args),
       subscribe: (channel, listener) => cluster.sSubscribe(channel, listener),
@@ -61,6 +66,7 @@ function openLink(nodes: readonly string[], onError: (error: Error) => void): Li
   }
   const client = createClient({ url: urls[0] ?? '', socket: socketOptions, disableOfflineQueue: true });
   client.on('error', onError);
+  client.on('ready', onReady);
   return {
     send: (_key, args) => client.sendCommand(args),
     subscribe: (channel, listener) => client.sSubscribe(channel, listener),
@@ -112,7 +118,7 @@ export class RedisBus implements Bus {
       log: FastifyBaseLogger;
     },
   ) {
-    this.commands = openLink(options.nodes, this.onError);
+    this.commands = openLink(options.nodes, this.onError, this.onReady);
     this.subscriber = openLink(options.nodes, this.onError);
   }
 
@@ -120,6 +126,11 @@ export class RedisBus implements Bus {
     if (Date.now() - this.complained < 5000) return;
     this.complained = Date.now();
     this.options.log.warn({ err: error }, 'Redis (REDIS_ADDR) is in trouble');
+  };
+
+  /** A connection was lost and is back: it may be to a server that has forgotten everything. */
+  private readonly onReady = () => {
+    if (this.ok) this.listener?.up();
   };
 
   private channel(replica: string) {
@@ -179,9 +190,14 @@ export class RedisBus implements Bus {
 
   async listen(listener: { message(text: string): void; up(): void }): Promise<void> {
     this.listener = listener;
-    await this.subscribe();
     this.beatTimer = setInterval(() => this.beat(), BEAT_MS);
-    await this.probe();
+    try {
+      await this.subscribe();
+      await this.probe();
+    } catch (error) {
+      // It has gone again: the beats go on trying.
+      if (error instanceof Error) this.onError(error);
+    }
     for (let i = 0; !this.ok && i < DEADLINE_MS / 10; i++) await sleep(10);
   }
 
@@ -240,7 +256,7 @@ export class RedisBus implements Bus {
     try {
       await Promise.race([
         fresh.connect(),
-        sleep(SILENCE_MS).then(() => Promise.reject(new Error('no connection'))),
+        sleep(SILENCE_MS, undefined, { ref: false }).then(() => Promise.reject(new Error('no connection'))),
       ]);
       await this.subscribe();
     } catch (error) {

@@ -1,12 +1,16 @@
 import type { Delivery } from './messages.js';
 
-/** How far a user has received and read a conversation, for `to`. Both only grow: 0 says nothing new. */
-export interface Receipt {
+/** How far a user has received and read a conversation, for `to`. */
+export interface Receipt extends Change {
+  delivered: number;
+  read: number;
+}
+
+/** `to` is to hear that `user` has received or read more of a conversation. */
+export interface Change {
   to: number;
   user: number;
   conversation: number;
-  delivered: number;
-  read: number;
 }
 
 export interface Typing {
@@ -38,6 +42,9 @@ interface Packed {
   p?: { online: number[]; offline: number[] };
 }
 
+const RECENT = 1;
+const AGAIN = 2;
+
 export function pack(parcel: Parcel): string {
   const packed: Packed = {};
   if (parcel.messages !== undefined)
@@ -50,7 +57,7 @@ export function pack(parcel: Parcel): string {
       message.to,
       message.content,
       message.createdAt,
-      message.recent ? 1 : 0,
+      (message.recent ? RECENT : 0) | (message.again ? AGAIN : 0),
       message.receipts ? 1 : 0,
       ...(user === message.from ? ([message.clientId] as const) : ([] as const)),
     ]);
@@ -68,19 +75,7 @@ export function unpack(text: string): Parcel {
   return {
     ...(packed.m !== undefined && {
       messages: packed.m.map(
-        ([
-          user,
-          conversation,
-          seq,
-          msgId,
-          from,
-          to,
-          content,
-          createdAt,
-          recent,
-          receipts,
-          clientId = '',
-        ]) => ({
+        ([user, conversation, seq, msgId, from, to, content, createdAt, flags, receipts, clientId = '']) => ({
           user,
           message: {
             conversation,
@@ -91,7 +86,8 @@ export function unpack(text: string): Parcel {
             content,
             createdAt,
             clientId,
-            recent: recent === 1,
+            recent: (flags & RECENT) !== 0,
+            again: (flags & AGAIN) !== 0,
             receipts: receipts === 1,
           },
         }),

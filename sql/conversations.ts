@@ -103,18 +103,24 @@ export async function countUnread(
   return row.unread;
 }
 
-/** How far the other has received and read a conversation. Received: all before the first debt. */
-export async function receiptOf(
+/**
+ * How far each user has received and read a conversation. Received: all before the first debt.
+ * @returns in the order given; undefined where there is no such conversation
+ */
+export async function receiptsOf(
   sql: Sql,
-  other: number,
-  conversation: number,
-): Promise<{ delivered: number; read: number }> {
-  const [row] = await sql<[{ delivered: number; read: number }]>`
-    select coalesce((select min(seq) - 1 from offline_messages o where o.to_user_id = ${other} and o.conversation_id = c.conversation_id),
-        c.last_seq) as delivered,
-      coalesce((select read_seq from members where user_id = ${other} and conversation_id = c.conversation_id), 0) as read
-    from conversations c where c.conversation_id = ${conversation}`;
-  return row;
+  places: readonly { user: number; conversation: number }[],
+): Promise<({ delivered: number; read: number } | undefined)[]> {
+  const rows = await sql<{ i: number; delivered: number; read: number }[]>`
+    select p.i::int as i, coalesce(m.read_seq, 0) as read,
+      coalesce((select o.seq - 1 from offline_messages o
+        where o.to_user_id = p.user_id and o.conversation_id = p.conversation_id order by o.msg_id limit 1), c.last_seq) as delivered
+    from unnest(${numbers(places.map((place) => place.user))}::bigint[],
+      ${numbers(places.map((place) => place.conversation))}::bigint[]) with ordinality p(user_id, conversation_id, i)
+    join conversations c using (conversation_id)
+    left join members m using (user_id, conversation_id)`;
+  const byPlace = new Map(rows.map(({ i, delivered, read }) => [i, { delivered, read }]));
+  return places.map((_, i) => byPlace.get(i + 1));
 }
 
 interface ListRow {

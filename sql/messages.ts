@@ -185,21 +185,13 @@ export async function readDebts(
   return rows.map(toStored);
 }
 
-/** The highest debt of each user, 0 where there is none: what was owed before a connection opened. */
-export async function highestDebts(sql: Sql, users: readonly number[]): Promise<number[]> {
-  const rows = await sql<{ line: number }[]>`
-    select coalesce((select msg_id from offline_messages where to_user_id = u.user_id order by msg_id desc limit 1), 0) as line
-    from unnest(${numbers(users)}::bigint[]) with ordinality u(user_id, i) order by i`;
-  return rows.map((row) => row.line);
-}
-
 /** A debt that somebody should look at. */
 export interface OpenDebt extends Debt {
   conversation: number;
   seq: number;
 }
 
-/** The oldest debts of each user past that user's line, a few for each. */
+/** The newest debts of each user past that user's line, a few for each. */
 export async function openDebts(
   sql: Sql,
   users: readonly number[],
@@ -211,7 +203,7 @@ export async function openDebts(
     from unnest(${numbers(users)}::bigint[], ${numbers(lines)}::bigint[]) u(user_id, line)
     cross join lateral (
       select msg_id, conversation_id, seq from offline_messages
-      where to_user_id = u.user_id and msg_id > u.line order by msg_id limit ${each}
+      where to_user_id = u.user_id and msg_id > u.line order by msg_id desc limit ${each}
     ) d`;
 }
 

@@ -21,7 +21,7 @@ export async function notePresence(
     select user_id, null from unnest(${numbers(offline)}::bigint[]) o(user_id)
     order by user_id
     on conflict (user_id) do update set replica_id = excluded.replica_id, seen_at = now()
-    where excluded.replica_id is not null or presence.replica_id = ${replica}`;
+    where excluded.replica_id is not null or presence.replica_id is null or presence.replica_id = ${replica}`;
 }
 
 /** When each of these users was last seen: at leaving, or at the last beat of the replica that held them. Null: never. */

@@ -50,16 +50,24 @@ export async function searchUsers(
 /** Sorts after every other in `COLLATE "C"`. */
 const LAST_CHARACTER = '\u{10ffff}';
 
+/** A connection about to open. */
+export interface Opening {
+  /** Its fencing number. */
+  number: number;
+  username: string;
+  /** The user's highest debt: what is owed from before. 0 where nothing is. */
+  line: number;
+}
+
 /**
- * Draws a fencing number for each user that is there, in one query for all openings of a moment.
+ * Numbers a connection for each user that is there, in one query for all openings of a moment.
  * @returns by user id
  */
-export async function drawConnectionNumbers(
-  sql: Sql,
-  users: readonly number[],
-): Promise<Map<number, { number: number; username: string }>> {
-  const rows = await sql<{ user_id: number; username: string; number: number }[]>`
-    select user_id, username, nextval('connection_numbers') as number
+export async function drawConnections(sql: Sql, users: readonly number[]): Promise<Map<number, Opening>> {
+  const rows = await sql<(Opening & { user_id: number })[]>`
+    select user_id, username, nextval('connection_numbers') as number,
+      coalesce((select msg_id from offline_messages o where o.to_user_id = users.user_id
+        order by msg_id desc limit 1), 0) as line
     from users where user_id = any (${numbers(users)}::bigint[])`;
   return new Map(rows.map((row) => [row.user_id, row]));
 }

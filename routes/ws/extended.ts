@@ -33,7 +33,7 @@ const tableOf = (app: FastifyInstance): { [K in keyof typeof extendedClient]: Ha
     connection.typedAt = now;
     const to = await app.conversations.other(connection.user, conversation_id);
     if (to !== connection.user)
-      app.hub.tellTyping({ to, user: connection.user, conversation: conversation_id });
+      await app.hub.tellTyping({ to, user: connection.user, conversation: conversation_id });
   }),
   presence: row(extendedClient.presence, async (connection: ExtendedConnection, frame) => {
     connection.send({
