@@ -71,7 +71,7 @@ export async function startServer(env = {}) {
           (answer) => answer.ok,
           () => false,
         );
-      });
+      }, 90_000);
     },
     async stop(signal = 'SIGTERM') {
       if (!child || child.exitCode !== null || child.signalCode !== null) return;

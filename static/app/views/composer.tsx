@@ -1,5 +1,5 @@
 import { useSignal } from '@preact/signals';
-import { useEffect, useLayoutEffect, useRef } from 'preact/hooks';
+import { useLayoutEffect, useRef } from 'preact/hooks';
 import type { Client } from '../client.js';
 import { t } from '../i18n/index.js';
 import { bytes, clean } from '../text.js';
@@ -18,7 +18,7 @@ export function Composer({ client, thread }: { client: Client; thread: Thread })
   const name = thread.user.value.username;
 
   useLayoutEffect(() => grow(box.current), [text]);
-  useEffect(() => {
+  useLayoutEffect(() => {
     // On a phone that would open the keyboard over what one came to read.
     if (!touch.matches) box.current?.focus({ preventScroll: true });
   }, []);

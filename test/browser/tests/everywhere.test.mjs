@@ -128,7 +128,7 @@ test('dark by the system, light by choice, and the choice stays', async (t) => {
   assert.deepEqual(await violations(page), []);
   await page.getByRole('button', { name: 'Settings' }).click();
   assert.deepEqual(await violations(page), []);
-  await page.getByText('Light', { exact: true }).click();
+  await page.getByRole('radio', { name: 'Light' }).check();
   assert.equal(await theme(), 'light');
   await page.reload();
   await page.locator('#search').waitFor();
@@ -227,7 +227,7 @@ test('a keyboard is enough', async (t) => {
   assert.equal(await page.evaluate(() => document.activeElement.textContent.includes('Key friend')), true);
   assert.notEqual(await page.evaluate(() => getComputedStyle(document.activeElement).outlineStyle), 'none');
   await page.keyboard.press('Enter');
-  await composer(page).waitFor();
+  await page.waitForFunction(() => document.activeElement.tagName === 'TEXTAREA');
   await page.keyboard.type('typed');
   await page.keyboard.press('Enter');
   await fate(page, 'typed', 'sent');
@@ -280,6 +280,7 @@ test('while nobody looks, the title counts, the icon has a dot, and a notificati
   await say(friend.page, 'psst');
   await until('the title', async () => (await page.title()) === '(1) Chat');
   assert.equal(await icon(), '/icons/dot.svg');
+  await until('the notification', () => page.evaluate(() => window.shown.length > 0));
   assert.deepEqual(await page.evaluate(() => window.shown), ['Noisy friend: psst']);
   await page.evaluate(() => {
     delete document.visibilityState;
