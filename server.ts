@@ -30,6 +30,9 @@ async function main() {
     `chat-server is ready: open http://${host}:${port} (${app.db.engine}${data}; ${bus})\n`,
   );
 
+  // An embedded database that died stays dead: whoever watches over this process starts it again.
+  void app.db.dead.then((error) => refuse(`The embedded database has stopped: ${error.message}`));
+
   let asked = false;
   for (const signal of ['SIGTERM', 'SIGINT'] as const)
     process.on(signal, () => {

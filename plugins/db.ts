@@ -24,6 +24,8 @@ export interface Db {
   readonly engine: string;
   /** Which history this is: see `sql/epoch.ts`. The hub renews it. */
   epoch: string;
+  /** Why the database is gone for good in this process; comes only if it is. */
+  readonly dead: Promise<Error>;
   /** Opens `log` afresh, when what it was doing can't be waited for any longer. */
   resetLog(): Promise<void>;
 }
@@ -113,11 +115,8 @@ export default fp<{ beside?: FastifyInstance | undefined }>(
     if (config.embedded) {
       embedded = await openEmbedded(config.DATA_DIR);
       const { socket } = embedded;
-      embedded.onFatal((error) =>
-        log.fatal({ err: error }, 'the embedded database died; restart the server'),
-      );
       // The client knows `socket`, its types don't.
-      const options = { ...common, socket, max: 1, user: 'postgres', database: 'postgres' };
+      const options = { ...common, socket, max: 1, connection: NEVER_SCAN };
       open = () => postgres(options);
     } else {
       open = (max, connection = {}) =>
@@ -136,15 +135,13 @@ export default fp<{ beside?: FastifyInstance | undefined }>(
     const sql = open(config.DB_POOL);
     const applied = await firstAnswer(() => migrate(sql));
     if (applied.length > 0) log.info({ applied }, 'database migrated');
-    if (embedded)
-      for (const [name, value] of Object.entries(NEVER_SCAN))
-        await sql`select set_config(${name}, ${value}, false)`;
     const [version] = await sql<[{ v: string }]>`select current_setting('server_version') as v`;
     const db = {
       sql,
       log: embedded ? sql : open(1, NEVER_SCAN),
       engine: `${embedded ? 'embedded PostgreSQL' : 'PostgreSQL'} ${version.v.split(' ')[0]}`,
       epoch: await epochOf(sql),
+      dead: new Promise<Error>((resolve) => embedded?.onFatal(resolve)),
       async resetLog() {
         if (embedded) return;
         const old = db.log;

@@ -6,17 +6,22 @@ const COST = 10;
 /** Hashing that waits at most; past it a login is told to come back. */
 const WAITING = 64;
 /** A hash of nothing anybody knows, so that an unknown user costs as much time as a wrong password. */
-const NOBODY = '$2b$10$enE2exHYWS8NE4vGWdjGIeIn2hMYCQ/vlc7qLiOsxjzx4/LU7WtZW';
+export const NOBODY = '$2b$10$enE2exHYWS8NE4vGWdjGIeIn2hMYCQ/vlc7qLiOsxjzx4/LU7WtZW';
 
 /** bcrypt off the main thread, in few threads and with a bounded queue, so that logins slow down and chat doesn't. */
 export class Passwords {
+  /** Runs of bcrypt since the start. */
+  readonly counts = { hashed: 0, compared: 0 };
   private readonly atOnce = Math.max(1, Math.min(4, availableParallelism() - 1));
   private running = 0;
   private readonly waiting: (() => void)[] = [];
 
   /** @throws ChatError `overloaded` */
   hash(password: string): Promise<string> {
-    return this.queued(() => hash(password, COST));
+    return this.queued(() => {
+      this.counts.hashed++;
+      return hash(password, COST);
+    });
   }
 
   /**
@@ -25,7 +30,10 @@ export class Passwords {
    * @throws ChatError `overloaded`
    */
   async matches(password: string, stored: string | undefined): Promise<boolean> {
-    const matched = await this.queued(() => compare(password, stored ?? NOBODY).catch(() => false));
+    const matched = await this.queued(() => {
+      this.counts.compared++;
+      return compare(password, stored ?? NOBODY).catch(() => false);
+    });
     return matched && stored !== undefined;
   }
 

@@ -3,6 +3,7 @@
  * what was stored must arrive, once, in order; and nothing else may.
  */
 import type { Diary, Evidence } from './diary.js';
+import { historyFindings } from './history.js';
 import { type Finding, gather, type Ledger, type Message } from './ledger.js';
 import { extendedOrder, type OrderFindings, plainOrder, storedOrder } from './order.js';
 import { owedSince, type Span, spans, unexcused } from './owed.js';
@@ -19,8 +20,12 @@ export interface Verdict {
   outOfOrder: Finding[];
   /** Got by somebody, sent by nobody. */
   unsent: Finding[];
-  /** An id, a place or a number that meant two things, and receipts for what had not come. */
+  /** An id, a place or a number that meant two things. */
   contradictions: Finding[];
+  /** What the log has, and should not, or lacks. */
+  log: Finding[];
+  /** Receipts for what had not come, or taken back. */
+  receipts: Finding[];
   /** An extended sender that asked to the end and was never told. */
   unanswered: Finding[];
   /** Refused for good, reset, kicked out or told what the protocol doesn't have. */
@@ -136,7 +141,9 @@ export function check(evidence: Evidence): Verdict {
     lost: guilty.map(describe),
     ...found,
     unsent: ledger.unsent,
-    contradictions: [...ledger.contradictions, ...receipts(evidence.diaries, ledger)],
+    contradictions: ledger.contradictions,
+    receipts: receipts(evidence.diaries, ledger),
+    log: historyFindings(evidence, ledger),
     unanswered: all.filter(({ kind, told }) => kind === 'extended' && told.length === 0).map(describe),
     odd: evidence.diaries.flatMap(oddities),
     excused,
@@ -146,7 +153,7 @@ export function check(evidence: Evidence): Verdict {
 
 /** Everything that must not be, by the name of its rule. */
 export function failures(verdict: Verdict): Map<string, Finding[]> {
-  const { lost, doubled, outOfOrder, unsent, contradictions, unanswered, odd } = verdict;
-  const all = { lost, doubled, outOfOrder, unsent, contradictions, unanswered, odd };
+  const { lost, doubled, outOfOrder, unsent, contradictions, log, receipts, unanswered, odd } = verdict;
+  const all = { lost, doubled, outOfOrder, unsent, contradictions, log, receipts, unanswered, odd };
   return new Map(Object.entries(all).filter(([, findings]) => findings.length > 0));
 }

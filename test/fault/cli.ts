@@ -2,10 +2,15 @@
 import { tmpdir } from 'node:os';
 import { join, resolve } from 'node:path';
 import { parseArgs } from 'node:util';
+import { copyBuild } from './build.js';
 import { check, failures } from './checker.js';
 import { report, save } from './report.js';
 import { run } from './run.js';
-import { isSchedule, schedules } from './schedule.js';
+import { isSchedule, plan, schedules } from './schedule.js';
+
+/** How long the end of a run may take, and its start, its last words and the report. */
+const drainMs = 60_000;
+const besides = 20_000;
 
 const text = (value: string) => ({ type: 'string', default: value }) as const;
 const { values } = parseArgs({
@@ -33,16 +38,19 @@ if (!isSchedule(schedule)) throw new Error(`--schedule is one of ${Object.keys(s
 const seed = count('seed');
 console.log(`seed ${seed}, schedule ${schedule}`);
 let failed = true;
+const leaseSeconds = 4;
+const ms = Math.max(count('minutes') * 60_000 - besides - drainMs, 0);
+const build = await copyBuild(resolve(values.server));
 await run(
   {
-    server: resolve(values.server),
+    server: build.server,
     seed,
-    schedule,
-    faults: count('faults'),
-    ms: count('minutes') * 60_000,
+    steps: plan({ schedule, seed, faults: count('faults'), ms, leaseMs: leaseSeconds * 1000 }),
     clients: count('clients'),
     rate: count('rate'),
-    leaseSeconds: 4,
+    repeat: schedule === 'commits' ? 0.3 : 0.02,
+    drainMs,
+    leaseSeconds,
     repairSeconds: 2,
     heartbeatSeconds: 2,
     log: console.log,
@@ -53,8 +61,8 @@ await run(
     failed = failures(verdict).size > 0 || result.troubles.length > 0;
     if (!failed && values.out === undefined) return;
     const folder = values.out ?? join(tmpdir(), `fault-${seed}-${process.pid}`);
-    await save(folder, result, verdict, world);
+    await save(folder, { result, verdict, world, whole: values.out !== undefined });
     console.log(`\nfindings, diaries and logs: ${folder}`);
   },
-);
+).finally(build.remove);
 process.exit(failed ? 1 : 0);

@@ -26,6 +26,8 @@ export abstract class Client {
   protected current: Link | undefined;
   readonly #doors: readonly Door[];
   readonly #links = new Set<Link>();
+  /** Connections that a newer one has taken the place of. */
+  readonly #retired = new Set<Link>();
   /** How long this client bears silence. */
   readonly #patience: number;
   #attempts = 0;
@@ -79,7 +81,7 @@ export abstract class Client {
 
   /** Opens a second connection elsewhere while the first one is open: the server replaces that. */
   hop(): void {
-    if (this.#wanted && this.#links.size === 1 && this.connected) this.#connect();
+    if (this.#wanted && this.#links.size - this.#retired.size === 1 && this.connected) this.#connect();
   }
 
   /** Hangs for a while. */
@@ -103,8 +105,18 @@ export abstract class Client {
     const older = this.current;
     this.current = link;
     if (!older || older === link) return;
+    this.#retired.add(older);
+    this.#expectEnd(older, link);
+  }
+
+  #expectEnd(older: Link, newer: Link): void {
     setTimeout(() => {
-      if (!older.isOpen) return;
+      if (!older.isOpen || !this.#wanted) return;
+      // A newer one that is gone may never have been heard of.
+      if (this.current !== newer) {
+        if (this.current) this.#expectEnd(older, this.current);
+        return;
+      }
       this.odd(older, 'an older connection is still open');
       older.drop();
     }, forgotten);
@@ -150,9 +162,10 @@ export abstract class Client {
 
   #closed(link: Link, code: number, opened: boolean): void {
     this.#links.delete(link);
+    this.#retired.delete(link);
     if (this.current === link) this.current = undefined;
     if (opened) this.write({ type: 'close', at: now(), connection: link.number, code, own: link.own });
-    if (!this.#wanted || this.#links.size > 0) return;
+    if (!this.#wanted || this.#links.size > this.#retired.size) return;
     this.#timer = setTimeout(() => this.#connect(), this.random.int(20, 200));
   }
 }

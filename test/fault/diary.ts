@@ -95,6 +95,15 @@ export interface Away {
   to: number;
 }
 
+/** A message as history answers it. */
+export interface PageMessage extends Place {
+  from: number;
+  to: number;
+  content: string;
+}
+/** Each conversation as its people can read it afterwards. */
+export type History = Map<number, PageMessage[]>;
+
 /** All that is known of a run. */
 export interface Evidence {
   diaries: Diary[];
@@ -102,4 +111,5 @@ export interface Evidence {
   away: Away[];
   /** When it ended: connections still open then were closed by the run. */
   until: number;
+  history?: History;
 }

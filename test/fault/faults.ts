@@ -143,6 +143,9 @@ const acts: { [kind in Kind]: (act: Act) => Promise<Result> } = {
   async leave({ crowd, step, chance }) {
     const clients = crowd.some(0.1, chance);
     for (const client of clients) client.stop();
+    // One of them comes back to a heap.
+    const [first] = clients;
+    if (first && chance.chance(0.5)) crowd.burst(first.user, chance.int(200, 1500));
     await sleep(step.lasts);
     for (const client of clients) client.start();
     return clients;

@@ -26,6 +26,10 @@ export class Frame {
     return this.#field(name) !== undefined;
   }
 
+  isNull(name: string): boolean {
+    return this.#field(name) === null;
+  }
+
   text(name: string): string {
     const value = this.#field(name);
     if (typeof value !== 'string') throw new OddFrame(`${name} is no text`);

@@ -1,13 +1,7 @@
 /** History over HTTP, as a client reads it that was told of a gap. */
-import type { Place } from './diary.js';
+import type { PageMessage } from './diary.js';
 import { Frame } from './frame.js';
 import type { Door } from './link.js';
-
-export interface PageMessage extends Place {
-  from: number;
-  to: number;
-  content: string;
-}
 
 const timeout = 10_000;
 

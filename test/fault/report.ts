@@ -61,8 +61,11 @@ function excerpt(entries: readonly Entry[], contents: ReadonlySet<string>): Entr
   });
 }
 
-/** Writes the findings, the diaries of those whom they concern, the faults and the servers' logs. */
-export async function save(folder: string, result: RunResult, verdict: Verdict, world: World): Promise<void> {
+/** Writes the findings, the diaries of those whom they concern (`whole`: of all), the faults and the servers' logs. */
+export async function save(
+  folder: string,
+  { result, verdict, world, whole }: { result: RunResult; verdict: Verdict; world: World; whole: boolean },
+): Promise<void> {
   await mkdir(folder, { recursive: true });
   const found = failures(verdict);
   const findings = [...found.values()].flat();
@@ -82,6 +85,7 @@ export async function save(folder: string, result: RunResult, verdict: Verdict, 
     writeFile(join(folder, name), JSON.stringify(value, undefined, 1));
   await write('findings.json', Object.fromEntries(found));
   await write('diaries.json', diaries);
+  if (whole) await write('all.json', evidence.diaries);
   await write('faults.json', { faults: evidence.faults, away: evidence.away, troubles: result.troubles });
   for (const replica of world.replicas) await replica.saveLog(join(folder, `${replica.name}.log`));
 }

@@ -4,22 +4,24 @@ import { now, sleep } from './clock.js';
 import { type Crowd, makeCrowd } from './crowd.js';
 import type { Evidence } from './diary.js';
 import { commit, type Stage } from './faults.js';
+import { readHistory } from './history.js';
 import { random } from './random.js';
-import { habits, plan, type ScheduleName, type Step } from './schedule.js';
+import { habits, type Step } from './schedule.js';
 import { makeWorld, type World } from './world.js';
 
 export interface RunOptions {
   /** The built `server.js`. */
   server: string;
   seed: number;
-  schedule: ScheduleName;
-  faults: number;
-  /** At most this long, the quiet end included. */
-  ms: number;
+  steps: readonly Step[];
   /** Of each kind. */
   clients: number;
   /** Messages a second, of all together. */
   rate: number;
+  /** Of extended clients: how often they send again what is stored. */
+  repeat: number;
+  /** How long the quiet end may take until all has arrived. */
+  drainMs: number;
   /** The services' own times; shorter ones make a shorter run. */
   leaseSeconds: number;
   repairSeconds: number;
@@ -34,8 +36,6 @@ export interface RunResult {
   troubles: string[];
 }
 
-/** How long the quiet end may take until all has arrived. */
-const drainMs = 60_000;
 /** Copies that come too much come within this. */
 const aftermath = 3000;
 /** Our own process was too busy to look if a tick came later than this. */
@@ -79,8 +79,8 @@ async function act(stage: Stage, steps: readonly Step[], log: (line: string) => 
 }
 
 /** Everything is up and nobody talks: all must arrive now. */
-async function drain(crowd: Crowd, evidence: Evidence): Promise<void> {
-  const end = now() + drainMs;
+async function drain(crowd: Crowd, evidence: Evidence, ms: number): Promise<void> {
+  const end = now() + ms;
   // A plain message counts only after a while, so the first look comes after that.
   do {
     await sleep(1500);
@@ -102,11 +102,10 @@ export async function run(
   options: RunOptions,
   inspect: (result: RunResult, world: World) => Promise<void>,
 ): Promise<void> {
-  const { seed, schedule, faults, ms, clients, rate, log } = options;
+  const { seed, steps, clients, rate, repeat, log } = options;
   const begun = now();
   const world = await makeWorld({ ...options, users: clients * 2 });
   const { users, doors } = world;
-  const repeat = schedule === 'commits' ? 0.3 : 0.02;
   const crowd = makeCrowd({ users, doors, random: random(seed).fork('crowd'), repeat });
   const stage: Stage = { world, crowd, faults: [], away: [] };
   const watch = watchOurselves(stage);
@@ -115,19 +114,23 @@ export async function run(
     await connected(crowd);
     crowd.talk(rate);
     await sleep(1000);
-    const room = ms - (now() - begun) - drainMs;
-    const leaseMs = options.leaseSeconds * 1000;
-    const steps = plan({ schedule, seed, faults, ms: Math.max(room, 0), leaseMs });
     const troubles = await act(stage, steps, log);
     await sleep(2000);
     crowd.hush();
     const diaries = crowd.clients.map(({ diary }) => diary);
     const evidence: Evidence = { diaries, faults: stage.faults, away: stage.away, until: now() };
-    await drain(crowd, evidence);
+    await drain(crowd, evidence, options.drainMs);
     evidence.until = now();
     for (const replica of world.replicas) {
       if (replica.hasCrashed()) troubles.push(`replica ${replica.name} ended by itself`);
     }
+    const tokens = users.map(({ token }) => token);
+    await readHistory(doors, tokens).then(
+      (history) => {
+        evidence.history = history;
+      },
+      (error: unknown) => troubles.push(`history: ${error}`),
+    );
     await inspect({ evidence, seconds: (now() - begun) / 1000, troubles }, world);
   } finally {
     clearInterval(watch);

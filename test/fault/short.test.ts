@@ -1,0 +1,50 @@
+/** The fault run in short: the same parts, fewer faults, and faster leases, repairs and heartbeats. */
+import { tmpdir } from 'node:os';
+import { join } from 'node:path';
+import { test } from 'tap';
+import { execute } from '../nodes/process.js';
+import { copyBuild } from './build.js';
+import { check, failures } from './checker.js';
+import { report, save } from './report.js';
+import { run } from './run.js';
+import { plan, type ScheduleName } from './schedule.js';
+
+/** A seed that once failed stays here, with what it found. */
+const cases: { name: string; seed: number; schedule: ScheduleName }[] = [
+  { name: 'faults of all kinds', seed: 1, schedule: 'mixed' },
+];
+
+const faults = 16;
+const ms = 28_000;
+const leaseSeconds = 2;
+
+test('no message is lost, doubled or out of order', async (t) => {
+  await execute(process.execPath, ['build.mjs']);
+  const build = await copyBuild('dist/server.js');
+  t.teardown(build.remove);
+  for (const { name, seed, schedule } of cases) {
+    await t.test(`${name} (seed ${seed})`, async (t) => {
+      const steps = plan({ schedule, seed, faults, ms, leaseMs: leaseSeconds * 1000 });
+      const options = {
+        ...{ server: build.server, seed, steps, clients: 10, rate: 60, repeat: 0.05 },
+        ...{ drainMs: 30_000, leaseSeconds, repairSeconds: 1, heartbeatSeconds: 1, log: () => {} },
+      };
+      await run(options, async (result, world) => {
+        const verdict = check(result.evidence);
+        t.comment(report(result, verdict));
+        t.strictSame(result.troubles, []);
+        t.ok(verdict.arrived > 1000, 'enough was said');
+        const found = failures(verdict);
+        if (found.size > 0 || result.troubles.length > 0) {
+          const folder = join(tmpdir(), `fault-${seed}-${process.pid}`);
+          await save(folder, { result, verdict, world, whole: false });
+          t.comment(`findings, diaries and logs: ${folder}`);
+        }
+        for (const rule of ['lost', 'doubled', 'outOfOrder', 'unsent']) {
+          t.strictSame(found.get(rule) ?? [], [], rule);
+        }
+        t.strictSame([...found.keys()], [], 'nothing else is wrong either');
+      });
+    });
+  }
+});

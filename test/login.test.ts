@@ -1,0 +1,214 @@
+import { compare } from '@node-rs/bcrypt';
+import t from 'tap';
+import { NOBODY, Passwords } from '../plugins/password.js';
+import { addUser } from '../sql/users.js';
+import { build, freshName, signUp } from './helper.js';
+import { mint } from './raw.js';
+
+const server = await build(t);
+const { sql } = server.app.db;
+const login = (username: string, password: string) =>
+  server.request('POST', '/login', { body: { username, password } });
+const me = (token: string) => server.request('GET', '/api/me', { token });
+const claimsOf = (token: string) =>
+  JSON.parse(Buffer.from(token.split('.')[1] ?? '', 'base64url').toString());
+const now = () => Math.floor(Date.now() / 1000);
+const UNAUTHORIZED = { code: 401, message: 'unauthorized', error: 'unauthorized' };
+
+/** The reference's hash of the password `a`. */
+const OLD_HASH = '$2a$10$k87L/MF28Q673VKh8/cPi.SUl7MU/rWuSiIDDFayrKk/1tBsSQu4u';
+
+t.test('who registered logs in, and gets a token with the claims of the reference', async (t) => {
+  const username = freshName();
+  const registered = await server.request('POST', '/register', { body: { username, password: 'secret' } });
+  const before = now();
+  const { status, body } = await login(username, 'secret');
+  t.equal(status, 200);
+  const { user_id, token } = body.data;
+  t.strictSame(body, { code: 0, message: 'ok', data: { user_id, username, token } });
+  t.equal(user_id, registered.body.data.user_id);
+  t.strictSame(JSON.parse(Buffer.from(token.split('.')[0], 'base64url').toString()), {
+    alg: 'HS256',
+    typ: 'JWT',
+  });
+  const claims = claimsOf(token);
+  t.strictSame(Object.keys(claims).sort(), ['exp', 'iat', 'user_id', 'username']);
+  t.strictSame([claims.user_id, claims.username], [user_id, username]);
+  t.ok(claims.iat >= before && claims.iat <= now());
+  t.equal(claims.exp - claims.iat, 24 * 3600);
+  t.equal(mint(claims), token);
+  t.equal((await me(token)).status, 200);
+});
+
+t.test('a $2a$ hash of the reference logs in', async (t) => {
+  const name = freshName();
+  await addUser(sql, name, OLD_HASH);
+  t.equal((await login(name, 'a')).status, 200);
+  t.equal((await login(name, 'b')).status, 401);
+});
+
+t.test('a name is found in another case and in another Unicode form', async (t) => {
+  const name = freshName('Zoë');
+  await addUser(sql, name, OLD_HASH);
+  for (const typed of [name.toUpperCase(), name.normalize('NFD'), ` ${name.toLowerCase()} `]) {
+    const { status, body } = await login(typed, 'a');
+    t.equal(status, 200, typed);
+    t.equal(body.data.username, name);
+  }
+});
+
+t.test('a missing name or password is said with the sentence of the reference', async (t) => {
+  t.equal((await login(' ', 'x')).body.message, 'username is required');
+  t.equal((await login('x', ' ')).body.message, 'password is required');
+});
+
+t.test(
+  'a wrong password, an unknown user and a name or password that cannot be: all the same answer',
+  async (t) => {
+    const name = freshName();
+    await addUser(sql, name, OLD_HASH);
+    for (const [username, password] of [
+      [name, 'b'],
+      [name, 'a'.repeat(73)],
+      [name, 'a\0'],
+      [freshName(), 'a'],
+      [`${name}\0`, 'a'],
+      ['\ud800', 'a'],
+      ['x'.repeat(4096), 'a'],
+    ] as const) {
+      const { status, body } = await login(username, password);
+      t.equal(status, 401);
+      t.strictSame(body, UNAUTHORIZED);
+    }
+  },
+);
+
+t.test('bcrypt runs once for a wrong password, an unknown user and an unusable password alike', async (t) => {
+  const name = freshName();
+  await addUser(sql, name, OLD_HASH);
+  const { counts } = server.app.auth.passwords;
+  for (const [username, password] of [
+    [name, 'b'],
+    [freshName(), 'b'],
+    [freshName(), 'b'.repeat(73)],
+    [`${name}\0`, 'a'],
+  ] as const) {
+    const before = counts.compared;
+    t.equal((await login(username, password)).status, 401);
+    t.equal(counts.compared - before, 1);
+  }
+  t.match(
+    NOBODY,
+    /^\$2b\$10\$[./A-Za-z0-9]{53}$/,
+    'what stands in for an unknown user costs as much as a real hash',
+  );
+  t.equal(await compare('', NOBODY), false);
+});
+
+t.test('beyond a bound, who signs in is told to come back, and nobody is forgotten', async (t) => {
+  const passwords = new Passwords();
+  const tries = Array.from({ length: 80 }, () => passwords.matches('x', 'not a hash'));
+  const results = await Promise.allSettled(tries);
+  const refused = results.filter((result) => result.status === 'rejected');
+  t.ok(refused.length > 0);
+  for (const { reason } of refused) t.match(reason, { code: 'overloaded', retryAfter: 2 });
+  t.equal(passwords.counts.compared, 80 - refused.length);
+  t.equal(await passwords.matches('x', 'not a hash'), false);
+});
+
+t.test('a token that the reference minted with the same secret is accepted', async (t) => {
+  const { user_id, username } = await signUp(server);
+  const exp = now() + 3600;
+  const { status, body } = await me(mint({ user_id, username, exp, iat: now() }));
+  t.equal(status, 200);
+  t.strictSame(body.data, { user_id, username, token_expires_at: new Date(exp * 1000).toISOString() });
+});
+
+t.test('a token that is not quite one is refused', async (t) => {
+  const { user_id, username, token } = await signUp(server);
+  const good = { user_id, username, exp: now() + 3600, iat: now() };
+  const [head = '', , signature = ''] = token.split('.');
+  const body = Buffer.from(JSON.stringify({ ...good, user_id: user_id + 1 })).toString('base64url');
+  const without = (claim: keyof typeof good) => {
+    const { [claim]: _, ...rest } = good;
+    return rest;
+  };
+  const none = mint(good, { header: { alg: 'none', typ: 'JWT' } });
+  for (const [what, bad] of Object.entries({
+    'algorithm none, signed': none,
+    'algorithm none, unsigned': none.slice(0, none.lastIndexOf('.') + 1),
+    'algorithm NONE': mint(good, { header: { alg: 'NoNe', typ: 'JWT' } }),
+    'another algorithm': mint(good, { header: { alg: 'HS512', typ: 'JWT' } }),
+    'a public key algorithm': mint(good, { header: { alg: 'RS256', typ: 'JWT' } }),
+    'no algorithm': mint(good, { header: { typ: 'JWT' } as unknown as { alg: string; typ: string } }),
+    'another secret': mint(good, { secret: 'another secret' }),
+    'an empty secret': mint(good, { secret: '' }),
+    'changed claims': `${head}.${body}.${signature}`,
+    'no signature': `${head}.${body}.`,
+    expired: mint({ ...good, exp: now() - 1 }),
+    'no end': mint(without('exp')),
+    'no user_id': mint(without('user_id')),
+    'no username': mint(without('username')),
+    'user_id as text': mint({ ...good, user_id: String(user_id) }),
+    'user_id 0': mint({ ...good, user_id: 0 }),
+    'user_id beyond 2^53': mint({ ...good, user_id: 2 ** 60 }),
+    'user_id and a half': mint({ ...good, user_id: user_id + 0.5 }),
+    'exp as text': mint({ ...good, exp: String(good.exp) }),
+    'an end past all dates': mint({ ...good, exp: 1e18 }),
+    'claims that are a list': mint([good]),
+    'claims that are null': mint(null as unknown as object),
+    'no token': 'nonsense',
+    'three dots': '...',
+    'a long one': 'x'.repeat(8000),
+  })) {
+    const answer = await me(bad);
+    t.equal(answer.status, 401, what);
+    t.strictSame(answer.body, UNAUTHORIZED, what);
+  }
+});
+
+t.test('without a bearer token, the token is missing', async (t) => {
+  for (const authorization of [undefined, '', 'Bearer', 'Bearer ', 'Basic dTpw', 'Token x', 'Bearer a b']) {
+    const { status, body } = await server.request('GET', '/api/me', {
+      headers: authorization === undefined ? {} : { authorization },
+    });
+    t.equal(status, 401, authorization ?? 'no header');
+    t.strictSame(body, { code: 401, message: 'missing token', error: 'missing_token' });
+  }
+});
+
+t.test('the scheme of the header is read in any case', async (t) => {
+  const { token } = await signUp(server);
+  for (const scheme of ['bearer', 'BEARER'])
+    t.equal(
+      (await server.request('GET', '/api/me', { headers: { authorization: `${scheme} ${token}` } })).status,
+      200,
+    );
+});
+
+t.test('the token of a user who is gone is worth nothing', async (t) => {
+  const { user_id, token } = await signUp(server);
+  await sql`delete from users where user_id = ${user_id}`;
+  for (const answer of [await me(token), await server.request('POST', '/api/token', { token })]) {
+    t.equal(answer.status, 401);
+    t.strictSame(answer.body, UNAUTHORIZED);
+  }
+});
+
+t.test('a token is exchanged for a fresh one, with a body or without', async (t) => {
+  const { user_id, username } = await signUp(server);
+  const old = mint({ user_id, username, exp: now() + 60, iat: now() - 3600 });
+  for (const body of [undefined, {}, '']) {
+    const answer = await server.request('POST', '/api/token', { token: old, body });
+    t.equal(answer.status, 200);
+    const fresh = claimsOf(answer.body.data.token);
+    t.strictSame([fresh.user_id, fresh.username], [user_id, username]);
+    t.equal(fresh.exp - fresh.iat, 24 * 3600);
+  }
+});
+
+t.test('how long a token is valid is a setting', async (t) => {
+  const beside = await build(t, { TOKEN_HOURS: '2' }, server);
+  const claims = claimsOf(beside.app.auth.sign({ user_id: 1, username: 'x' }));
+  t.equal(claims.exp - claims.iat, 7200);
+});
