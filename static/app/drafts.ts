@@ -1,8 +1,8 @@
 import { type Signal, signal } from '@preact/signals';
-import type { Local } from './local.js';
+import type { Keeper } from './records.js';
 
 /** What somebody began to write to each person. */
-export function createDrafts(local: Pick<Local, 'all' | 'put' | 'remove'>) {
+export function createDrafts(local: Keeper) {
   const texts = new Map<number, Signal<string>>();
   const dirty = new Set<number>();
   let timer: ReturnType<typeof setTimeout> | undefined;

@@ -7,7 +7,7 @@ export type Piece =
 
 // No nested repetition: every expression is linear in the length of the text.
 const code = /```(?:\w{1,20}\n|\n)?([^`]+)```\n?|`([^`\n]+)`/g;
-const link = /\bhttps?:\/\/[^\s<>"'`]+/gi;
+const link = /\bhttps?:\/\/[^\s<>"'`，。；！？、（）【】「」《》]+/gi;
 const trailing = /[.,;:!?)\]}…，。；：！？、）】]+$/u;
 
 export function parse(text: string): Piece[] {

@@ -1,13 +1,13 @@
 import { signal } from '@preact/signals';
 import { backoff } from './backoff.js';
 import { randomId } from './id.js';
-import type { Local, Outgoing } from './local.js';
+import type { Keeper, Outgoing } from './records.js';
 
 /** How a message that isn't in the log yet stands. `sent` waits for its turn in `seq`. */
 export type OutgoingState = 'sending' | 'sent';
 
 export interface OutboxOptions {
-  local: Pick<Local, 'all' | 'put' | 'remove'>;
+  local: Keeper;
   /** Hands a message to the socket; false if there is none. */
   send: (message: Outgoing) => boolean;
   /** Called where an answer is overdue: is anybody there? */

@@ -1,8 +1,8 @@
 import type { Conversation } from '../../schemas/conversation.js';
 import type { Message } from '../../schemas/message.js';
 import { dayOf } from './format.js';
-import type { Outgoing } from './local.js';
 import type { OutgoingState } from './outbox.js';
+import type { Outgoing } from './records.js';
 import type { Thread } from './thread.js';
 import type { Fate } from './views/bubble.js';
 

@@ -2,7 +2,7 @@ import { signal } from '@preact/signals';
 import type { Conversation } from '../../schemas/conversation.js';
 import type { Message } from '../../schemas/message.js';
 import type { User } from '../../schemas/user.js';
-import type { Held } from './local.js';
+import type { Held } from './records.js';
 
 type Receipt = Conversation['receipt'];
 

@@ -65,13 +65,17 @@ export async function startServer(env = {}) {
           log = (log + data).slice(-8000);
         });
       }
-      await until('the server to answer', async () => {
-        if (mine.exitCode !== null) throw new Error(`The server ended with ${mine.exitCode}:\n${log}`);
-        return fetch(`http://127.0.0.1:${port}/healthz`).then(
-          (answer) => answer.ok,
-          () => false,
-        );
-      }, 90_000);
+      await until(
+        'the server to answer',
+        async () => {
+          if (mine.exitCode !== null) throw new Error(`The server ended with ${mine.exitCode}:\n${log}`);
+          return fetch(`http://127.0.0.1:${port}/healthz`).then(
+            (answer) => answer.ok,
+            () => false,
+          );
+        },
+        90_000,
+      );
     },
     async stop(signal = 'SIGTERM') {
       if (!child || child.exitCode !== null || child.signalCode !== null) return;

@@ -1,7 +1,7 @@
 import type { Message } from '../../../schemas/message.js';
 import { clock, dayName, exact } from '../format.js';
 import { errorText, t } from '../i18n/index.js';
-import type { Outgoing } from '../local.js';
+import type { Outgoing } from '../records.js';
 import { emojiCount, isRtl } from '../text.js';
 import { Icon, type IconName } from './icons.js';
 import { Marked } from './markup.js';
