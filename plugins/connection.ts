@@ -70,6 +70,7 @@ export abstract class Connection implements Sender {
   private pumping = false;
   private progressAt = 0;
   private sends = 0;
+  private onAnswered: (() => void) | undefined;
   private corked = false;
   private queue: Buffer[] | undefined;
   private busy = false;
@@ -342,6 +343,15 @@ export abstract class Connection implements Sender {
   /** A send was answered by the log. */
   protected uncountSend(): void {
     if (this.sends-- === SENDS_LOW) this.socket.resume();
+    if (this.sends === 0) this.onAnswered?.();
+  }
+
+  /** Waits until every send so far is answered, stored or refused. While a frame waits for that, the next ones wait for it. */
+  protected answered(): Promise<void> | undefined {
+    if (this.sends === 0) return undefined;
+    return new Promise((resolve) => {
+      this.onAnswered = resolve;
+    });
   }
 
   /** Pings, as a sign of life and, where there is no other, as a receipt. */

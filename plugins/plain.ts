@@ -38,14 +38,14 @@ export class PlainConnection extends Connection {
   private settledWhileReading: Set<number> | undefined;
 
   constructor(
-    private readonly dispatch: (connection: PlainConnection, data: Buffer) => void,
+    private readonly dispatch: (connection: PlainConnection, data: Buffer) => void | Promise<void>,
     ...rest: ConstructorParameters<typeof Connection>
   ) {
     super(...rest);
   }
 
-  protected handle(data: Buffer): void {
-    this.dispatch(this, data);
+  protected handle(data: Buffer): void | Promise<void> {
+    return this.dispatch(this, data);
   }
 
   /** Sends a frame of the protocol. */
@@ -58,9 +58,10 @@ export class PlainConnection extends Connection {
     if (error.code === 'bad_request' || error.code === 'unsupported_type') this.countBad();
   }
 
-  /** Ids of the users connected to this instance, ascending. */
-  onlineHere(): number[] {
-    return this.hub.users();
+  /** Answers with the ids of the users connected to this instance, ascending, once what was sent before is answered. */
+  requestOnline(): void | Promise<void> {
+    const answer = () => this.send({ type: 'online_list', data: this.hub.users() });
+    return this.answered()?.then(answer) ?? answer();
   }
 
   /** Passes a message to the log. */
@@ -167,10 +168,13 @@ export class PlainConnection extends Connection {
     return this.offlineRequests > 0;
   }
 
-  /** Answers with what is owed, in as many frames as it takes. */
-  requestOffline(): void {
-    this.offlineRequests++;
-    this.progress();
+  /** Answers with what is owed, in as many frames as it takes, once what was sent before is answered. */
+  requestOffline(): void | Promise<void> {
+    const start = () => {
+      this.offlineRequests++;
+      this.progress();
+    };
+    return this.answered()?.then(start) ?? start();
   }
 
   protected async read(): Promise<boolean> {

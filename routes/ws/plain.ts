@@ -13,15 +13,15 @@ const table: { [K in keyof typeof plainClient]: Handler } = {
     if (!Number.isSafeInteger(to) || to < 1) throw new ChatError('invalid_to_user_id');
     connection.chat(to, checkedContent(frame.content ?? ''));
   }),
-  get_online_list: row(plainClient.get_online_list, (connection: PlainConnection) => {
-    connection.send({ type: 'online_list', data: connection.onlineHere() });
-  }),
+  get_online_list: row(plainClient.get_online_list, (connection: PlainConnection) =>
+    connection.requestOnline(),
+  ),
   get_offline: row(plainClient.get_offline, (connection: PlainConnection) => connection.requestOffline()),
 };
 const rows = new Map<string, Handler>(Object.entries(table));
 
 /** Handles one frame of a plain client. */
-export function dispatchPlain(connection: PlainConnection, data: Buffer): void {
+export function dispatchPlain(connection: PlainConnection, data: Buffer): void | Promise<void> {
   const frame = readFrame(data);
-  void rowOf(rows, frame)(connection, frame);
+  return rowOf(rows, frame)(connection, frame);
 }
