@@ -11,11 +11,13 @@ import axe from 'axe-core';
 import { chromium } from 'playwright-core';
 
 const entry = process.env.TEST_SERVER ?? fileURLToPath(new URL('../../dist/server.js', import.meta.url));
-const executablePath = process.env.TEST_CHROMIUM || '/usr/bin/chromium';
-const flags =
-  '--headless --no-sandbox --disable-gpu --disable-quic --no-first-run --disable-background-networking --disable-component-update --disable-sync';
+export const executablePath = process.env.TEST_CHROMIUM || '/usr/bin/chromium';
+export const flags =
+  '--headless --no-sandbox --disable-gpu --disable-quic --no-first-run --disable-background-networking --disable-component-update --disable-sync'.split(
+    ' ',
+  );
 
-export const launch = (...more) => chromium.launch({ executablePath, args: [...flags.split(' '), ...more] });
+export const launch = (...more) => chromium.launch({ executablePath, args: [...flags, ...more] });
 
 export async function freePort() {
   const probe = createServer().listen(0, '127.0.0.1');
@@ -100,6 +102,10 @@ export async function startServer(env = {}) {
       });
       return answer.json();
     },
+    async get(path, token) {
+      const headers = { authorization: `Bearer ${token}` };
+      return (await fetch(`http://127.0.0.1:${port}${path}`, { headers })).json();
+    },
     async account(username, password = 'correct horse') {
       await server.post('/register', { username, password });
       const { data } = await server.post('/login', { username, password });
@@ -166,7 +172,7 @@ export const bubble = (page, text) => page.locator('.row', { hasText: text }).la
 
 export async function say(page, text) {
   await composer(page).fill(text);
-  await composer(page).press('Enter');
+  await page.locator('.composer .send').click();
 }
 
 /** Waits until a message of one's own has come as far as that. */

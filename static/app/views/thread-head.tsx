@@ -9,6 +9,7 @@ import { Icon } from './icons.js';
 export function ThreadHead({ client, thread }: { client: Client; thread: Thread }) {
   const user = thread.user.value;
   const self = user.user_id === client.me.user_id;
+  const { state } = client.link.value;
   const presence = client.people.of(user.user_id).value;
   return (
     <header class="thread-head">
@@ -22,7 +23,15 @@ export function ThreadHead({ client, thread }: { client: Client; thread: Thread 
           <bdi>{user.username || '…'}</bdi>
         </h2>
         <p class="status" aria-live="off">
-          {self ? t('self') : thread.typing.value ? <Typing /> : presence && <Seen presence={presence} />}
+          {self ? (
+            t('self')
+          ) : thread.typing.value ? (
+            <Typing />
+          ) : presence ? (
+            <Seen presence={presence} />
+          ) : (
+            state !== 'online' && state !== 'replaced' && t('waiting')
+          )}
         </p>
       </div>
     </header>
@@ -31,7 +40,9 @@ export function ThreadHead({ client, thread }: { client: Client; thread: Thread 
 
 function Seen({ presence }: { presence: { online: boolean; last_seen_at: string | null } }) {
   if (presence.online) return <span class="on">{t('online')}</span>;
-  return <>{presence.last_seen_at ? t('seen', { when: ago(presence.last_seen_at) }) : t('seenNever')}</>;
+  const { last_seen_at: seen } = presence;
+  if (seen === null) return <>{t('seenNever')}</>;
+  return <>{Date.now() - Date.parse(seen) < 60_000 ? t('seenNow') : t('seen', { when: ago(seen) })}</>;
 }
 
 export function Typing() {

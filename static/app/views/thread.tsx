@@ -88,6 +88,9 @@ function Log({ client, thread }: { client: Client; thread: Thread }) {
     return () => cancelAnimationFrame(seen);
   });
 
+  // One's own messages are never new to oneself.
+  let divider = dividerAt.value;
+  while (divider > 0 && thread.messages.get(divider)?.from_user_id === client.me.user_id) divider++;
   const rows = [];
   for (let index = start; index < Math.min(end, count); index++) {
     const row = rowOf({
@@ -104,7 +107,7 @@ function Log({ client, thread }: { client: Client; thread: Thread }) {
       <Row
         key={key}
         {...props}
-        divider={dividerAt.value === index + 1}
+        divider={divider === index + 1}
         sender={row.own ? t('me') : thread.user.value.username}
         onRetry={client.outbox.retry}
         onDiscard={client.outbox.discard}
