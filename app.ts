@@ -54,6 +54,8 @@ export async function buildApp(
     },
     // A request without Host is refused by us, in the envelope; one that takes too long is looked for often.
     http: { requireHostHeader: false, connectionsCheckingInterval: 1000 },
+    // What waits at start has a limit of its own (STARTUP_WAIT_SECONDS); Fastify's would cut it short at ten seconds.
+    pluginTimeout: 0,
     bodyLimit: BODY_BYTES,
     requestTimeout: REQUEST_MS,
     keepAliveTimeout: KEEP_ALIVE_MS,

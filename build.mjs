@@ -2,14 +2,16 @@
 //   node build.mjs           builds if a source is newer than the last build
 //   node build.mjs --force   builds in any case
 //   node build.mjs --watch   builds and starts the server, again at every change
+//   node build.mjs --force --out FOLDER   builds somewhere else, for a test of its own
 import { spawn } from 'node:child_process';
 import { existsSync, watch } from 'node:fs';
 import { cp, readdir, rm, stat, writeFile } from 'node:fs/promises';
-import { join } from 'node:path';
+import { join, resolve } from 'node:path';
 import { build } from 'esbuild';
 
 const root = import.meta.dirname;
-const dist = join(root, 'dist');
+const out = process.argv.indexOf('--out');
+const dist = out > 0 ? resolve(process.argv[out + 1]) : join(root, 'dist');
 const stamp = join(dist, '.built');
 const sources = [
   'app.ts',

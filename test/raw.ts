@@ -3,6 +3,7 @@ import { createHmac, randomBytes } from 'node:crypto';
 import { once } from 'node:events';
 import { connect, type Socket } from 'node:net';
 import type { Test } from 'tap';
+import { ERRORS } from '../schemas/error.js';
 import { SECRET } from './helper.js';
 
 /** Milliseconds that a test waits for an answer. */
@@ -235,4 +236,21 @@ export async function exchange(t: Test, port: number, bytes: string | Buffer): P
   const answer = await socket.answer({ head: /^HEAD /.test(bytes.toString('latin1')) });
   socket.socket.destroy();
   return answer;
+}
+
+/** An error in the envelope: its name, its status on the line and in the body, and nothing that is not for people. */
+export function isRefused(
+  t: Test,
+  { status, headers, body }: RawAnswer,
+  error: keyof typeof ERRORS,
+  what = '',
+) {
+  t.strictSame(
+    [status, body?.code, body?.error],
+    [ERRORS[error].status, ERRORS[error].status, error],
+    `${what}: ${error}`,
+  );
+  t.strictSame(Object.keys(body ?? {}).sort(), ['code', 'error', 'message'], what);
+  t.match(headers['content-type'], /^application\/json/, what);
+  t.notMatch(body?.message, /\bat .*:\d+|node_modules|select|insert|postgres|violates|syntax/i, what);
 }

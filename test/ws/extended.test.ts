@@ -134,7 +134,8 @@ t.test('[X6] a message sent again long after is not given again', async (t) => {
   before.send('get_offline');
   t.equal((await before.next('offline_list')).data.length, 1);
   await before.close();
-  for (const b of [await connect(t, server, bob), await connect(t, server, bob)]) {
+  for (let i = 0; i < 2; i++) {
+    const b = await connect(t, server, bob);
     // Forgotten by the cache, as after a restart.
     Object.assign(server.app.messages, { recent: new Map() });
     chat();

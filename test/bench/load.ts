@@ -1,0 +1,130 @@
+import { setTimeout as sleep } from 'node:timers/promises';
+import { flushAll, LoadSocket, mint } from './socket.js';
+import { FIRST, SECRET } from './stack.js';
+
+const CONTENT_LENGTH = 100;
+const now = () => performance.now();
+
+/** What was sent and what came, and how long it took in milliseconds. */
+export class Ledger {
+  sent = 0;
+  arrived = 0;
+  doubled = 0;
+  /** Filled while it is set. */
+  latencies: number[] | undefined;
+  private readonly waiting = new Map<string, number>();
+  onArrival: (sender: number) => void = () => {};
+
+  /** @returns the content of the next message of a sender @param at when it is due */
+  next(sender: number, at = now()): string {
+    const id = `${sender}.${this.sent++}`;
+    this.waiting.set(id, at);
+    return `${id} `.padEnd(CONTENT_LENGTH, 'x');
+  }
+
+  /** Takes a frame; what is no chat is passed over. */
+  readonly take = (text: string): void => {
+    if (!text.startsWith('{"type":"chat"')) return;
+    const start = text.indexOf('"content":"') + 11;
+    this.arrive(text.slice(start, text.indexOf(' ', start)));
+  };
+
+  arrive(id: string): void {
+    const at = this.waiting.get(id);
+    if (at === undefined) {
+      this.doubled++;
+      return;
+    }
+    this.waiting.delete(id);
+    this.arrived++;
+    this.latencies?.push(now() - at);
+    this.onArrival(Number(id.slice(0, id.indexOf('.'))));
+  }
+
+  get lost(): number {
+    return this.waiting.size;
+  }
+
+  /** Waits until everything has arrived, or nothing has for a while. */
+  async drain(): Promise<void> {
+    for (let last = -1, quiet = 0; this.waiting.size > 0 && quiet < 100; quiet++) {
+      if (this.waiting.size !== last) quiet = 0;
+      last = this.waiting.size;
+      await sleep(50);
+    }
+  }
+}
+
+export function percentile(values: readonly number[], p: number): number {
+  const sorted = [...values].sort((a, b) => a - b);
+  return sorted[Math.min(sorted.length - 1, Math.floor((sorted.length * p) / 100))] ?? Number.NaN;
+}
+
+export const openUser = (port: number, i: number, take: (text: string) => void = () => {}) =>
+  LoadSocket.open(port, mint(FIRST + i, SECRET), take);
+
+/** Opens many connections, some at a time. */
+export async function openAll(
+  count: number,
+  open: (i: number) => Promise<LoadSocket>,
+): Promise<LoadSocket[]> {
+  const sockets: LoadSocket[] = new Array(count);
+  let next = 0;
+  await Promise.all(
+    Array.from({ length: Math.min(64, count) }, async () => {
+      for (let i = next++; i < count; i = next++) sockets[i] = await open(i);
+    }),
+  );
+  return sockets;
+}
+
+export const chat = (socket: LoadSocket | undefined, to: number, content: string) =>
+  socket?.send(`{"type":"chat","to_user_id":${FIRST + to},"content":"${content}"}`);
+
+/**
+ * A closed loop: pairs that keep so many messages in flight each.
+ * @param ports of the senders' and of the receivers' instance
+ * @returns what starts it, and what ends it
+ */
+export async function pairs(ledger: Ledger, count: number, inFlight: number, ports: [number, number]) {
+  const receivers = await openAll(count, (i) => openUser(ports[1], count + i, ledger.take));
+  const senders = await openAll(count, (i) => openUser(ports[0], i));
+  const send = (i: number) => chat(senders[i], count + i, ledger.next(i));
+  let running = false;
+  ledger.onArrival = (i) => {
+    if (running) send(i);
+  };
+  return {
+    async start() {
+      // A few spaced bursts first, so that pools are full and plans are made before the core is busy.
+      for (let burst = 0; burst < 8; burst++) {
+        for (let i = 0; i < count; i++) send(i);
+        flushAll();
+        await sleep(250);
+      }
+      running = true;
+      for (let i = 0; i < count * inFlight; i++) send(i % count);
+      flushAll();
+    },
+    async stop() {
+      running = false;
+      await ledger.drain();
+      for (const socket of [...receivers, ...senders]) socket.end();
+    },
+  };
+}
+
+/** An open loop: a message each 1/rate seconds from one random user to another; latency counts from when it is due. */
+export function pace(ledger: Ledger, sockets: readonly LoadSocket[], rate: number): () => void {
+  const started = now();
+  let count = 0;
+  const timer = setInterval(() => {
+    for (const due = ((now() - started) * rate) / 1000; count < due; count++) {
+      const from = Math.floor(Math.random() * sockets.length);
+      const to = (from + 1 + Math.floor(Math.random() * (sockets.length - 1))) % sockets.length;
+      chat(sockets[from], to, ledger.next(from, started + (count * 1000) / rate));
+    }
+    flushAll();
+  }, 1);
+  return () => clearInterval(timer);
+}

@@ -1,0 +1,23 @@
+// The fault run is TypeScript, and Node 20 reads none: bundled here, then started.
+//   npm run fault -- --seed 7 --faults 200 --minutes 15 --schedule mixed --clients 30 --rate 100
+import { join } from 'node:path';
+import { fileURLToPath, pathToFileURL } from 'node:url';
+import { build } from 'esbuild';
+
+const root = fileURLToPath(new URL('../..', import.meta.url));
+process.chdir(root);
+// Below node_modules, so that the packages that are left out of the bundle are found.
+const outfile = join(root, 'node_modules/.cache/bench/bench.mjs');
+await build({
+  entryPoints: [fileURLToPath(new URL('../bench/bench.ts', import.meta.url))],
+  outfile,
+  bundle: true,
+  packages: 'external',
+  platform: 'node',
+  target: 'node20',
+  format: 'esm',
+  sourcemap: 'inline',
+  logLevel: 'warning',
+});
+process.setSourceMapsEnabled(true);
+await import(pathToFileURL(outfile).href);

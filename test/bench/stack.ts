@@ -1,0 +1,149 @@
+import { type ChildProcess, execFileSync, spawn } from 'node:child_process';
+import { once } from 'node:events';
+import { mkdtemp, readFile, rm } from 'node:fs/promises';
+import { tmpdir } from 'node:os';
+import { join, resolve } from 'node:path';
+import postgres from 'postgres';
+import { freePort } from '../nodes/find.js';
+import { type Postgres, startPostgres } from '../nodes/postgres.js';
+import { processes } from '../nodes/process.js';
+import { type Redis, startRedis } from '../nodes/redis.js';
+
+export const SECRET = 'a secret for the bench, long enough to sign';
+/** Users of the bench are FIRST, FIRST + 1, … */
+export const FIRST = 1001;
+const USERS = 14_000;
+const TICK_US = 10_000;
+const linux = process.platform === 'linux';
+
+/** Ties a process and all its threads to one processor; on other systems the kernel decides. */
+export function pin(pid: number, core: number): void {
+  if (linux) execFileSync('taskset', ['-acp', String(core), String(pid)], { stdio: 'ignore' });
+}
+
+export interface Replica {
+  port: number;
+  pid: number;
+  /** Milliseconds from start to ready. */
+  startedIn: number;
+  stop(): Promise<void>;
+}
+
+/** Starts the built server and waits until it says that it is ready. */
+export async function startReplica(env: Record<string, string>, core: number | undefined): Promise<Replica> {
+  const port = await freePort();
+  const started = performance.now();
+  const child: ChildProcess = spawn(process.execPath, [resolve('dist/server.js')], {
+    env: {
+      PATH: process.env.PATH,
+      NODE_ENV: 'production',
+      HOST: '127.0.0.1',
+      PORT: String(port),
+      JWT_SECRET: SECRET,
+      LOG_LEVEL: 'warn',
+      ...env,
+    },
+    stdio: ['ignore', 'pipe', 'inherit'],
+    cwd: tmpdir(),
+  });
+  const { pid, stdout } = child;
+  if (pid === undefined || stdout === null) throw new Error('the server does not start');
+  if (core !== undefined) pin(pid, core);
+  const exited = once(child, 'exit');
+  await Promise.race([
+    new Promise<void>((done) => stdout.on('data', (text) => String(text).includes('is ready') && done())),
+    exited.then(() => Promise.reject(new Error('the server ended before it was ready'))),
+  ]);
+  return {
+    port,
+    pid,
+    startedIn: performance.now() - started,
+    async stop() {
+      child.kill('SIGTERM');
+      await exited;
+    },
+  };
+}
+
+/** PostgreSQL and Redis for the whole bench, pinned to the core of the back end, and a fresh database for each run. */
+export class Stack {
+  private constructor(
+    private readonly pg: Postgres,
+    private readonly redis: Redis,
+    private readonly core: number,
+  ) {}
+
+  static async start(core: number): Promise<Stack> {
+    const stack = new Stack(
+      await startPostgres({ settings: { shared_buffers: '256MB' } }),
+      await startRedis(),
+      core,
+    );
+    for (const { pid } of await stack.stores()) pin(pid, core);
+    return stack;
+  }
+
+  /** Process ids by part, those of PostgreSQL and Redis found below this process by their names. */
+  private async stores(): Promise<{ pid: number; part: 'postgres' | 'redis' }[]> {
+    const all = await processes();
+    const mine = new Set([process.pid]);
+    for (let grew = true; grew; ) {
+      const before = mine.size;
+      for (const each of all) if (mine.has(each.parent)) mine.add(each.pid);
+      grew = mine.size > before;
+    }
+    const found: { pid: number; part: 'postgres' | 'redis' }[] = [];
+    for (const { pid, title } of all) {
+      if (!mine.has(pid)) continue;
+      if (title.includes('postgres')) found.push({ pid, part: 'postgres' });
+      else if (title.includes('redis-server')) found.push({ pid, part: 'redis' });
+    }
+    return found;
+  }
+
+  /** A migrated database with the bench's users in it, and an empty Redis. */
+  async fresh(): Promise<Record<string, string>> {
+    const url = await this.pg.createDatabase();
+    await this.redis.command('flushall');
+    const env = { DB_URL: url, REDIS_ADDR: this.redis.addr };
+    await (await startReplica(env, this.core)).stop();
+    const sql = postgres(url, { max: 1, onnotice: () => {} });
+    await sql`insert into users (user_id, username, password)
+      select g, 'u' || g, 'no hash' from generate_series(${FIRST}::int, ${FIRST + USERS - 1}::int) g`;
+    await sql`analyze`;
+    await sql.end();
+    return env;
+  }
+
+  /** Processor time so far by part, in microseconds. */
+  async used(replicas: readonly Replica[]): Promise<Record<'server' | 'postgres' | 'redis', number>> {
+    const used = { server: 0, postgres: 0, redis: 0 };
+    for (const { pid } of replicas) used.server += await cpu(pid);
+    for (const { pid, part } of await this.stores()) used[part] += await cpu(pid);
+    return used;
+  }
+
+  async stop(): Promise<void> {
+    await this.pg.stop();
+    await this.redis.stop();
+  }
+}
+
+/** Processor time of a process so far, ended children included, in microseconds; from /proc, so on Linux only. */
+export async function cpu(pid: number): Promise<number> {
+  const text = await readFile(`/proc/${pid}/stat`, 'latin1').catch(() => '');
+  const fields = text.slice(text.lastIndexOf(')') + 2).split(' ');
+  return [11, 12, 13, 14].reduce((sum, i) => sum + Number(fields[i] ?? 0), 0) * TICK_US;
+}
+
+/** Resident memory of a process, in bytes. */
+export async function rss(pid: number): Promise<number> {
+  const text = await readFile(`/proc/${pid}/statm`, 'latin1').catch(() => '0 0');
+  return Number(text.split(' ')[1]) * 4096;
+}
+
+/** A folder for an embedded run; the function removes it. */
+export async function dataFolder(): Promise<{ path: string; remove: () => Promise<void> }> {
+  const path = await mkdtemp(join(tmpdir(), 'chat-bench-'));
+  return { path, remove: () => rm(path, { recursive: true, force: true }) };
+}

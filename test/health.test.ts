@@ -1,0 +1,50 @@
+import t from 'tap';
+import { build, eventually } from './helper.js';
+
+const server = await build(t);
+
+t.test('a process that runs is alive', async (t) => {
+  const { status, body } = await server.request('GET', '/healthz');
+  t.equal(status, 200);
+  t.strictSame(body, { code: 0, message: 'ok', data: {} });
+});
+
+t.test('a server with its database and bus is ready', async (t) => {
+  const { status, body } = await server.request('GET', '/readyz');
+  t.equal(status, 200);
+  t.strictSame(body, { code: 0, message: 'ok', data: { database: 'ok', bus: 'ok' } });
+});
+
+t.test('both answer to HEAD, for balancers that ask so', async (t) => {
+  for (const path of ['/healthz', '/readyz']) {
+    const { status, body } = await server.request('HEAD', path);
+    t.equal(status, 200);
+    t.equal(body, undefined);
+  }
+});
+
+t.test('a server without its bus is ready still, and says so', async (t) => {
+  const beside = await build(t, {}, server);
+  Object.defineProperty(beside.app.bus, 'ok', { get: () => false });
+  const { status, body } = await beside.request('GET', '/readyz');
+  t.equal(status, 200);
+  t.strictSame(body.data, { database: 'ok', bus: 'degraded' });
+});
+
+t.test('a server that leaves is alive and not ready, and takes no new sockets', async (t) => {
+  const beside = await build(t, { DRAIN_PAUSE_SECONDS: '1' }, server);
+  const left = beside.app.ws.leave();
+  t.match(await beside.request('GET', '/readyz'), { status: 503, body: { code: 503, error: 'overloaded' } });
+  t.equal((await beside.request('GET', '/healthz')).status, 200);
+  await left;
+  await eventually(() => !beside.app.server.listening, 'it listens on');
+});
+
+t.test('a server without its database is alive and not ready', async (t) => {
+  const alone = await build(t);
+  await alone.app.db.sql.end({ timeout: 0 });
+  const { status, body } = await alone.request('GET', '/readyz');
+  t.equal(status, 503);
+  t.strictSame(body, { code: 503, message: 'the database does not answer', error: 'overloaded' });
+  t.equal((await alone.request('GET', '/healthz')).status, 200);
+});

@@ -1,0 +1,86 @@
+/** The server as a process of its own, for tests whose subject is the process. */
+import { spawn } from 'node:child_process';
+import { once } from 'node:events';
+import { mkdir, mkdtemp, rm } from 'node:fs/promises';
+import { join } from 'node:path';
+import { fileURLToPath } from 'node:url';
+import type { Test } from 'tap';
+
+const root = fileURLToPath(new URL('..', import.meta.url));
+/** Milliseconds that a test waits for a line of output. */
+const PATIENCE_MS = 30_000;
+
+export interface ServerProcess {
+  /** All that it has written so far, to both streams. */
+  output(): string;
+  /** Waits until the output has something. @throws Error with the output when it doesn't come */
+  says(pattern: RegExp): Promise<RegExpExecArray>;
+  /** The exit code, or the signal that ended it. */
+  readonly ended: Promise<number | string>;
+  signal(name: NodeJS.Signals): void;
+}
+
+/** Builds the server into a folder of its own, which is gone after the test. @returns the path of `server.js` */
+export async function builtServer(t: Test): Promise<string> {
+  // Below node_modules, so that the server's packages are found from there.
+  const cache = join(root, 'node_modules/.cache/test');
+  await mkdir(cache, { recursive: true });
+  const folder = await mkdtemp(join(cache, 'build-'));
+  t.teardown(() => rm(folder, { recursive: true, force: true }));
+  const build = spawn(process.execPath, [join(root, 'build.mjs'), '--force', '--out', folder], {
+    stdio: 'inherit',
+  });
+  const [code] = await once(build, 'exit');
+  if (code !== 0) throw new Error(`the build ended with ${code}`);
+  return join(folder, 'server.js');
+}
+
+/** Starts a built server with these settings and no others; it is ended after the test. */
+export function startProcess(
+  t: Test,
+  server: string,
+  env: Record<string, string>,
+  cwd: string,
+): ServerProcess {
+  const child = spawn(process.execPath, ['--enable-source-maps', server], {
+    cwd,
+    env: { PATH: process.env.PATH ?? '', ...env },
+    stdio: ['ignore', 'pipe', 'pipe'],
+  });
+  let text = '';
+  let wake = () => {};
+  for (const stream of [child.stdout, child.stderr])
+    stream.on('data', (data) => {
+      text += data;
+      wake();
+    });
+  let over = false;
+  const ended = once(child, 'close').then(([code, signal]) => {
+    over = true;
+    wake();
+    return code ?? signal;
+  });
+  t.teardown(async () => {
+    child.kill('SIGKILL');
+    await ended;
+  });
+  return {
+    output: () => text,
+    ended,
+    signal: (name) => child.kill(name),
+    async says(pattern) {
+      const end = Date.now() + PATIENCE_MS;
+      for (;;) {
+        const found = pattern.exec(text);
+        if (found) return found;
+        if (over || Date.now() >= end) throw new Error(`${pattern} is not in the output:\n${text}`);
+        let timer: NodeJS.Timeout | undefined;
+        await new Promise<void>((resolve) => {
+          wake = resolve;
+          timer = setTimeout(resolve, end - Date.now());
+        });
+        clearTimeout(timer);
+      }
+    },
+  };
+}
