@@ -36,8 +36,12 @@ export function createClient(me: { user_id: number; username: string }) {
     send: ({ id, to_user_id, content }) => socket.send({ type: 'chat', id, to_user_id, content }),
   });
 
+  /** Whether what is written on this device survives the page. */
+  const lasting = signal(true);
   let epoch = '';
   let synced = false;
+  /** A `sync` is under way. */
+  let asking = false;
   let listing: Promise<void> | undefined;
   /** Grows with each socket, so that work begun for one stops at its end. */
   let line = 0;
@@ -46,6 +50,7 @@ export function createClient(me: { user_id: number; username: string }) {
   let onIncoming: (thread: Thread, message: Chat) => void = () => {};
 
   async function start(): Promise<void> {
+    lasting.value = await local.lasting;
     const meta = await local.all('meta');
     epoch = meta.find(({ key }) => key === 'epoch')?.value ?? '';
     await Promise.all([directory.restore(), outbox.load(), drafts.load()]);
@@ -132,6 +137,7 @@ export function createClient(me: { user_id: number; username: string }) {
   }
 
   function sync(): void {
+    asking = true;
     const positions = directory.all.value.flatMap(({ conversationId, position }) =>
       conversationId === null ? [] : [{ conversation_id: conversationId, seq: position }],
     );
@@ -143,6 +149,7 @@ export function createClient(me: { user_id: number; username: string }) {
 
   function onSynced(): void {
     synced = true;
+    asking = false;
     socket.synced();
     outbox.opened();
     watch();
@@ -164,9 +171,9 @@ export function createClient(me: { user_id: number; username: string }) {
     directory.link(thread, message.conversation_id);
     const before = thread.position;
     const outcome = place(thread, message);
-    // A hole is never shown: ask again from what is held.
+    // A hole is never shown: ask again, once, from what is held.
     if (outcome === 'ahead') {
-      sync();
+      if (!asking) sync();
       return;
     }
     acks.add(message.conversation_id, thread.position);
@@ -225,6 +232,7 @@ export function createClient(me: { user_id: number; username: string }) {
 
   function onClosed(): void {
     line++;
+    asking = false;
     outbox.closed();
     acks.clear();
     people.forget();
@@ -291,11 +299,16 @@ export function createClient(me: { user_id: number; username: string }) {
     people,
     limits,
     link: socket.link,
-    lasting: local.lasting,
+    lasting,
     /** The thread on the screen. */
     current,
     start,
     watch,
+
+    /** After a long absence: whatever the socket believes, compare with the server. */
+    compare(): void {
+      if (socket.link.peek().state === 'online' && !asking) sync();
+    },
 
     set onIncoming(handler: (thread: Thread, message: Chat) => void) {
       onIncoming = handler;
@@ -303,7 +316,8 @@ export function createClient(me: { user_id: number; username: string }) {
 
     /** By hand: "try now", "use here", or after signing in again. */
     async reconnect(): Promise<void> {
-      await outbox.reload();
+      drafts.flush();
+      if (lasting.peek()) await Promise.all([outbox.reload(), drafts.load()]);
       connect();
     },
 

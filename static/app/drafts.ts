@@ -34,8 +34,11 @@ export function createDrafts(local: Keeper) {
       timer ??= setTimeout(flush, 250);
     },
     async load(): Promise<void> {
-      for (const { user_id, text } of await local.all('drafts'))
-        if (!of(user_id).peek()) of(user_id).value = text;
+      const kept = new Map((await local.all('drafts')).map(({ user_id, text }) => [user_id, text]));
+      // What is being typed here is newer than what another tab wrote down.
+      for (const user of new Set([...kept.keys(), ...texts.keys()])) {
+        if (!dirty.has(user)) of(user).value = kept.get(user) ?? '';
+      }
     },
   };
 }

@@ -1,4 +1,4 @@
-import { computed } from '@preact/signals';
+import { computed, signal } from '@preact/signals';
 import { t, tag } from './i18n/index.js';
 
 const formats = computed(() => ({
@@ -14,13 +14,19 @@ const formats = computed(() => ({
 
 const dayLength = 86_400_000;
 
+/** Words like "today" and "2 minutes ago" turn wrong by themselves: whatever shows them is drawn again with this. */
+const now = signal(Date.now());
+setInterval(() => {
+  now.value = Date.now();
+}, 60_000);
+
 /** Midnight before a moment, as a number: two moments of one day have the same. */
 export function dayOf(moment: string): number {
   return new Date(moment).setHours(0, 0, 0, 0);
 }
 
 function daysAgo(moment: string): number {
-  return Math.round((new Date().setHours(0, 0, 0, 0) - dayOf(moment)) / dayLength);
+  return Math.round((new Date(now.value).setHours(0, 0, 0, 0) - dayOf(moment)) / dayLength);
 }
 
 export const clock = (moment: string): string => formats.value.time.format(new Date(moment));
@@ -45,7 +51,7 @@ export function dayName(day: number): string {
 }
 
 export function ago(moment: string): string {
-  const minutes = Math.floor((Date.now() - Date.parse(moment)) / 60_000);
+  const minutes = Math.floor((Math.max(now.value, Date.now()) - Date.parse(moment)) / 60_000);
   const { relative } = formats.value;
   if (minutes < 60) return relative.format(-Math.max(minutes, 0), 'minute');
   if (minutes < 24 * 60) return relative.format(-Math.floor(minutes / 60), 'hour');

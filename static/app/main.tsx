@@ -48,7 +48,14 @@ effect(() => {
 });
 
 addEventListener('pagehide', () => client.peek()?.flush());
-document.addEventListener('visibilitychange', () => document.hidden && client.peek()?.flush());
+
+let hiddenAt = 0;
+document.addEventListener('visibilitychange', () => {
+  if (document.hidden) {
+    hiddenAt = Date.now();
+    client.peek()?.flush();
+  } else if (Date.now() - hiddenAt > 60_000) client.peek()?.compare();
+});
 
 function Root() {
   const now = client.value;

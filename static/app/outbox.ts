@@ -28,6 +28,8 @@ export function createOutbox({ local, send, overdue, random = Math.random }: Out
   /** The server answers, but can't store at the moment. */
   const troubled = signal(false);
   const state = signal<ReadonlyMap<string, OutgoingState>>(new Map());
+  /** Not written to the device, for want of room: only this page has them. */
+  const unsaved = new Set<string>();
   let open = false;
   let failures = 0;
   let pause: ReturnType<typeof setTimeout> | undefined;
@@ -91,7 +93,7 @@ export function createOutbox({ local, send, overdue, random = Math.random }: Out
     async reload(): Promise<void> {
       const found = await local.all('outbox');
       const there = new Set(found.map((item) => item.id));
-      items.value = items.value.filter((item) => there.has(item.id));
+      items.value = items.value.filter((item) => there.has(item.id) || unsaved.has(item.id));
       await this.load();
     },
 
@@ -106,7 +108,7 @@ export function createOutbox({ local, send, overdue, random = Math.random }: Out
         error: null,
       };
       items.value = [...items.value, item];
-      void local.put('outbox', item);
+      void local.put('outbox', item).then((key) => key === null && unsaved.add(item.id));
       pump();
     },
 
@@ -121,6 +123,7 @@ export function createOutbox({ local, send, overdue, random = Math.random }: Out
       items.value = items.value.filter((item) => item.id !== id);
       mark(id, null);
       void local.remove('outbox', id);
+      troubled.value = false;
       pump();
     },
 
@@ -168,6 +171,7 @@ export function createOutbox({ local, send, overdue, random = Math.random }: Out
         retryLater();
       } else {
         mark(id, null);
+        troubled.value = false;
         replace({ ...item, error: code });
         pump();
       }

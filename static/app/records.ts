@@ -40,6 +40,7 @@ export interface Stores {
 /** What the rest needs of the device's store. */
 export interface Keeper {
   all<K extends keyof Stores>(name: K): Promise<Stores[K][]>;
+  /** Null where it could not be written. */
   put<K extends keyof Stores>(name: K, value: Stores[K]): Promise<unknown>;
   remove(name: keyof Stores, key: string | number): Promise<unknown>;
 }

@@ -15,7 +15,7 @@ export const shortcuts: readonly Shortcut[] = [
   { name: 'keys.search', keys: 'Mod+K' },
   { name: 'keys.next', keys: 'Alt+ArrowDown' },
   { name: 'keys.previous', keys: 'Alt+ArrowUp' },
-  { name: 'keys.newest', keys: 'Mod+End' },
+  { name: 'keys.newest', keys: 'Alt+End' },
   { name: 'keys.close', keys: 'Escape' },
   { name: 'keys.help', keys: 'Mod+/' },
 ];

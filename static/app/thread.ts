@@ -138,7 +138,7 @@ export class Thread {
   reset(seq: number): void {
     this.#early.clear();
     this.position = seq;
-    this.counted = Math.max(this.counted, seq);
+    this.counted = seq;
     this.version.value++;
   }
 

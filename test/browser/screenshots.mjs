@@ -100,7 +100,7 @@ async function age(context) {
   await context.route('**/api/conversations**', async (route) => {
     const answer = await route.fetch().catch(() => null);
     if (!answer) return route.abort();
-    const older = (key, value) => {
+    const older = (_key, value) => {
       if (value?.created_at && ages.has(value.content)) {
         value.created_at = new Date(Date.now() - ages.get(value.content) * 60_000).toISOString();
       }

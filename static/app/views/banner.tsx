@@ -35,6 +35,7 @@ export function Banner({ client }: { client: Client }) {
         {!settled && !patient.value && <LinkState client={client} />}
         {state === 'online' && client.outbox.troubled.value && <p class="banner warn">{t('degraded')}</p>}
       </div>
+      {!client.lasting.value && <p class="banner warn">{t('notLasting')}</p>}
       {updateReady.value && (
         <Notice text={t('updated')}>
           <button type="button" class="link" onClick={() => location.reload()}>
@@ -84,16 +85,27 @@ function LinkState({ client }: { client: Client }) {
     }, 1000);
     return () => clearInterval(timer);
   });
-  if (link.state === 'refused') return <p class="banner warn">{t('refused')}</p>;
+  if (link.state === 'refused') {
+    return (
+      <p class="banner warn">
+        {t('refused')} <TryNow client={client} />
+      </p>
+    );
+  }
   if (link.state !== 'waiting')
     return <p class="banner">{t(link.state === 'syncing' ? 'syncing' : 'connecting')}</p>;
   const n = Math.max(1, Math.ceil((link.until - now.value) / 1000));
   return (
     <p class="banner warn">
-      {navigator.onLine ? t('retryIn', { n }) : t('offline')}{' '}
-      <button type="button" class="link" onClick={() => void client.reconnect()}>
-        {t('tryNow')}
-      </button>
+      {navigator.onLine ? t('retryIn', { n }) : t('offline')} <TryNow client={client} />
     </p>
+  );
+}
+
+function TryNow({ client }: { client: Client }) {
+  return (
+    <button type="button" class="link" onClick={() => void client.reconnect()}>
+      {t('tryNow')}
+    </button>
   );
 }
