@@ -4,6 +4,9 @@ import type { Message } from '../../schemas/message.js';
 import type { User } from '../../schemas/user.js';
 import type { Held } from './records.js';
 
+/** The server counts unread messages no further. */
+const countedUpTo = 1000;
+
 type Receipt = Conversation['receipt'];
 
 /** Where somebody was in a thread when leaving it. */
@@ -132,6 +135,16 @@ export class Thread {
     this.readSeq = upTo;
     if (theirs > 0) this.tellRead = upTo;
     this.unread.value = upTo >= this.position ? 0 : Math.max(0, this.unread.peek() - theirs);
+  }
+
+  /** Where to begin reading; 0 if there is nothing new. */
+  firstUnread(): number {
+    const unread = this.unread.peek();
+    if (unread === 0) return 0;
+    const after = this.readSeq + 1;
+    // Past what was read there may be a lot of one's own, sent from elsewhere: then it begins with the last ones.
+    const surely = this.position - unread + 1;
+    return unread < countedUpTo && surely - after > 100 ? surely : after;
   }
 
   /** The server can't continue from our position. */

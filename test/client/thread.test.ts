@@ -52,6 +52,16 @@ t.test('unread counts each message of the other once, whether the list or a fram
   t.equal(thread.tellRead, 12);
 });
 
+t.test('reading begins after what was read, but not before a heap of one’s own', async (t) => {
+  const thread = new Thread(me, user);
+  t.equal(thread.firstUnread(), 0);
+  thread.describe(said(60, 3, 50), true);
+  t.equal(thread.firstUnread(), 51);
+  const heap = new Thread(me, user);
+  heap.describe(said(500, 1, 0), true);
+  t.equal(heap.firstUnread(), 500);
+});
+
 t.test('an older list does not turn anything back', async (t) => {
   const thread = new Thread(me, user);
   thread.describe(said(5, 0, 5), true);

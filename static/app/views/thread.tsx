@@ -36,7 +36,7 @@ function Log({ client, thread }: { client: Client; thread: Thread }) {
   }, [thread]);
   const opened = useMemo(() => Date.now(), []);
   /** Where the unread ones began when the thread was opened; it stands until one leaves or answers. */
-  const dividerAt = useSignal(thread.unread.peek() > 0 ? thread.readSeq + 1 : 0);
+  const dividerAt = useSignal(thread.firstUnread());
   const pending = useComputed(() =>
     client.outbox.items.value.filter((item) => item.to_user_id === thread.peer),
   );

@@ -18,6 +18,9 @@ before(async () => {
   const other = await server.account('Other');
   await fill(browser, server, ana, ben, count);
   await server.post('/api/messages', { to_user_id: ana.user_id, content: 'hi' }, other.token);
+  const { data } = await server.get('/api/conversations', ana.token);
+  const { conversation_id } = data.conversations.find(({ user }) => user.username === 'Ben');
+  await server.post(`/api/conversations/${conversation_id}/read`, { seq: count - 700 }, ana.token);
   ({ page, errors } = await open(browser, server.origin));
   await signIn(page, ana);
 });
@@ -57,9 +60,11 @@ const settled = () =>
     return rows.length > 3 && !empty && rows;
   });
 
-test('unread messages of years open at the line where they begin', async () => {
+test('a thread opens at the line where the unread ones begin', async () => {
   await page.locator('a.conversation', { hasText: 'Ben' }).click();
   await page.getByText('New messages').waitFor();
+  assert.ok((await settled()).some(({ seq }) => seq === count - 699));
+  await page.locator('.newest .badge').waitFor();
 });
 
 test('the newest is one press away, and only what is near is in the document', async () => {
