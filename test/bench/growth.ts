@@ -45,10 +45,7 @@ const withHistory = (each: number) => (sql: postgres.Sql) =>
   sql`
   with made as (
     insert into conversations (user_a, user_b, last_seq)
-    select ${FIRST}::int + g, ${FIRST}::int + 50 + g, ${each} from generate_series(0, 0) g returning conversation_id, user_a, user_b
-  ), joined as (
-    insert into members (user_id, conversation_id)
-    select user_a, conversation_id from made union select user_b, conversation_id from made
+    select ${FIRST}::int + g, ${FIRST}::int + 50 + g, ${each} from generate_series(0, 0) g returning conversation_id, user_a
   )
   insert into messages (conversation_id, seq, msg_id, from_user_id, created_at, client_id, content)
   select conversation_id, s, nextval('message_ids'), user_a, now() - interval '1 day', '~' || s, repeat('x', 100)
