@@ -9,7 +9,7 @@ process.chdir(root);
 // Below node_modules, so that the packages that are left out of the bundle are found.
 const outfile = join(root, 'node_modules/.cache/fault/cli.mjs');
 await build({
-  entryPoints: ['test/fault/cli.ts'],
+  entryPoints: [fileURLToPath(new URL('./cli.ts', import.meta.url))],
   outfile,
   bundle: true,
   packages: 'external',
