@@ -3,7 +3,7 @@ import staticFiles from '@fastify/static';
 import type { FastifyReply } from 'fastify';
 import fp from 'fastify-plugin';
 
-export interface UiOptions {
+interface UiOptions {
   /** The folder that the client's build made. Where it is missing there is no page, and everything else works. */
   root?: string;
 }

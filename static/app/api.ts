@@ -1,11 +1,7 @@
 import type { Static } from '@sinclair/typebox';
 import type { Conversations } from '../../schemas/conversation.js';
-import type { ErrorCode } from '../../schemas/error.js';
 import type { History } from '../../schemas/message.js';
 import type { Registered, Session, User, Users } from '../../schemas/user.js';
-
-/** `network`: no answer came. Everything else is the server's own name for it. */
-export type Failure = ErrorCode | 'network';
 
 export class ApiError extends Error {
   readonly code: string;

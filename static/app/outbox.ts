@@ -15,8 +15,6 @@ export interface OutboxOptions {
   random?: () => number;
 }
 
-export type Outbox = ReturnType<typeof createOutbox>;
-
 const overdueAfter = 8_000;
 
 /**

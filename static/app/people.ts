@@ -4,8 +4,6 @@ import type { ClientFrame } from './socket.js';
 
 export type Presence = ExtendedServer['presence']['users'][number];
 
-export type People = ReturnType<typeof createPeople>;
-
 /** Who of the people on the screen is here. */
 export function createPeople(send: (frame: ClientFrame) => boolean) {
   const known = new Map<number, Signal<Presence | null>>();

@@ -14,7 +14,7 @@ export interface Outgoing {
   error: string | null;
 }
 
-export interface Draft {
+interface Draft {
   user_id: number;
   text: string;
 }

@@ -26,8 +26,6 @@ interface Options {
   tokenRefused: () => Promise<boolean>;
 }
 
-export type Socket = ReturnType<typeof createSocket>;
-
 const openWithin = 12_000;
 const answerWithin = 3_000;
 /** Heard of that recently, a socket needs no probe. */

@@ -1,4 +1,6 @@
 import t from 'tap';
+import { PASSWORD_BYTES, USERNAME_LENGTH } from '../../schemas/user.js';
+import { mistakeIn, nameLength, passwordBytes } from '../../static/app/account.js';
 import { backoff } from '../../static/app/backoff.js';
 import { oneLine, parse } from '../../static/app/markup.js';
 import { bytes, clean, emojiCount, initials, isRtl } from '../../static/app/text.js';
@@ -77,4 +79,15 @@ t.test('waits grow, differ, end somewhere and are never nothing', async (t) => {
     backoff(99, () => 1),
     30_300,
   );
+});
+
+t.test('mistakes are found before the server finds them, by its own measures', async (t) => {
+  t.equal(nameLength, USERNAME_LENGTH);
+  t.equal(passwordBytes, PASSWORD_BYTES);
+  t.equal(mistakeIn('', 'x')?.key, 'usernameMissing');
+  t.equal(mistakeIn('👍'.repeat(64), 'x'), null);
+  t.equal(mistakeIn('👍'.repeat(65), 'x')?.key, 'usernameLong');
+  t.equal(mistakeIn('a', '  ')?.key, 'passwordMissing');
+  t.equal(mistakeIn('a', 'é'.repeat(36)), null);
+  t.same(mistakeIn('a', 'é'.repeat(37))?.values, { max: 72, n: 74 });
 });

@@ -11,7 +11,7 @@ type Values = Record<string, string | number>;
 const dictionaries: Record<'en' | 'zh', Words> = { en, zh };
 
 /** The language on the page: chosen, else the first of the browser's that we speak. */
-export const locale = computed<'en' | 'zh'>(() => {
+const locale = computed<'en' | 'zh'>(() => {
   if (language.value !== 'auto') return language.value;
   const found = navigator.languages.map((tag) => tag.slice(0, 2).toLowerCase());
   return found.find((tag) => tag === 'zh' || tag === 'en') === 'zh' ? 'zh' : 'en';

@@ -1,13 +1,12 @@
 import { useSignal } from '@preact/signals';
 import { useRef } from 'preact/hooks';
+import { type Field, mistakeIn } from '../account.js';
 import { ApiError, login, register } from '../api.js';
 import { errorText, t } from '../i18n/index.js';
 import { expired, session, signIn } from '../session.js';
-import { bytes } from '../text.js';
 import { Icon } from './icons.js';
 import { LanguagePicker } from './settings.js';
 
-type Field = 'username' | 'password';
 type Problem = { field: Field | null; text: string };
 
 /** Signing in and up: one page, two words of difference. */
@@ -24,7 +23,8 @@ export function Auth() {
     const data = new FormData(form.current);
     const username = String(data.get('username') ?? '').trim();
     const password = String(data.get('password') ?? '');
-    problem.value = check(username, password);
+    const mistake = mistakeIn(username, password);
+    problem.value = mistake && { field: mistake.field, text: t(mistake.key, mistake.values) };
     if (!problem.value) {
       busy.value = true;
       try {
@@ -129,14 +129,6 @@ function Password({ creating, wrong }: { creating: boolean; wrong: string }) {
       </p>
     </div>
   );
-}
-
-function check(username: string, password: string): Problem | null {
-  if (!username) return { field: 'username', text: t('usernameMissing') };
-  if ([...username].length > 64) return { field: 'username', text: t('usernameLong') };
-  if (!password.trim()) return { field: 'password', text: t('passwordMissing') };
-  const n = bytes(password.trim());
-  return n > 72 ? { field: 'password', text: t('passwordLong', { n }) } : null;
 }
 
 const places: Record<string, Field> = {

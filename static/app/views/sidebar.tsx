@@ -12,7 +12,7 @@ const shownAtFirst = 60;
 
 export function Sidebar({ client, onMenu }: { client: Client; onMenu: () => void }) {
   const query = useSignal('');
-  const people = useSignal<readonly User[] | null>(null);
+  const people = useSignal<readonly User[] | 'failed' | null>(null);
   const shown = useSignal(shownAtFirst);
   const input = useRef<HTMLInputElement>(null);
 
@@ -24,7 +24,7 @@ export function Sidebar({ client, onMenu }: { client: Client; onMenu: () => void
     const abort = new AbortController();
     const timer = setTimeout(async () => {
       const found = await client.api.find(wanted, abort.signal).catch(() => null);
-      if (!abort.signal.aborted) people.value = found?.users ?? [];
+      if (!abort.signal.aborted) people.value = found?.users ?? 'failed';
     }, 180);
     return () => {
       clearTimeout(timer);
@@ -37,7 +37,8 @@ export function Sidebar({ client, onMenu }: { client: Client; onMenu: () => void
   const own = wanted
     ? listed.filter((thread) => thread.user.value.username.toLocaleLowerCase().includes(wanted))
     : listed;
-  const others = people.value?.filter((user) => !own.some((thread) => thread.peer === user.user_id)) ?? [];
+  const found = people.value === 'failed' ? null : people.value;
+  const others = found?.filter((user) => !own.some((thread) => thread.peer === user.user_id)) ?? [];
 
   function open(user: User): void {
     client.directory.ensure(user);
@@ -97,7 +98,7 @@ export function Sidebar({ client, onMenu }: { client: Client; onMenu: () => void
         </search>
       </header>
       <p class="vh" role="status">
-        {people.value && t('found', { n: others.length + own.length })}
+        {found && t('found', { n: others.length + own.length })}
       </p>
       <div
         class="entries"
@@ -123,7 +124,8 @@ export function Sidebar({ client, onMenu }: { client: Client; onMenu: () => void
             </ul>
           </>
         )}
-        {wanted && people.value && own.length + others.length === 0 && (
+        {people.value === 'failed' && <p class="nothing">{t('searchFailed')}</p>}
+        {wanted && found && own.length + others.length === 0 && (
           <p class="nothing">{t('nobody', { query: query.value.trim() })}</p>
         )}
         {!wanted && listed.length === 0 && <Nothing client={client} />}
