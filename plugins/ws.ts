@@ -56,6 +56,11 @@ export default fp(
         leave().then(() => done(), done);
       },
     });
+    // Who is refused before the library's own hook would be left with a socket that nobody reads or closes.
+    const arriving = new WeakSet<IncomingMessage>();
+    app.addHook('onResponse', async ({ raw }) => {
+      if (arriving.has(raw)) raw.socket.destroySoon();
+    });
     const upgradeListeners = app.server.listeners('upgrade');
     app.server.removeAllListeners('upgrade');
     app.server.on('upgrade', (request: IncomingMessage, socket: Duplex, head: Buffer) => {
@@ -64,6 +69,7 @@ export default fp(
         request.method === 'GET' &&
         request.url?.split('?', 1)[0] === '/ws';
       if (isOurs) {
+        arriving.add(request);
         for (const listener of upgradeListeners) listener.call(app.server, request, socket, head);
         return;
       }

@@ -76,6 +76,8 @@ function answersIn(received: Buffer): { statuses: number[]; rest: Buffer } {
     rest = rest.subarray(end + 4);
     if (status === 100) continue;
     statuses.push(status);
+    // Who is told to come back later was understood.
+    if (status >= 500 && !/^retry-after: \d+$/im.test(head)) throw new Error(`answered with ${status}`);
     if (status === 101) break;
     const length = Number(/^content-length: (\d+)$/im.exec(head)?.[1]);
     // The answer to HEAD has a length and no body.
@@ -147,10 +149,7 @@ export async function fuzz({ port, seed, speakers, first = 0, goesOn }: FuzzOpti
         try {
           if (!over) throw new Error('the connection did not end');
           const { statuses, rest } = answersIn(received);
-          for (const status of statuses) {
-            count(String(status));
-            if (status >= 500) throw new Error(`answered with ${status}`);
-          }
+          for (const status of statuses) count(String(status));
           if (statuses.at(-1) === 101) for (const word of framesIn(rest)) count(word);
         } catch (error) {
           const why = error instanceof Error ? error.message : String(error);

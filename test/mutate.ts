@@ -78,7 +78,7 @@ const NASTY = [
 ];
 
 /** Changes some bytes: flips, cuts, repeats, inserts. */
-export function mutate(random: Random, original: Buffer, changes = random.int(1, 5)): Buffer {
+function mutate(random: Random, original: Buffer, changes = random.int(1, 5)): Buffer {
   let bytes = Buffer.from(original);
   for (let i = 0; i < changes; i++) {
     const at = random.int(0, Math.max(0, bytes.length - 1));
