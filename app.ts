@@ -11,6 +11,7 @@ import json from './plugins/json.js';
 import messages from './plugins/messages.js';
 import presence from './plugins/presence.js';
 import redis from './plugins/redis.js';
+import ui from './plugins/ui.js';
 import { validatorCompiler } from './plugins/validator.js';
 import ws from './plugins/ws.js';
 import conversationRoutes from './routes/conversations.js';
@@ -71,6 +72,9 @@ export async function buildApp(
     },
   }).withTypeProvider<TypeBoxTypeProvider>();
   app.setValidatorCompiler(validatorCompiler);
+  // A client that says all and then ends its side (`nc -N`) is answered; Node would drop the answer, and has this switch
+  // without a document.
+  Object.assign(app.server, { httpAllowHalfOpen: true });
   // A client that expects what we don't know is served all the same.
   app.server.on('checkExpectation', (request, response) => app.server.emit('request', request, response));
   app.server.on('connect', (_request, socket) => {
@@ -98,6 +102,7 @@ export async function buildApp(
   await app.register(healthRoutes);
   await app.register(metricsRoutes);
   await app.register(wsRoutes);
+  await app.register(ui);
   return app;
 }
 

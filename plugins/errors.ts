@@ -54,7 +54,7 @@ export function toChatError(error: unknown): ChatError {
 }
 
 /** The envelope of an error. */
-export const errorBody = (error: ChatError) => ({
+const errorBody = (error: ChatError) => ({
   code: ERRORS[error.code].status,
   message: error.message,
   error: error.code,

@@ -20,27 +20,31 @@ export async function openConversations(
 ): Promise<Pair[]> {
   const as = numbers(pairs.map((pair) => pair.a));
   const bs = numbers(pairs.map((pair) => pair.b));
-  const find = () => sql<Pair[]>`
-    select c.conversation_id as conversation, c.user_a as a, c.user_b as b
-    from unnest(${as}::bigint[], ${bs}::bigint[]) p(a, b)
-    join conversations c on c.user_a = p.a and c.user_b = p.b
-    join users ua on ua.user_id = p.a join users ub on ub.user_id = p.b`;
-  const found = await find();
-  if (found.length === pairs.length) return found;
   // In order, so that two replicas that make the same pairs wait for each other instead of locking each other out.
-  await sql`
-    with made as (
-      insert into conversations (user_a, user_b)
+  const opened = await sql<Pair[]>`
+    with wanted as materialized (
       select p.a, p.b from unnest(${as}::bigint[], ${bs}::bigint[]) p(a, b)
-      join users ua on ua.user_id = p.a join users ub on ub.user_id = p.b
-      where not exists (select from conversations c where c.user_a = p.a and c.user_b = p.b)
-      order by p.a, p.b
+      where exists (select from users where user_id = p.a) and exists (select from users where user_id = p.b)
+    ), found as materialized (
+      select c.conversation_id, c.user_a, c.user_b
+      from wanted w join conversations c on c.user_a = w.a and c.user_b = w.b
+    ), made as (
+      insert into conversations (user_a, user_b)
+      select a, b from wanted w
+      where not exists (select from conversations c where c.user_a = w.a and c.user_b = w.b)
+      order by a, b
       on conflict (user_a, user_b) do nothing
       returning conversation_id, user_a, user_b
     )
-    insert into members (user_id, conversation_id)
-    select user_a, conversation_id from made union select user_b, conversation_id from made`;
-  return find();
+    select conversation_id as conversation, user_a as a, user_b as b from found
+    union all select conversation_id, user_a, user_b from made`;
+  if (opened.length === pairs.length) return opened;
+  // Either a user isn't there, or another replica made the conversation at this moment, unseen by this statement.
+  return sql<Pair[]>`
+    select c.conversation_id as conversation, c.user_a as a, c.user_b as b
+    from unnest(${as}::bigint[], ${bs}::bigint[]) p(a, b)
+    join conversations c on c.user_a = p.a and c.user_b = p.b
+    where exists (select from users where user_id = p.a) and exists (select from users where user_id = p.b)`;
 }
 
 /** Finds conversations by id; those whose users are both there, in no order. */
@@ -54,8 +58,9 @@ export async function findConversations(sql: Sql, ids: readonly number[]): Promi
 /** How far each conversation of a user goes. */
 export async function lastSeqs(sql: Sql, user: number): Promise<{ conversation: number; seq: number }[]> {
   return sql<{ conversation: number; seq: number }[]>`
-    select c.conversation_id as conversation, c.last_seq as seq
-    from members m join conversations c using (conversation_id) where m.user_id = ${user}`;
+    select conversation_id as conversation, last_seq as seq from conversations where user_a = ${user}
+    union all
+    select conversation_id, last_seq from conversations where user_b = ${user} and user_a <> ${user}`;
 }
 
 /** The two users of a conversation, if one of them is `user`. */
@@ -81,10 +86,11 @@ export async function markRead(
   seq: number,
 ): Promise<number | undefined> {
   const [row] = await sql<{ read: number }[]>`
-    update members m set read_seq = greatest(m.read_seq, least(${seq}, c.last_seq))
-    from conversations c
-    where m.user_id = ${user} and m.conversation_id = ${conversation} and c.conversation_id = m.conversation_id
-    returning m.read_seq as read`;
+    insert into members (user_id, conversation_id, read_seq)
+    select ${user}, conversation_id, least(${seq}, last_seq) from conversations
+    where conversation_id = ${conversation} and ${user} in (user_a, user_b)
+    on conflict (user_id, conversation_id) do update set read_seq = greatest(members.read_seq, excluded.read_seq)
+    returning read_seq as read`;
   return row?.read;
 }
 
@@ -97,8 +103,10 @@ export async function countUnread(
 ): Promise<number> {
   const [row] = await sql<[{ unread: number }]>`
     select count(*) as unread from (
-      select from messages m join members me on me.user_id = ${user} and me.conversation_id = m.conversation_id
-      where m.conversation_id = ${conversation} and m.seq > me.read_seq and m.from_user_id <> ${user} limit ${atMost}
+      select from messages m
+      where m.conversation_id = ${conversation} and m.from_user_id <> ${user} and m.seq > coalesce(
+        (select read_seq from members where user_id = ${user} and conversation_id = ${conversation}), 0)
+      limit ${atMost}
     ) counted`;
   return row.unread;
 }
@@ -160,11 +168,16 @@ export async function listConversations(
       coalesce((select x.read_seq from members x
         where x.user_id = page.other and x.conversation_id = page.conversation_id), 0) as other_read_seq
     from (
-      select c.conversation_id, c.user_a + c.user_b - ${user} as other, c.last_seq, me.read_seq,
+      select c.conversation_id, c.user_a + c.user_b - ${user} as other, c.last_seq, coalesce(me.read_seq, 0) as read_seq,
         m.msg_id, m.from_user_id, m.created_at, m.client_id, m.content
-      from members me join conversations c using (conversation_id)
+      from (
+        select * from conversations where user_a = ${user}
+        union all
+        select * from conversations where user_b = ${user} and user_a <> ${user}
+      ) c
       join messages m on m.conversation_id = c.conversation_id and m.seq = c.last_seq
-      where me.user_id = ${user} and m.msg_id < ${cursor ?? Number.MAX_SAFE_INTEGER}
+      left join members me on me.user_id = ${user} and me.conversation_id = c.conversation_id
+      where m.msg_id < ${cursor ?? Number.MAX_SAFE_INTEGER}
       order by m.msg_id desc limit ${limit}
     ) page left join users u on u.user_id = page.other
     order by page.msg_id desc`;

@@ -34,7 +34,10 @@ create table conversations (
   check (user_a <= user_b)
 ) with (fillfactor = 50, autovacuum_vacuum_scale_factor = 0.05);
 
--- How far each member has read; only grows.
+create index conversations_user_b on conversations (user_b);
+
+-- How far each member has read; only grows. A row comes with the first `read`: most conversations are opened far more
+-- cheaply than they are read.
 create table members (
   user_id bigint not null,
   conversation_id bigint not null,
@@ -107,11 +110,6 @@ begin
       where schemaname = current_schema() and sequencename = 'offline_messages_msg_id_seq'), 1)));
   drop table reference_offline_messages;
 end $$;
-
-insert into members (user_id, conversation_id)
-  select user_a, conversation_id from conversations
-  union
-  select user_b, conversation_id from conversations;
 
 -- Fencing numbers: the connection with the higher number is the newer one.
 create sequence connection_numbers;

@@ -16,17 +16,19 @@ export interface Bench {
 
 const round = (value: number, digits = 1) => Number(value.toFixed(digits));
 
+type Env = Record<string, string>;
+
 async function withReplicas(
   bench: Bench,
+  env: Env,
   count: number,
-  work: (replicas: Replica[], env: Record<string, string>) => Promise<Figures>,
+  work: (replicas: Replica[]) => Promise<Figures>,
 ) {
-  const env = await bench.stack.fresh();
   const replicas: Replica[] = [];
   try {
     for (let i = 0; i < count; i++)
       replicas.push(await startReplica({ ...env, INSTANCE_ID: `server-${i + 1}` }, bench.core));
-    return await work(replicas, env);
+    return await work(replicas);
   } finally {
     for (const replica of replicas) await replica.stop();
   }
@@ -58,9 +60,9 @@ async function measure(bench: Bench, replicas: readonly Replica[], ledger: Ledge
   };
 }
 
-/** 50 pairs in a closed loop. */
-const closedLoop = (inFlight: number, instances: 1 | 2) => (bench: Bench) =>
-  withReplicas(bench, instances, async (replicas) => {
+/** 50 pairs in a closed loop, on one instance or across two. */
+export const loadOn = (bench: Bench, env: Env, inFlight = 8, instances = 1) =>
+  withReplicas(bench, env, instances, async (replicas) => {
     const ledger = new Ledger();
     const ports = [replicas[0]?.port ?? 0, replicas.at(-1)?.port ?? 0] as [number, number];
     const load = await pairs(ledger, 50, inFlight, ports);
@@ -72,8 +74,8 @@ const closedLoop = (inFlight: number, instances: 1 | 2) => (bench: Bench) =>
   });
 
 /** Users that write to each other at random. */
-const openLoop = (users: number, rate: number) => (bench: Bench) =>
-  withReplicas(bench, 1, async (replicas) => {
+export const openLoopOn = (bench: Bench, env: Env, users: number, rate: number) =>
+  withReplicas(bench, env, 1, async (replicas) => {
     const ledger = new Ledger();
     const sockets = await openAll(users, (i) => openUser(replicas[0]?.port ?? 0, i, ledger.take));
     await sleep(1000);
@@ -89,7 +91,7 @@ const openLoop = (users: number, rate: number) => (bench: Bench) =>
 /** Messages to people who are away, as fast as they are taken; then they come and fetch them. */
 async function offline(bench: Bench): Promise<Figures> {
   const [messages, senders, receivers] = [20_000, 50, 100];
-  return withReplicas(bench, 1, async (replicas) => {
+  return withReplicas(bench, await bench.stack.fresh(), 1, async (replicas) => {
     const port = replicas[0]?.port ?? 0;
     const ledger = new Ledger();
     const answers: (() => void)[] = [];
@@ -154,8 +156,8 @@ async function offline(bench: Bench): Promise<Figures> {
 }
 
 /** Open connections that say nothing. */
-const idle = (count: number) => (bench: Bench) =>
-  withReplicas(bench, 1, async (replicas) => {
+const idleOn = (bench: Bench, env: Env, count: number) =>
+  withReplicas(bench, env, 1, async (replicas) => {
     const replica = replicas[0];
     if (replica === undefined) return {};
     const before = await rss(replica.pid);
@@ -173,7 +175,7 @@ const idle = (count: number) => (bench: Bench) =>
 
 /** Chat beside eight clients that sign in as fast as they can. */
 async function logins(bench: Bench): Promise<Figures> {
-  return withReplicas(bench, 1, async (replicas) => {
+  return withReplicas(bench, await bench.stack.fresh(), 1, async (replicas) => {
     const port = replicas[0]?.port ?? 0;
     const post = (path: string, body: object) =>
       fetch(`http://127.0.0.1:${port}${path}`, {
@@ -290,14 +292,17 @@ async function embeddedLoad(bench: Bench, env: Record<string, string>): Promise<
   }
 }
 
+const fresh = (run: (bench: Bench, env: Env) => Promise<Figures>) => async (bench: Bench) =>
+  run(bench, await bench.stack.fresh());
+
 export const scenarios: Record<string, (bench: Bench) => Promise<Figures>> = {
-  'one instance, 50 pairs, 8 in flight': closedLoop(8, 1),
-  'one instance, 50 pairs, 1 in flight': closedLoop(1, 1),
-  'two instances, 50 pairs, 8 in flight': closedLoop(8, 2),
-  '3,500 users, 1,500 messages/s': openLoop(3500, 1500),
-  '3,500 users, 12,000 messages/s': openLoop(3500, 12_000),
+  'one instance, 50 pairs, 8 in flight': fresh((bench, env) => loadOn(bench, env)),
+  'one instance, 50 pairs, 1 in flight': fresh((bench, env) => loadOn(bench, env, 1)),
+  'two instances, 50 pairs, 8 in flight': fresh((bench, env) => loadOn(bench, env, 8, 2)),
+  '3,500 users, 1,500 messages/s': fresh((bench, env) => openLoopOn(bench, env, 3500, 1500)),
+  '3,500 users, 12,000 messages/s': fresh((bench, env) => openLoopOn(bench, env, 3500, 12_000)),
   '20,000 messages to people who are away': offline,
-  '10,000 idle connections': idle(10_000),
+  '10,000 idle connections': fresh((bench, env) => idleOn(bench, env, 10_000)),
   '8 clients that sign in beside 200 messages/s': logins,
   'embedded, 50 pairs, 8 in flight': embedded,
 };

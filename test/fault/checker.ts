@@ -4,7 +4,7 @@
  */
 import type { Diary, Evidence } from './diary.js';
 import { historyFindings } from './history.js';
-import { type Finding, gather, type Ledger, type Message } from './ledger.js';
+import { contradictions, type Finding, gather, type Ledger, type Message } from './ledger.js';
 import { extendedOrder, type OrderFindings, plainOrder, storedOrder } from './order.js';
 import { owedSince, type Span, spans, unexcused } from './owed.js';
 import { receipts } from './receipts.js';
@@ -141,7 +141,7 @@ export function check(evidence: Evidence): Verdict {
     lost: guilty.map(describe),
     ...found,
     unsent: ledger.unsent,
-    contradictions: ledger.contradictions,
+    contradictions: contradictions(ledger),
     receipts: receipts(evidence.diaries, ledger),
     log: historyFindings(evidence, ledger),
     unanswered: all.filter(({ kind, told }) => kind === 'extended' && told.length === 0).map(describe),
@@ -153,7 +153,18 @@ export function check(evidence: Evidence): Verdict {
 
 /** Everything that must not be, by the name of its rule. */
 export function failures(verdict: Verdict): Map<string, Finding[]> {
-  const { lost, doubled, outOfOrder, unsent, contradictions, log, receipts, unanswered, odd } = verdict;
-  const all = { lost, doubled, outOfOrder, unsent, contradictions, log, receipts, unanswered, odd };
+  const { lost, doubled, outOfOrder, unsent, log, unanswered, odd } = verdict;
+  const { contradictions: twofold, receipts: untrue } = verdict;
+  const all = {
+    lost,
+    doubled,
+    outOfOrder,
+    unsent,
+    contradictions: twofold,
+    log,
+    receipts: untrue,
+    unanswered,
+    odd,
+  };
   return new Map(Object.entries(all).filter(([, findings]) => findings.length > 0));
 }

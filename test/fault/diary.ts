@@ -15,11 +15,11 @@ interface Got extends Line {
   content: string;
 }
 
-export type Connect = Line & { type: 'connect'; replica: string };
+type Connect = Line & { type: 'connect'; replica: string };
 /** `port` is the client's own: the proxy knows the connection by it. */
-export type Open = Line & { type: 'open'; port: number };
+type Open = Line & { type: 'open'; port: number };
 /** `own`: the client ended it. */
-export type Close = Line & { type: 'close'; code: number; own: boolean };
+type Close = Line & { type: 'close'; code: number; own: boolean };
 /** `n` counts the messages of one sender to one receiver; plain clients have no `id`. */
 export type Send = Line & { type: 'send'; to: number; n: number; content: string; id?: string };
 export type Failed = Line & { type: 'error'; code: string; text: string; retryable?: boolean; id?: string };
@@ -39,9 +39,9 @@ export type Sent = Line & Place & { type: 'sent'; id: string; to: number };
 /** Read over HTTP after a `reset` that named the conversation. */
 export type Page = Got & Place & { type: 'page' };
 
-export type Sync = Line & { type: 'sync'; positions: [conversation: number, seq: number][] };
-export type Synced = Line & { type: 'synced' };
-export type Reset = Line & { type: 'reset'; conversation?: number; seq?: number };
+type Sync = Line & { type: 'sync'; positions: [conversation: number, seq: number][] };
+type Synced = Line & { type: 'synced' };
+type Reset = Line & { type: 'reset'; conversation?: number; seq?: number };
 export type Receipt = Line & {
   type: 'receipt';
   conversation: number;
@@ -50,7 +50,7 @@ export type Receipt = Line & {
   read: number;
 };
 /** A frame that the protocol doesn't have, or one that is not for this client. */
-export type Odd = Line & { type: 'odd'; text: string };
+type Odd = Line & { type: 'odd'; text: string };
 
 export type Entry =
   | Connect

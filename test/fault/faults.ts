@@ -5,6 +5,7 @@ import type { Crowd } from './crowd.js';
 import type { Away, Fault } from './diary.js';
 import type { Line } from './proxy.js';
 import { type Random, random } from './random.js';
+import type { Replica } from './replica.js';
 import type { Kind, Step } from './schedule.js';
 import type { World } from './world.js';
 
@@ -13,6 +14,8 @@ export interface Stage {
   crowd: Crowd;
   faults: Fault[];
   away: Away[];
+  /** What went wrong with the world itself. */
+  troubles: string[];
 }
 
 interface Act extends Stage {
@@ -27,6 +30,8 @@ type Result = Client[] | undefined;
 const reconnecting = 2000;
 /** What stood still has to catch up. */
 const waking = 500;
+/** How often a replica that does not start is tried again. */
+const patience = 5;
 
 async function absent(
   { away }: Act,
@@ -38,6 +43,18 @@ async function absent(
   away.push(entry);
   await until();
   entry.to = now() + grace;
+}
+
+/** A server whose database or Redis is away waits for them; one that leaves instead is started again, as a supervisor would. */
+async function revive({ troubles }: Act, fallen: Replica): Promise<void> {
+  for (let attempt = 1; ; attempt++) {
+    try {
+      return await fallen.start();
+    } catch (error) {
+      troubles.push(`replica ${fallen.name} did not start: ${String(error).slice(-500)}`);
+      if (attempt === patience) throw error;
+    }
+  }
 }
 
 const postgresAway = { what: 'postgres', name: '', grace: reconnecting } as const;
@@ -69,14 +86,14 @@ const acts: { [kind in Kind]: (act: Act) => Promise<Result> } = {
     const victim = replica(act);
     await victim.kill();
     await sleep(act.step.lasts);
-    await victim.start();
+    await revive(act, victim);
     return undefined;
   },
-  async roll({ world, step, chance }) {
-    for (const each of chance.shuffle(world.replicas)) {
+  async roll(act) {
+    for (const each of act.chance.shuffle(act.world.replicas)) {
       await each.end();
-      await sleep(step.lasts);
-      await each.start();
+      await sleep(act.step.lasts);
+      await revive(act, each);
     }
     return undefined;
   },

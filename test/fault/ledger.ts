@@ -29,8 +29,6 @@ export interface Ledger {
   messages: Map<string, Message>;
   /** Got by somebody, sent by nobody. */
   unsent: Finding[];
-  /** The same thing told in two ways. */
-  contradictions: Finding[];
 }
 
 export const isArrival = (entry: { type: string }): entry is Arrival =>
@@ -42,8 +40,6 @@ export function placeOf(message: Message): Place | undefined {
   return message.told[0] ?? copy;
 }
 
-export const isStored = (message: Message): boolean => message.told.length > 0;
-
 function brief(content: string): string {
   return content.length > 40 ? `${content.slice(0, 40)}…` : content;
 }
@@ -52,7 +48,6 @@ export function gather({ diaries }: Evidence): Ledger {
   const messages = new Map<string, Message>();
   const byId = new Map<string, Message>();
   const unsent: Finding[] = [];
-  const contradictions: Finding[] = [];
   const idOf = (user: number, id: string) => `${user}/${id}`;
 
   for (const { user, kind, entries } of diaries) {
@@ -90,30 +85,31 @@ export function gather({ diaries }: Evidence): Ledger {
           unsent.push({ what: `${brief(content)} came to somebody else`, user, at, content });
         } else {
           message.told.push(entry);
-          if (entry.type === 'chat' && entry.id !== message.id) {
-            contradictions.push({ what: `own message with id ${entry.id}`, user, at, content });
-          }
         }
       }
     }
   }
   for (const message of messages.values()) message.copies.sort((a, b) => a.at - b.at);
-  compare(messages, contradictions);
-  return { messages, unsent, contradictions };
+  return { messages, unsent };
 }
 
 /** A message has one place and one number, and a place or a number one message, whoever tells of it. */
-function compare(messages: Map<string, Message>, contradictions: Finding[]): void {
+export function contradictions({ messages }: Ledger): Finding[] {
+  const found: Finding[] = [];
   const taken = new Map<string, string>();
   function claim(key: string, content: string, what: string, user: number, at: number): void {
     const holder = taken.get(key) ?? content;
     taken.set(key, holder);
-    if (holder !== content) contradictions.push({ what, user, at, content });
+    if (holder !== content) found.push({ what, user, at, content });
   }
   const conversations = new Map<number, Map<number, number>>();
   for (const message of messages.values()) {
     const { content, told, copies } = message;
     const first = placeOf(message);
+    for (const own of told) {
+      if (own.type !== 'chat' || own.id === message.id) continue;
+      found.push({ what: `own message with id ${own.id}`, user: message.from, at: own.at, content });
+    }
     const places = [...told, ...copies.filter((copy) => copy.type === 'chat' || copy.type === 'page')];
     for (const entry of places) {
       const { conversation, seq, msgId, at } = entry;
@@ -121,7 +117,7 @@ function compare(messages: Map<string, Message>, contradictions: Finding[]): voi
       if (first && (first.conversation !== conversation || first.seq !== seq || first.msgId !== msgId)) {
         const before = `${first.conversation}:${first.seq} (${first.msgId})`;
         const now = `${conversation}:${seq} (${msgId})`;
-        contradictions.push({ what: `was ${before} and is ${now}`, user, at, content });
+        found.push({ what: `was ${before} and is ${now}`, user, at, content });
       }
       claim(`place ${conversation}:${seq}`, content, `second message at ${conversation}:${seq}`, user, at);
       const known = conversations.get(conversation) ?? new Map<number, number>();
@@ -140,15 +136,16 @@ function compare(messages: Map<string, Message>, contradictions: Finding[]): voi
     const at = copies[0]?.at ?? 0;
     const numbers = [...rows, ...(first ? [first.msgId] : [])];
     if (new Set(numbers).size > 1) {
-      contradictions.push({ what: `has msg_id ${numbers.join(' and ')}`, user: message.to, at, content });
+      found.push({ what: `has msg_id ${numbers.join(' and ')}`, user: message.to, at, content });
     }
   }
   for (const [conversation, known] of conversations) {
     let last = 0;
     for (const [seq, msgId] of [...known].sort(([a], [b]) => a - b)) {
       const what = `msg_id ${msgId} at ${conversation}:${seq} is not above ${last} before it`;
-      if (msgId <= last) contradictions.push({ what, user: 0, at: 0 });
+      if (msgId <= last) found.push({ what, user: 0, at: 0 });
       last = msgId;
     }
   }
+  return found;
 }

@@ -3,7 +3,7 @@ import type { Away, Diary, Evidence, Failed } from './diary.js';
 import type { Message } from './ledger.js';
 
 /** How long a plain sender must have stayed connected after a send to count on it. */
-export const trust = 1000;
+const trust = 1000;
 /** How long after a send an error can still be about it. */
 const reach = 15_000;
 

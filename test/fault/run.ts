@@ -52,12 +52,19 @@ function watchOurselves({ away }: Stage): NodeJS.Timeout {
   }, tick);
 }
 
+function findCrashes({ world, troubles }: Stage): void {
+  for (const { name, hasCrashed } of world.replicas) {
+    const trouble = `replica ${name} ended by itself`;
+    if (hasCrashed() && !troubles.includes(trouble)) troubles.push(trouble);
+  }
+}
+
 /** Runs the steps at their times; those that need the same thing one after the other. */
-async function act(stage: Stage, steps: readonly Step[], log: (line: string) => void): Promise<string[]> {
+async function act(stage: Stage, steps: readonly Step[], log: (line: string) => void): Promise<void> {
   const begun = now();
   const turns = new Map<string, Promise<void>>();
   const all: Promise<void>[] = [];
-  const troubles: string[] = [];
+  const { troubles } = stage;
   for (const step of steps) {
     await sleep(begun + step.at - now());
     const { needs } = habits[step.kind];
@@ -69,13 +76,9 @@ async function act(stage: Stage, steps: readonly Step[], log: (line: string) => 
     const safe = turn.catch((error: unknown) => void troubles.push(`${step.kind}: ${error}`));
     turns.set(needs, safe);
     all.push(safe);
-    for (const replica of stage.world.replicas) {
-      if (replica.hasCrashed()) troubles.push(`replica ${replica.name} ended by itself`);
-    }
-    if (troubles.length > 0) break;
+    findCrashes(stage);
   }
   await Promise.all(all);
-  return troubles;
 }
 
 /** Everything is up and nobody talks: all must arrive now. */
@@ -107,23 +110,22 @@ export async function run(
   const world = await makeWorld({ ...options, users: clients * 2 });
   const { users, doors } = world;
   const crowd = makeCrowd({ users, doors, random: random(seed).fork('crowd'), repeat });
-  const stage: Stage = { world, crowd, faults: [], away: [] };
+  const stage: Stage = { world, crowd, faults: [], away: [], troubles: [] };
+  const { troubles } = stage;
   const watch = watchOurselves(stage);
   try {
     for (const client of crowd.clients) client.start();
     await connected(crowd);
     crowd.talk(rate);
     await sleep(1000);
-    const troubles = await act(stage, steps, log);
+    await act(stage, steps, log);
     await sleep(2000);
     crowd.hush();
     const diaries = crowd.clients.map(({ diary }) => diary);
     const evidence: Evidence = { diaries, faults: stage.faults, away: stage.away, until: now() };
     await drain(crowd, evidence, options.drainMs);
     evidence.until = now();
-    for (const replica of world.replicas) {
-      if (replica.hasCrashed()) troubles.push(`replica ${replica.name} ended by itself`);
-    }
+    findCrashes(stage);
     const tokens = users.map(({ token }) => token);
     await readHistory(doors, tokens).then(
       (history) => {

@@ -7,7 +7,7 @@ export interface Longest {
   alone: number;
   among: number;
 }
-export type ByKind = Map<string, Longest>;
+type ByKind = Map<string, Longest>;
 
 export interface Waits {
   /** A receiver had something to get and got nothing. */

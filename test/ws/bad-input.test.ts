@@ -63,6 +63,11 @@ t.test('[O2] what is no token is refused before the upgrade, and the connection 
     isRefused(t, answer, error, target.slice(0, 40));
     t.equal(answer.headers.connection, 'close');
   }
+  const nameless = await RawSocket.open(t, server.port);
+  const handshake = rawRequest('GET', '/ws', { headers: { ...HANDSHAKE, ...bearer } }).toString();
+  nameless.write(handshake.replace(/Host: .*\r\n/, ''));
+  isRefused(t, await nameless.answer(), 'bad_request', 'without a host');
+  await nameless.end();
   const early = await RawSocket.open(t, server.port);
   early.write(Buffer.concat([rawRequest('GET', '/ws', { headers: HANDSHAKE }), rawFrame(TEXT, list)]));
   isRefused(t, await early.answer(), 'missing_token', 'with a frame behind it');

@@ -1,0 +1,21 @@
+import { bytes } from './text.js';
+
+// The same as in schemas/user.ts, which would bring a validator along; a test compares them.
+export const nameLength = 64;
+export const passwordBytes = 72;
+
+export type Field = 'username' | 'password';
+export type Mistake =
+  | { field: 'username'; key: 'usernameMissing' | 'usernameLong'; values: { max: number } }
+  | { field: 'password'; key: 'passwordMissing' | 'passwordLong'; values: { max: number; n: number } };
+
+/** What can be said before the server is asked. */
+export function mistakeIn(username: string, password: string): Mistake | null {
+  const max = nameLength;
+  if (!username) return { field: 'username', key: 'usernameMissing', values: { max } };
+  if ([...username.normalize('NFC')].length > max)
+    return { field: 'username', key: 'usernameLong', values: { max } };
+  const values = { max: passwordBytes, n: bytes(password.trim()) };
+  if (values.n === 0) return { field: 'password', key: 'passwordMissing', values };
+  return values.n > passwordBytes ? { field: 'password', key: 'passwordLong', values } : null;
+}

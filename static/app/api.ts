@@ -1,0 +1,88 @@
+import type { Static } from '@sinclair/typebox';
+import type { Conversations } from '../../schemas/conversation.js';
+import type { History } from '../../schemas/message.js';
+import type { Registered, Session, User, Users } from '../../schemas/user.js';
+
+export class ApiError extends Error {
+  readonly code: string;
+  /** Seconds that the server asks to wait. */
+  readonly retryAfter: number;
+
+  constructor(code: string, message: string, retryAfter = 0) {
+    super(message);
+    this.code = code;
+    this.retryAfter = retryAfter;
+  }
+}
+
+interface Call {
+  method?: 'GET' | 'POST';
+  body?: object;
+  token?: string;
+  signal?: AbortSignal;
+}
+
+async function call<T>(path: string, { method = 'GET', body, token, signal }: Call): Promise<T> {
+  const headers = new Headers();
+  if (body) headers.set('content-type', 'application/json');
+  if (token) headers.set('authorization', `Bearer ${token}`);
+  const answer = await fetch(path, {
+    method,
+    headers,
+    body: body ? JSON.stringify(body) : null,
+    signal: signal ?? AbortSignal.timeout(20_000),
+    cache: 'no-store',
+    credentials: 'omit',
+  }).catch((error: unknown) => {
+    if (signal?.aborted) throw error;
+    throw new ApiError('network', 'no answer');
+  });
+  const envelope = await answer.json().catch(() => ({}));
+  if (answer.ok) return envelope.data;
+  throw new ApiError(
+    typeof envelope.error === 'string' ? envelope.error : 'internal',
+    typeof envelope.message === 'string' ? envelope.message : answer.statusText,
+    Number(answer.headers.get('retry-after')) || 0,
+  );
+}
+
+export interface Credentials {
+  username: string;
+  password: string;
+}
+
+export const register = (body: Credentials) =>
+  call<Static<typeof Registered>>('/register', { method: 'POST', body });
+export const login = (body: Credentials) => call<Static<typeof Session>>('/login', { method: 'POST', body });
+
+export type Api = ReturnType<typeof createApi>;
+
+/** What needs a token. A refusal of the token is told to `onRefused`, whoever met it. */
+export function createApi(token: () => string, onRefused: () => void) {
+  async function authorized<T>(path: string, options: Call = {}): Promise<T> {
+    const used = token();
+    try {
+      return await call<T>(path, { ...options, token: used });
+    } catch (error) {
+      if (error instanceof ApiError && error.code === 'unauthorized' && used === token()) onRefused();
+      throw error;
+    }
+  }
+  return {
+    me: () => authorized<User>('/api/me'),
+    user: (id: number) => authorized<User>(`/api/users/${id}`),
+    find: (query: string, signal: AbortSignal) =>
+      authorized<Static<typeof Users>>(`/api/users?${new URLSearchParams({ query, limit: '20' })}`, {
+        signal,
+      }),
+    conversations: (cursor: number | null) =>
+      authorized<Static<typeof Conversations>>(
+        `/api/conversations?limit=100${cursor ? `&cursor=${cursor}` : ''}`,
+      ),
+    after: (conversation: number, seq: number, limit: number) =>
+      authorized<Static<typeof History>>(
+        `/api/conversations/${conversation}/messages?after=${seq}&limit=${limit}`,
+      ),
+    freshToken: () => authorized<{ token: string }>('/api/token', { method: 'POST' }),
+  };
+}

@@ -1,0 +1,176 @@
+import { computed, signal } from '@preact/signals';
+import type { User } from '../../schemas/user.js';
+import type { Api } from './api.js';
+import type { Local } from './local.js';
+import { Thread } from './thread.js';
+
+const pageSize = 100;
+const atOnce = 4;
+
+/** All conversations of the user, what of them this device keeps, and the history that a view asks for. */
+export function createDirectory(me: number, local: Local, api: Api) {
+  const byPeer = new Map<number, Thread>();
+  const byConversation = new Map<number, Thread>();
+  const all = signal<readonly Thread[]>([]);
+  /** Newest first; a thread where nothing has happened yet is not shown. */
+  const listed = computed(() =>
+    all.value
+      .filter((thread) => thread.activity.value > 0)
+      .sort((a, b) => b.activity.value - a.activity.value),
+  );
+  const unread = computed(() => all.value.reduce((sum, thread) => sum + thread.unread.value, 0));
+  /** Whether the list is known at all: before that, an empty one says nothing. */
+  const ready = signal(false);
+
+  const naming = new Map<Thread, Promise<void>>();
+  const dirty = new Set<Thread>();
+  let saving: ReturnType<typeof setTimeout> | undefined;
+  let loading = 0;
+  const pages = new WeakMap<Thread, Set<number>>();
+
+  function ensure(user: User): Thread {
+    const found = byPeer.get(user.user_id);
+    if (found) return found;
+    const thread = new Thread(me, user);
+    byPeer.set(user.user_id, thread);
+    all.value = [...all.value, thread];
+    if (!user.username) void named(thread);
+    return thread;
+  }
+
+  /** Resolves once the name of the other is known, or can't be. */
+  function named(thread: Thread): Promise<void> {
+    if (thread.user.peek().username) return Promise.resolve();
+    const asked = naming.get(thread) ?? name(thread);
+    naming.set(thread, asked);
+    return asked;
+  }
+
+  async function name(thread: Thread): Promise<void> {
+    const user = await api.user(thread.peer).catch(() => null);
+    if (user) thread.user.value = user;
+    naming.delete(thread);
+  }
+
+  function link(thread: Thread, conversation: number): void {
+    thread.conversationId = conversation;
+    byConversation.set(conversation, thread);
+  }
+
+  function save(thread: Thread): void {
+    dirty.add(thread);
+    saving ??= setTimeout(flush, 400);
+  }
+
+  function flush(): void {
+    clearTimeout(saving);
+    saving = undefined;
+    for (const thread of dirty) void local.put('threads', thread.held());
+    dirty.clear();
+  }
+
+  return {
+    all,
+    listed,
+    unread,
+    ready,
+    ensure,
+    named,
+    link,
+    save,
+    flush,
+    byPeer: (id: number) => byPeer.get(id),
+    byConversation: (id: number) => byConversation.get(id),
+
+    /** What this device kept, so that something stands there before the server answers. */
+    async restore(): Promise<void> {
+      for (const held of await local.all('threads')) {
+        const thread = ensure(held.user);
+        if (thread.position > 0) continue;
+        thread.restore(held);
+        if (held.conversation_id) link(thread, held.conversation_id);
+      }
+      if (all.value.length > 0) ready.value = true;
+    },
+
+    /** Asks the server for the list; `mayJump` while nothing is synced yet. */
+    async refresh(mayJump: boolean): Promise<void> {
+      let cursor: number | null = null;
+      let pagesRead = 0;
+      do {
+        const page = await api.conversations(cursor);
+        for (const said of page.conversations) {
+          const thread = ensure(said.user);
+          link(thread, said.conversation_id);
+          // What is missing comes by sync if it is little; past that it is read as history, when somebody looks.
+          const far = thread.position === 0 || said.last_seq - thread.position > 200;
+          thread.describe(said, mayJump && far);
+          save(thread);
+        }
+        cursor = page.next_cursor;
+        pagesRead++;
+        ready.value = true;
+      } while (cursor !== null && (mayJump || pagesRead < 2));
+      // Whoever wrote while the pages were read has moved to the first one.
+      if (mayJump && pagesRead > 1) await this.refresh(false);
+    },
+
+    /** Fills in what is not here between two places. Pages are fixed, so none is asked for twice. */
+    need(thread: Thread, from: number, to: number): void {
+      const id = thread.conversationId;
+      if (id === null) return;
+      const asked = pages.get(thread) ?? new Set();
+      pages.set(thread, asked);
+      // From the newest, since that is where one looks.
+      for (let page = Math.floor((to - 1) / pageSize); page >= Math.floor((from - 1) / pageSize); page--) {
+        if (loading >= atOnce) return;
+        if (
+          asked.has(page) ||
+          !absent(thread, Math.max(from, page * pageSize + 1), Math.min(to, (page + 1) * pageSize))
+        )
+          continue;
+        asked.add(page);
+        loading++;
+        api
+          .after(id, page * pageSize, pageSize)
+          .then(
+            (history) => thread.load(history.messages),
+            () => setTimeout(() => asked.delete(page) && thread.version.value++, 3000),
+          )
+          .finally(() => {
+            loading--;
+          });
+      }
+    },
+
+    /** The server starts this one's numbers, or everybody's, at another place. */
+    reset(thread: Thread, seq: number): void {
+      pages.delete(thread);
+      thread.reset(seq);
+      save(thread);
+    },
+
+    async forget(): Promise<void> {
+      for (const thread of all.value) {
+        pages.delete(thread);
+        thread.messages.clear();
+        thread.readSeq = 0;
+        thread.tellRead = 0;
+        thread.toldRead = 0;
+        thread.counted = 0;
+        thread.conversationId = null;
+        thread.receipt.value = { delivered_seq: 0, read_seq: 0 };
+        thread.reset(0);
+      }
+      byConversation.clear();
+      dirty.clear();
+      await local.clear('threads');
+    },
+  };
+}
+
+function absent(thread: Thread, from: number, to: number): boolean {
+  for (let seq = from; seq <= Math.min(to, thread.position); seq++)
+    if (!thread.messages.has(seq)) return true;
+  return false;
+}

@@ -1,0 +1,67 @@
+import { computed, effect, signal, untracked } from '@preact/signals';
+import { render } from 'preact';
+import { type Client, createClient } from './client.js';
+import { watchIncoming } from './notify.js';
+import { openUser } from './route.js';
+import { expired, session, userId } from './session.js';
+import { App } from './views/app.js';
+import { Auth } from './views/auth.js';
+import { keepShell } from './worker.js';
+
+const client = signal<Client | null>(null);
+const token = computed(() => session.value?.token);
+
+// One client for one signed-in user; another user, or none, ends it.
+effect(() => {
+  if (userId.value === null) return;
+  const me = session.peek();
+  if (!me) return;
+  const fresh = createClient({ user_id: me.user_id, username: me.username });
+  const unwatch = watchIncoming(fresh);
+  client.value = fresh;
+  untracked(() => void fresh.start());
+  return () => {
+    client.value = null;
+    unwatch();
+    void fresh.stop();
+  };
+});
+
+// Signed in again after the session had ended: the line comes back, with everything that waited.
+effect(() => {
+  if (!token.value || expired.value) return;
+  const current = client.peek();
+  if (current?.link.peek().state === 'expired') void current.reconnect();
+});
+
+// A close that says "expired" asks for the password, exactly as a refused request does.
+effect(() => {
+  if (client.value?.link.value.state === 'expired') expired.value = true;
+});
+
+effect(() => {
+  const id = openUser.value;
+  const now = client.value;
+  if (!now) return;
+  now.current.value = id === null ? null : now.directory.ensure({ user_id: id, username: '' });
+  now.watch();
+});
+
+addEventListener('pagehide', () => client.peek()?.flush());
+
+let hiddenAt = 0;
+document.addEventListener('visibilitychange', () => {
+  if (document.hidden) {
+    hiddenAt = Date.now();
+    client.peek()?.flush();
+  } else if (Date.now() - hiddenAt > 60_000) client.peek()?.compare();
+});
+
+function Root() {
+  const now = client.value;
+  return now && !expired.value ? <App client={now} /> : <Auth />;
+}
+
+const place = document.getElementById('app');
+if (place) render(<Root />, place);
+keepShell();

@@ -1,0 +1,179 @@
+import { signal } from '@preact/signals';
+import { backoff } from './backoff.js';
+import { randomId } from './id.js';
+import type { Keeper, Outgoing } from './records.js';
+
+/** How a message that isn't in the log yet stands. `sent` waits for its turn in `seq`. */
+export type OutgoingState = 'sending' | 'sent';
+
+export interface OutboxOptions {
+  local: Keeper;
+  /** Hands a message to the socket; false if there is none. */
+  send: (message: Outgoing) => boolean;
+  /** Called where an answer is overdue: is anybody there? */
+  overdue: () => void;
+  random?: () => number;
+}
+
+const overdueAfter = 8_000;
+
+/**
+ * Messages on their way out. Each keeps its id for ever, so sending it again is harmless; one at a time is under way in
+ * each conversation, so that a refusal can't turn their order round.
+ */
+export function createOutbox({ local, send, overdue, random = Math.random }: OutboxOptions) {
+  const items = signal<readonly Outgoing[]>([]);
+  /** The server answers, but can't store at the moment. */
+  const troubled = signal(false);
+  const state = signal<ReadonlyMap<string, OutgoingState>>(new Map());
+  /** Not written to the device, for want of room: only this page has them. */
+  const unsaved = new Set<string>();
+  let open = false;
+  let failures = 0;
+  let pause: ReturnType<typeof setTimeout> | undefined;
+  let watch: ReturnType<typeof setTimeout> | undefined;
+  let last = 0;
+
+  const mark = (id: string, value: OutgoingState | null) => {
+    const next = new Map(state.value);
+    if (value === null) next.delete(id);
+    else next.set(id, value);
+    state.value = next;
+  };
+  const replace = (item: Outgoing) => {
+    items.value = items.value.map((other) => (other.id === item.id ? item : other));
+    void local.put('outbox', item);
+  };
+
+  /** Sends whatever may go now. */
+  function pump(): void {
+    if (!open || pause !== undefined) return;
+    const busy = new Set<number>();
+    for (const item of items.value) {
+      const now = state.value.get(item.id);
+      if (now === 'sent' || item.error !== null) continue;
+      if (busy.has(item.to_user_id)) continue;
+      busy.add(item.to_user_id);
+      if (now !== 'sending' && send(item)) mark(item.id, 'sending');
+    }
+    clearTimeout(watch);
+    if (busy.size > 0) watch = setTimeout(() => open && overdue(), overdueAfter);
+  }
+
+  function retryLater(seconds = 0): void {
+    troubled.value = true;
+    clearTimeout(pause);
+    pause = setTimeout(
+      () => {
+        pause = undefined;
+        pump();
+      },
+      Math.max(seconds * 1000, backoff(failures++, random)),
+    );
+  }
+
+  return {
+    items,
+    state,
+    troubled,
+
+    /** Reads what earlier pages or other tabs left. */
+    async load(): Promise<void> {
+      const found = await local.all('outbox');
+      const known = new Set(items.value.map((item) => item.id));
+      const added = found.filter((item) => !known.has(item.id));
+      items.value = [...items.value, ...added].sort((a, b) => a.n - b.n);
+      last = Math.max(last, items.value.at(-1)?.n ?? 0);
+      pump();
+    },
+
+    /** Another tab had the connection: what it has sent is gone from the store, and must go here too. */
+    async reload(): Promise<void> {
+      const found = await local.all('outbox');
+      const there = new Set(found.map((item) => item.id));
+      items.value = items.value.filter((item) => there.has(item.id) || unsaved.has(item.id));
+      await this.load();
+    },
+
+    add(to: number, content: string): void {
+      last = Math.max(last + 1, Date.now());
+      const item: Outgoing = {
+        id: randomId(),
+        n: last,
+        to_user_id: to,
+        content,
+        created_at: new Date().toISOString(),
+        error: null,
+      };
+      items.value = [...items.value, item];
+      void local.put('outbox', item).then((key) => key === null && unsaved.add(item.id));
+      pump();
+    },
+
+    retry(id: string): void {
+      const item = items.value.find((other) => other.id === id);
+      if (!item) return;
+      replace({ ...item, error: null });
+      pump();
+    },
+
+    discard(id: string): void {
+      items.value = items.value.filter((item) => item.id !== id);
+      mark(id, null);
+      void local.remove('outbox', id);
+      troubled.value = false;
+      pump();
+    },
+
+    /** The line is up and synced. */
+    opened(): void {
+      open = true;
+      pump();
+    },
+
+    /** Nothing that was under way is known to have arrived: it goes again, with its id. */
+    closed(): void {
+      open = false;
+      clearTimeout(watch);
+      clearTimeout(pause);
+      pause = undefined;
+      const next = new Map(state.value);
+      for (const [id, value] of next) if (value === 'sending') next.delete(id);
+      state.value = next;
+    },
+
+    /** Returns the message that was stored, if it was ours. It leaves once it has its place in the log: `placed`. */
+    sent(id: string): Outgoing | undefined {
+      const item = items.value.find((other) => other.id === id);
+      if (!item) return undefined;
+      failures = 0;
+      troubled.value = false;
+      mark(id, 'sent');
+      void local.remove('outbox', id);
+      pump();
+      return item;
+    },
+
+    placed(id: string): void {
+      if (!items.value.some((item) => item.id === id)) return;
+      items.value = items.value.filter((item) => item.id !== id);
+      mark(id, null);
+      void local.remove('outbox', id);
+    },
+
+    refused(id: string, code: string, retryable: boolean): boolean {
+      const item = items.value.find((other) => other.id === id);
+      if (!item) return false;
+      if (retryable) {
+        mark(id, null);
+        retryLater();
+      } else {
+        mark(id, null);
+        troubled.value = false;
+        replace({ ...item, error: code });
+        pump();
+      }
+      return true;
+    },
+  };
+}

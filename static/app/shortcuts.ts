@@ -1,0 +1,57 @@
+import type { Client } from './client.js';
+import type { Key } from './i18n/index.js';
+import { closeThread, openThread, openUser } from './route.js';
+
+const apple = /Mac|iPhone|iPad/.test(navigator.userAgent);
+export const mod = apple ? '⌘' : 'Ctrl';
+
+interface Shortcut {
+  name: Key;
+  keys: string;
+}
+
+// None is a lone letter: those get in the way of speech input and of typing.
+export const shortcuts: readonly Shortcut[] = [
+  { name: 'keys.search', keys: 'Mod+K' },
+  { name: 'keys.next', keys: 'Alt+ArrowDown' },
+  { name: 'keys.previous', keys: 'Alt+ArrowUp' },
+  { name: 'keys.newest', keys: 'Alt+End' },
+  { name: 'keys.close', keys: 'Escape' },
+  { name: 'keys.help', keys: 'Mod+/' },
+];
+
+function pressed(event: KeyboardEvent, { keys }: Shortcut): boolean {
+  const parts = keys.split('+');
+  const held = apple ? event.metaKey : event.ctrlKey;
+  return (
+    event.key.toLowerCase() === parts.at(-1)?.toLowerCase() &&
+    held === parts.includes('Mod') &&
+    event.altKey === parts.includes('Alt')
+  );
+}
+
+export function onShortcut(client: Client, help: () => void): () => void {
+  const step = (by: number) => {
+    const list = client.directory.listed.peek();
+    const at = list.findIndex(({ peer }) => peer === openUser.peek());
+    const next = list[at < 0 ? 0 : at + by];
+    if (next) openThread(next.peer);
+  };
+  const actions: Record<string, () => void> = {
+    'keys.search': () => document.querySelector<HTMLInputElement>('#search')?.focus(),
+    'keys.next': () => step(1),
+    'keys.previous': () => step(-1),
+    'keys.newest': () => document.querySelector<HTMLButtonElement>('.newest')?.click(),
+    'keys.close': closeThread,
+    'keys.help': help,
+  };
+  const listen = (event: KeyboardEvent) => {
+    if (event.isComposing || event.defaultPrevented || document.querySelector('dialog[open]')) return;
+    const found = shortcuts.find((shortcut) => pressed(event, shortcut));
+    if (!found) return;
+    event.preventDefault();
+    actions[found.name]?.();
+  };
+  addEventListener('keydown', listen);
+  return () => removeEventListener('keydown', listen);
+}

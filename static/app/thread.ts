@@ -1,0 +1,186 @@
+import { signal } from '@preact/signals';
+import type { Conversation } from '../../schemas/conversation.js';
+import type { Message } from '../../schemas/message.js';
+import type { User } from '../../schemas/user.js';
+import type { Held } from './records.js';
+
+/** The server counts unread messages no further. */
+const countedUpTo = 1000;
+
+type Receipt = Conversation['receipt'];
+
+/** Where somebody was in a thread when leaving it. */
+export interface Place {
+  seq: number;
+  shift: number;
+}
+
+/**
+ * One conversation. `seq` counts without a gap, so messages are kept by it and what isn't here yet is simply absent:
+ * there is no "oldest loaded" to get wrong. `position` is how far the server has given them.
+ */
+export class Thread {
+  readonly user = signal<User>({ user_id: 0, username: '' });
+  readonly messages = new Map<number, Message>();
+  /** Grows with every change of the messages. */
+  readonly version = signal(0);
+  readonly unread = signal(0);
+  readonly receipt = signal<Receipt>({ delivered_seq: 0, read_seq: 0 });
+  readonly typing = signal(false);
+  /** When something last happened, to sort by. */
+  readonly activity = signal(0);
+
+  conversationId: number | null = null;
+  position = 0;
+  /** How far the user has read here; how far of that is worth telling, as it is not of one's own; what is told. */
+  readSeq = 0;
+  tellRead = 0;
+  toldRead = 0;
+  /** Unread messages are counted up to here. */
+  counted = 0;
+  /** Null: at the newest. */
+  place: Place | null = null;
+  /** Heights of rows outlive a visit elsewhere; the view keeps them here. */
+  rows: unknown = null;
+  typingTimer: ReturnType<typeof setTimeout> | undefined;
+
+  readonly #early = new Map<number, Message>();
+  readonly #me: number;
+
+  constructor(me: number, user: User) {
+    this.#me = me;
+    this.user.value = user;
+  }
+
+  get peer(): number {
+    return this.user.value.user_id;
+  }
+
+  get last(): Message | undefined {
+    return this.messages.get(this.position);
+  }
+
+  /** `ahead` is one past a hole, kept until the hole is filled. */
+  accept(message: Message): 'new' | 'known' | 'ahead' {
+    if (message.seq <= this.position) {
+      if (!this.messages.has(message.seq)) this.load([message]);
+      return 'known';
+    }
+    if (message.seq > this.position + 1) {
+      this.#early.set(message.seq, message);
+      return 'ahead';
+    }
+    this.#append(message);
+    for (;;) {
+      const next = this.#early.get(this.position + 1);
+      if (!next) break;
+      this.#early.delete(next.seq);
+      this.#append(next);
+    }
+    this.version.value++;
+    return 'new';
+  }
+
+  #append(message: Message): void {
+    this.messages.set(message.seq, message);
+    this.position = message.seq;
+    this.activity.value = Math.max(this.activity.peek(), Date.parse(message.created_at) || 0);
+    if (message.from_user_id === this.#me || message.seq <= this.counted) return;
+    this.counted = message.seq;
+    if (message.seq > this.readSeq) this.unread.value++;
+  }
+
+  /** History: fills in what is at or before the position. */
+  load(messages: readonly Message[]): void {
+    for (const message of messages) if (message.seq <= this.position) this.messages.set(message.seq, message);
+    this.version.value++;
+  }
+
+  /** What the list of conversations says. It may be older than what has arrived meanwhile. */
+  describe(said: Conversation, mayJump: boolean): void {
+    this.conversationId = said.conversation_id;
+    this.user.value = said.user;
+    this.receive(said.receipt);
+    if (mayJump) this.position = Math.max(this.position, said.last_seq);
+    // The server's word: a `read` may have been lost with its socket, and is then told again.
+    this.toldRead = said.read_seq;
+    this.readSeq = Math.max(this.readSeq, said.read_seq);
+    if (said.last_seq >= this.counted) {
+      this.counted = said.last_seq;
+      this.unread.value = this.readSeq >= said.last_seq ? 0 : said.unread;
+    }
+    const last = said.last_message;
+    if (last) {
+      this.activity.value = Math.max(this.activity.peek(), Date.parse(last.created_at) || 0);
+      if (last.seq <= this.position) this.load([last]);
+    }
+  }
+
+  receive(receipt: Receipt): void {
+    const { delivered_seq, read_seq } = this.receipt.peek();
+    if (receipt.delivered_seq <= delivered_seq && receipt.read_seq <= read_seq) return;
+    this.receipt.value = {
+      delivered_seq: Math.max(delivered_seq, receipt.delivered_seq),
+      read_seq: Math.max(read_seq, receipt.read_seq),
+    };
+  }
+
+  read(seq: number): void {
+    const upTo = Math.min(seq, this.position);
+    if (upTo <= this.readSeq) return;
+    let theirs = 0;
+    for (let at = this.readSeq + 1; at <= upTo; at++) {
+      if (this.messages.get(at)?.from_user_id !== this.#me) theirs++;
+    }
+    this.readSeq = upTo;
+    if (theirs > 0) this.tellRead = upTo;
+    this.unread.value = upTo >= this.position ? 0 : Math.max(0, this.unread.peek() - theirs);
+  }
+
+  /** Where to begin reading; 0 if there is nothing new. */
+  firstUnread(): number {
+    const unread = this.unread.peek();
+    if (unread === 0) return 0;
+    const after = this.readSeq + 1;
+    // Past what was read there may be a lot of one's own, sent from elsewhere: then it begins with the last ones.
+    const surely = this.position - unread + 1;
+    return unread < countedUpTo && surely - after > 100 ? surely : after;
+  }
+
+  /** The server can't continue from our position. */
+  reset(seq: number): void {
+    this.#early.clear();
+    this.position = seq;
+    this.counted = seq;
+    this.version.value++;
+  }
+
+  held(): Held {
+    const tail: Message[] = [];
+    for (let seq = this.position; seq > 0 && tail.length < 60; seq--) {
+      const message = this.messages.get(seq);
+      if (!message) break;
+      tail.unshift(message);
+    }
+    return {
+      user: this.user.peek(),
+      conversation_id: this.conversationId,
+      position: this.position,
+      read_seq: this.readSeq,
+      unread: this.unread.peek(),
+      receipt: this.receipt.peek(),
+      tail,
+    };
+  }
+
+  restore(held: Held): void {
+    this.conversationId = held.conversation_id;
+    this.position = held.position;
+    this.counted = held.position;
+    this.readSeq = held.read_seq;
+    this.unread.value = held.unread;
+    this.receipt.value = held.receipt;
+    this.load(held.tail);
+    this.activity.value = Date.parse(held.tail.at(-1)?.created_at ?? '') || 0;
+  }
+}

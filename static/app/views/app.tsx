@@ -1,0 +1,84 @@
+import { useSignal } from '@preact/signals';
+import { useEffect } from 'preact/hooks';
+import { announced } from '../announce.js';
+import type { Client } from '../client.js';
+import { t } from '../i18n/index.js';
+import { openUser } from '../route.js';
+import { onShortcut } from '../shortcuts.js';
+import { Banner } from './banner.js';
+import { Dialog } from './dialog.js';
+import { Icon } from './icons.js';
+import { Settings } from './settings.js';
+import { Keys, Shortcuts } from './shortcuts.js';
+import { Sidebar } from './sidebar.js';
+import { ThreadView } from './thread.js';
+
+/** Two panes, or on a phone the one of them that matters now. */
+export function App({ client }: { client: Client }) {
+  const dialog = useSignal<'settings' | 'shortcuts' | null>(null);
+  const close = () => {
+    dialog.value = null;
+  };
+  useEffect(
+    () =>
+      onShortcut(client, () => {
+        dialog.value = 'shortcuts';
+      }),
+    [client],
+  );
+
+  const thread = client.current.value;
+  return (
+    <div class={thread ? 'app open' : 'app'}>
+      <Banner client={client} />
+      <main class="panes">
+        <Sidebar
+          client={client}
+          onMenu={() => {
+            dialog.value = 'settings';
+          }}
+        />
+        <div class="main">
+          {thread ? (
+            <ThreadView key={openUser.value} client={client} thread={thread} />
+          ) : (
+            <div class="pick">
+              <Icon name="chats" />
+              <h2 class="title">{t('pick')}</h2>
+              <p>
+                {t('pickHint').split('{keys}')[0]}
+                <Keys keys="Mod+K" />
+                {t('pickHint').split('{keys}')[1]}
+              </p>
+            </div>
+          )}
+        </div>
+      </main>
+      <p class="vh" aria-live="polite">
+        {announced.value}
+      </p>
+      {client.link.value.state === 'replaced' && <Replaced client={client} />}
+      {dialog.value === 'settings' && (
+        <Settings
+          client={client}
+          onClose={close}
+          onShortcuts={() => {
+            dialog.value = 'shortcuts';
+          }}
+        />
+      )}
+      {dialog.value === 'shortcuts' && <Shortcuts onClose={close} />}
+    </div>
+  );
+}
+
+function Replaced({ client }: { client: Client }) {
+  return (
+    <Dialog title={t('replacedTitle')}>
+      <p>{t('replacedText')}</p>
+      <button type="button" class="primary" onClick={() => void client.reconnect()}>
+        {t('useHere')}
+      </button>
+    </Dialog>
+  );
+}

@@ -1,0 +1,146 @@
+import { useSignal } from '@preact/signals';
+import { useRef } from 'preact/hooks';
+import { type Field, mistakeIn } from '../account.js';
+import { ApiError, login, register } from '../api.js';
+import { errorText, t } from '../i18n/index.js';
+import { expired, session, signIn } from '../session.js';
+import { Icon } from './icons.js';
+import { LanguagePicker } from './settings.js';
+
+type Problem = { field: Field | null; text: string };
+
+/** Signing in and up: one page, two words of difference. */
+export function Auth() {
+  const creating = useSignal(false);
+  const busy = useSignal(false);
+  const problem = useSignal<Problem | null>(null);
+  const form = useRef<HTMLFormElement>(null);
+  const again = expired.value;
+
+  async function submit(event: Event): Promise<void> {
+    event.preventDefault();
+    if (!form.current || busy.value) return;
+    const data = new FormData(form.current);
+    const username = String(data.get('username') ?? '').trim();
+    const password = String(data.get('password') ?? '');
+    const mistake = mistakeIn(username, password);
+    problem.value = mistake && { field: mistake.field, text: t(mistake.key, mistake.values) };
+    if (!problem.value) {
+      busy.value = true;
+      try {
+        if (creating.value) await register({ username, password });
+        signIn(await login({ username, password }));
+        return;
+      } catch (error) {
+        problem.value = explain(error);
+      } finally {
+        busy.value = false;
+      }
+    }
+    // Where the mistake is, there the cursor goes.
+    form.current?.querySelector<HTMLElement>(`[name=${problem.value.field ?? 'username'}]`)?.focus();
+  }
+
+  const at = (field: Field) => (problem.value?.field === field ? problem.value.text : '');
+  return (
+    <main class="auth">
+      <div class="card">
+        <img class="logo" src="/icons/icon.svg" alt="" width="56" height="56" />
+        <h1>{t(creating.value ? 'signUpTitle' : 'signInTitle')}</h1>
+        <p class="tagline">{again ? t('again') : t('tagline')}</p>
+        <form ref={form} method="post" action="/login" noValidate onSubmit={submit}>
+          <div class="field">
+            <label for="username">{t('username')}</label>
+            <input
+              id="username"
+              name="username"
+              type="text"
+              dir="auto"
+              autocomplete="username"
+              autocapitalize="none"
+              spellcheck={false}
+              defaultValue={again ? (session.value?.username ?? '') : ''}
+              aria-invalid={at('username') !== ''}
+              aria-describedby="username-note"
+              required
+            />
+            <p id="username-note" class={at('username') ? 'note wrong' : 'note'}>
+              {at('username') || (creating.value && t('usernameHint'))}
+            </p>
+          </div>
+          <Password creating={creating.value} wrong={at('password')} />
+          <p class="wrong whole" role="alert">
+            {problem.value && problem.value.field === null && problem.value.text}
+          </p>
+          <button type="submit" class="primary" aria-disabled={busy.value}>
+            {t(busy.value ? 'working' : creating.value ? 'signUp' : 'signIn')}
+          </button>
+        </form>
+        <p class="switch">
+          {t(creating.value ? 'toSignIn' : 'toSignUp')}{' '}
+          <button
+            type="button"
+            class="link"
+            onClick={() => {
+              creating.value = !creating.value;
+              problem.value = null;
+            }}
+          >
+            {t(creating.value ? 'signIn' : 'signUp')}
+          </button>
+        </p>
+      </div>
+      <LanguagePicker />
+    </main>
+  );
+}
+
+function Password({ creating, wrong }: { creating: boolean; wrong: string }) {
+  const shown = useSignal(false);
+  return (
+    <div class="field">
+      <label for="password">{t('password')}</label>
+      <div class="with-button">
+        <input
+          id="password"
+          name="password"
+          {...(shown.value ? ({ type: 'text' } as const) : ({ type: 'password' } as const))}
+          autocomplete={creating ? 'new-password' : 'current-password'}
+          autocapitalize="none"
+          spellcheck={false}
+          aria-invalid={wrong !== ''}
+          aria-describedby="password-note"
+          required
+        />
+        <button
+          type="button"
+          class="round"
+          aria-pressed={shown.value}
+          onClick={() => {
+            shown.value = !shown.value;
+          }}
+        >
+          <Icon name={shown.value ? 'eyeOff' : 'eye'} />
+          <span class="vh">{t(shown.value ? 'hidePassword' : 'showPassword')}</span>
+        </button>
+      </div>
+      <p id="password-note" class={wrong ? 'note wrong' : 'note'}>
+        {wrong}
+      </p>
+    </div>
+  );
+}
+
+const places: Record<string, Field> = {
+  username_taken: 'username',
+  username_invalid: 'username',
+  username_required: 'username',
+  password_required: 'password',
+  password_too_long: 'password',
+  unauthorized: 'password',
+};
+
+function explain(error: unknown): Problem {
+  const code = error instanceof ApiError ? error.code : 'other';
+  return { field: places[code] ?? null, text: errorText(code === 'unauthorized' ? 'wrong' : code) };
+}

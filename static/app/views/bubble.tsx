@@ -1,0 +1,113 @@
+import type { Message } from '../../../schemas/message.js';
+import { clock, dayName, exact } from '../format.js';
+import { errorText, t } from '../i18n/index.js';
+import type { Outgoing } from '../records.js';
+import { emojiCount, isRtl } from '../text.js';
+import { Icon, type IconName } from './icons.js';
+import { Marked } from './markup.js';
+
+/** What became of a message of one's own. */
+export type Fate = 'waiting' | 'sending' | 'sent' | 'delivered' | 'read' | 'failed';
+
+const icons: Record<Fate, IconName> = {
+  waiting: 'clock',
+  sending: 'clock',
+  sent: 'check',
+  delivered: 'checks',
+  read: 'checks',
+  failed: 'alert',
+};
+
+export function FateIcon({ fate }: { fate: Fate }) {
+  const name = fate === 'failed' ? t('failed', { reason: '' }).replace(/[:：].*/, '') : t(fate);
+  return (
+    <span class={`fate ${fate}`} title={name}>
+      <Icon name={icons[fate]} />
+      <span class="vh">{name}</span>
+    </span>
+  );
+}
+
+export interface RowProps {
+  index: number;
+  message: Message | Outgoing | undefined;
+  own: boolean;
+  /** First and last of a group by the same sender. */
+  first: boolean;
+  last: boolean;
+  /** The day that begins here. */
+  day: number | null;
+  divider: boolean;
+  fate: Fate | null;
+  sender: string;
+  onRetry: (id: string) => void;
+  onDiscard: (id: string) => void;
+}
+
+/** One row of a thread: perhaps a new day, perhaps the line above what is new, and a bubble. */
+export function Row(props: RowProps) {
+  const { index, message, own, first, last, day, divider } = props;
+  if (!message) {
+    return (
+      <li class={`row empty ${index % 3 === 0 ? 'own' : ''}`} data-i={index}>
+        <span class="ghost">
+          <span class="vh">{t('loadingMessage')}</span>
+        </span>
+      </li>
+    );
+  }
+  return (
+    <li
+      class={`row ${own ? 'own' : ''} ${first ? 'first' : ''} ${last ? 'last' : ''}`}
+      data-i={index}
+      aria-posinset={index + 1}
+      aria-setsize={-1}
+    >
+      {day !== null && (
+        <div class="day">
+          <span>{dayName(day)}</span>
+        </div>
+      )}
+      {divider && (
+        <div class="divider">
+          <span>{t('newMessages')}</span>
+        </div>
+      )}
+      <Bubble {...props} message={message} />
+    </li>
+  );
+}
+
+function Bubble({ message, fate, sender, onRetry, onDiscard }: RowProps & { message: Message | Outgoing }) {
+  const { content, created_at } = message;
+  const emoji = emojiCount(content);
+  const size = emoji === 0 ? '' : emoji <= 3 ? 'emoji large' : 'emoji';
+  const error = 'error' in message ? message.error : null;
+  return (
+    <>
+      <div class={`bubble ${size} ${error ? 'failed' : ''}`} dir={isRtl(content) ? 'rtl' : 'ltr'}>
+        <span class="vh">{sender}: </span>
+        <span class="text">
+          <Marked text={content} />
+        </span>
+        <span class="meta" dir="ltr">
+          <time dateTime={created_at} title={exact(created_at)}>
+            {clock(created_at)}
+          </time>
+          {fate && <FateIcon fate={fate} />}
+        </span>
+      </div>
+      {error && 'n' in message && (
+        <div class="failure" role="alert">
+          <span>{t('failed', { reason: errorText(error) })}</span>
+          <button type="button" class="link" onClick={() => onRetry(message.id)}>
+            {t('retry')}
+          </button>
+          <button type="button" class="link" onClick={() => onDiscard(message.id)}>
+            {t('discard')}
+          </button>
+        </div>
+      )}
+    </>
+  );
+}

@@ -1,0 +1,85 @@
+import type { Client } from '../client.js';
+import { brief, exact } from '../format.js';
+import { t } from '../i18n/index.js';
+import { oneLine } from '../markup.js';
+import { hrefOf, openThread, openUser } from '../route.js';
+import { fateOf, nobody } from '../rows.js';
+import type { Thread } from '../thread.js';
+import { Avatar } from './avatar.js';
+import { FateIcon } from './bubble.js';
+import { Typing } from './thread-head.js';
+
+/** One line of the list. */
+export function Conversation({ client, thread }: { client: Client; thread: Thread }) {
+  const user = thread.user.value;
+  const self = user.user_id === client.me.user_id;
+  const open = openUser.value === user.user_id;
+  const unread = thread.unread.value;
+  return (
+    <li class="entry">
+      <a
+        class="conversation"
+        href={hrefOf(user.user_id)}
+        aria-current={open ? 'page' : undefined}
+        onClick={(event) => {
+          if (event.ctrlKey || event.metaKey || event.shiftKey) return;
+          event.preventDefault();
+          openThread(user.user_id);
+        }}
+      >
+        <Avatar user={user} online={!self && client.people.of(user.user_id).value?.online} />
+        <span class="name">
+          <bdi>{user.username || '…'}</bdi>
+        </span>
+        <Latest client={client} thread={thread} open={open} />
+        {unread > 0 && (
+          <span class="badge">
+            <span aria-hidden="true">{unread > 999 ? '999+' : unread}</span>
+            <span class="vh">{t('unread', { n: unread })}</span>
+          </span>
+        )}
+        {!self && client.people.of(user.user_id).value?.online && <span class="vh">{t('online')}</span>}
+      </a>
+    </li>
+  );
+}
+
+/** The last line, and when: what is on its way out comes before what is stored. */
+function Latest({ client, thread, open }: { client: Client; thread: Thread; open: boolean }) {
+  thread.version.value;
+  const pending = client.outbox.items.value.findLast((item) => item.to_user_id === thread.peer);
+  const message = pending ?? thread.last;
+  const draft = open ? '' : client.drafts.of(thread.peer).value;
+  const own = message && (!('from_user_id' in message) || message.from_user_id === client.me.user_id);
+  const online = client.link.value.state === 'online';
+  const receipt = thread.peer === client.me.user_id ? nobody : thread.receipt.value;
+  return (
+    <>
+      {message && (
+        <span class="when">
+          {own && !draft && <FateIcon fate={fateOf(message, client.outbox.state.value, receipt, online)} />}
+          <time dateTime={message.created_at} title={exact(message.created_at)}>
+            {brief(message.created_at)}
+          </time>
+        </span>
+      )}
+      <span class="last">
+        {thread.typing.value ? (
+          <Typing />
+        ) : draft ? (
+          <>
+            <em>{t('draft')}</em>
+            <bdi>{oneLine(draft)}</bdi>
+          </>
+        ) : (
+          message && (
+            <>
+              {own && t('you')}
+              <bdi>{oneLine(message.content)}</bdi>
+            </>
+          )
+        )}
+      </span>
+    </>
+  );
+}

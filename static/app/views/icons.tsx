@@ -1,0 +1,28 @@
+// Drawn here, 24 by 24, so that no icon font or picture has to be fetched.
+const paths = {
+  back: 'M15 5l-7 7 7 7',
+  close: 'M6 6l12 12M18 6L6 18',
+  down: 'M6 9l6 6 6-6',
+  send: 'M4 12l16-8-6 16-3-7z',
+  search: 'M11 4a7 7 0 1 1 0 14 7 7 0 0 1 0-14zM16 16l4 4',
+  menu: 'M4 7h16M4 12h16M4 17h16',
+  clock: 'M12 4a8 8 0 1 1 0 16 8 8 0 0 1 0-16zM12 8v4l3 2',
+  check: 'M5 12.500l4.500 4.500L19 7.500',
+  checks: 'M1.500 12.500L6 17l9.500-9.500M11 15.500l1.500 1.500L22 7.500',
+  alert: 'M12 4a8 8 0 1 1 0 16 8 8 0 0 1 0-16zM12 8v5M12 16v.2',
+  eye: 'M2.500 12S6 5.500 12 5.500 21.500 12 21.500 12 18 18.500 12 18.500 2.500 12 2.500 12zM12 9.500a2.500 2.500 0 1 1 0 5 2.500 2.500 0 0 1 0-5z',
+  eyeOff:
+    'M4 4l16 16M9.500 5.800A9.500 9.500 0 0 1 12 5.500c6 0 9.500 6.500 9.500 6.500a17 17 0 0 1-3 3.700M6.500 7.500A16 16 0 0 0 2.500 12S6 18.500 12 18.500c1.700 0 3.200-.5 4.500-1.200',
+  chats:
+    'M12 4c5 0 9 3.200 9 7.300s-4 7.200-9 7.200c-1 0-2-.1-2.900-.4L4.500 20l1-3.600C4 15.100 3 13.300 3 11.300 3 7.200 7 4 12 4z',
+} as const;
+
+export type IconName = keyof typeof paths;
+
+export function Icon({ name, class: className = '' }: { name: IconName; class?: string }) {
+  return (
+    <svg class={`icon ${className}`} viewBox="0 0 24 24" aria-hidden="true" focusable="false">
+      <path d={paths[name]} />
+    </svg>
+  );
+}

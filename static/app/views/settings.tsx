@@ -1,0 +1,147 @@
+import { useSignal } from '@preact/signals';
+import type { Client } from '../client.js';
+import { type Key, t } from '../i18n/index.js';
+import { beep, canNotify, permission, turnOn } from '../notify.js';
+import { signOut } from '../session.js';
+import { language, languages, notifications, sound, theme, themes } from '../settings.js';
+import { Avatar } from './avatar.js';
+import { Dialog } from './dialog.js';
+
+export function Settings({
+  client,
+  onClose,
+  onShortcuts,
+}: {
+  client: Client;
+  onClose: () => void;
+  onShortcuts: () => void;
+}) {
+  return (
+    <Dialog title={t('menu')} onClose={onClose}>
+      <div class="profile">
+        <Avatar user={client.me} />
+        <p>{t('signedInAs', { name: client.me.username })}</p>
+      </div>
+      <fieldset class="choice">
+        <legend>{t('appearance')}</legend>
+        {themes.map((value) => (
+          <label key={value}>
+            <input
+              type="radio"
+              name="theme"
+              checked={theme.value === value}
+              onChange={() => {
+                theme.value = value;
+              }}
+            />
+            <span>{t(`theme.${value}`)}</span>
+          </label>
+        ))}
+      </fieldset>
+      <LanguagePicker />
+      <h3>{t('notifications')}</h3>
+      <Switch
+        label="notify"
+        on={notifications.value === 'on' && permission.value === 'granted'}
+        disabled={!canNotify || permission.value === 'denied'}
+        onChange={(on) => {
+          if (on) void turnOn();
+          else notifications.value = 'off';
+        }}
+      />
+      {permission.value === 'denied' && <p class="note">{t('notifyBlocked')}</p>}
+      <Switch
+        label="sound"
+        on={sound.value === 'on'}
+        onChange={(on) => {
+          sound.value = on ? 'on' : 'off';
+          if (on) beep();
+        }}
+      />
+      {!isSecureContext && <p class="note">{t('insecure')}</p>}
+      <button type="button" class="plain" onClick={onShortcuts}>
+        {t('shortcuts')}
+      </button>
+      <SignOut client={client} />
+    </Dialog>
+  );
+}
+
+function Switch(props: { label: Key; on: boolean; disabled?: boolean; onChange: (on: boolean) => void }) {
+  return (
+    <label class="switch-row">
+      <span>{t(props.label)}</span>
+      <input
+        type="checkbox"
+        role="switch"
+        checked={props.on}
+        aria-checked={props.on}
+        disabled={props.disabled ?? false}
+        onChange={(event) => props.onChange(event.currentTarget.checked)}
+      />
+    </label>
+  );
+}
+
+const names = { en: 'English', zh: '简体中文' };
+
+export function LanguagePicker() {
+  return (
+    <label class="language">
+      <span>{t('language')}</span>
+      <select
+        value={language.value}
+        onChange={(event) => {
+          const chosen = languages.find((value) => value === event.currentTarget.value);
+          if (chosen) language.value = chosen;
+        }}
+      >
+        {languages.map((value) => (
+          <option key={value} value={value} lang={value === 'auto' ? undefined : value}>
+            {value === 'auto' ? t('language.auto') : names[value]}
+          </option>
+        ))}
+      </select>
+    </label>
+  );
+}
+
+/** Says what would be lost before it is. */
+function SignOut({ client }: { client: Client }) {
+  const sure = useSignal(false);
+  const unsent = client.outbox.items.value.length;
+  if (!sure.value) {
+    return (
+      <>
+        <button
+          type="button"
+          class="plain danger"
+          onClick={() => {
+            if (unsent > 0) sure.value = true;
+            else void signOut();
+          }}
+        >
+          {t('signOut')}
+        </button>
+        <p class="note">{t('signOutHint')}</p>
+      </>
+    );
+  }
+  return (
+    <div class="sure" role="alert">
+      <p>{t('signOutUnsent', { n: unsent })}</p>
+      <button type="button" class="plain danger" onClick={() => void signOut()}>
+        {t('signOutAnyway')}
+      </button>
+      <button
+        type="button"
+        class="plain"
+        onClick={() => {
+          sure.value = false;
+        }}
+      >
+        {t('cancel')}
+      </button>
+    </div>
+  );
+}

@@ -1,0 +1,35 @@
+import { type Key, t } from '../i18n/index.js';
+import { mod, shortcuts } from '../shortcuts.js';
+import { Dialog } from './dialog.js';
+
+const typed: readonly [Key, string][] = [
+  ['keys.send', 'Enter'],
+  ['keys.line', 'Shift+Enter'],
+];
+
+export function Shortcuts({ onClose }: { onClose: () => void }) {
+  const list: readonly (readonly [Key, string])[] = [
+    ...shortcuts.map(({ name, keys }) => [name, keys] as const),
+    ...typed,
+  ];
+  return (
+    <Dialog title={t('shortcuts')} onClose={onClose}>
+      <dl class="keys">
+        {list.map(([name, keys]) => (
+          <div key={name}>
+            <dt>{t(name)}</dt>
+            <dd>
+              <Keys keys={keys} />
+            </dd>
+          </div>
+        ))}
+      </dl>
+    </Dialog>
+  );
+}
+
+export function Keys({ keys }: { keys: string }) {
+  return keys.split('+').map((key) => <kbd key={key}>{key === 'Mod' ? mod : (signs[key] ?? key)}</kbd>);
+}
+
+const signs: Record<string, string> = { ArrowDown: '↓', ArrowUp: '↑', Escape: 'Esc' };

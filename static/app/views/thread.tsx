@@ -1,0 +1,143 @@
+import { useComputed, useSignal, useSignalEffect } from '@preact/signals';
+import { useLayoutEffect, useMemo, useRef } from 'preact/hooks';
+import { attentive } from '../attention.js';
+import type { Client } from '../client.js';
+import { Heights } from '../heights.js';
+import { t } from '../i18n/index.js';
+import { rowOf } from '../rows.js';
+import type { Thread } from '../thread.js';
+import { Viewport } from '../viewport.js';
+import { Row } from './bubble.js';
+import { Composer } from './composer.js';
+import { Icon } from './icons.js';
+import { ThreadHead } from './thread-head.js';
+
+const estimate = 44;
+
+export function ThreadView({ client, thread }: { client: Client; thread: Thread }) {
+  return (
+    <section class="thread" aria-label={t('messages', { name: thread.user.value.username })}>
+      <ThreadHead client={client} thread={thread} />
+      <Log client={client} thread={thread} />
+      <Composer key={thread.peer} client={client} thread={thread} />
+    </section>
+  );
+}
+
+/** The messages, of which only those near the window are in the document. */
+function Log({ client, thread }: { client: Client; thread: Thread }) {
+  const scroller = useRef<HTMLDivElement>(null);
+  const spacer = useRef<HTMLDivElement>(null);
+  const drawn = useRef<HTMLOListElement>(null);
+  const viewport = useMemo(() => {
+    const heights = thread.rows instanceof Heights ? thread.rows : new Heights(0, estimate);
+    thread.rows = heights;
+    return new Viewport(heights);
+  }, [thread]);
+  const opened = useMemo(() => Date.now(), []);
+  /** Where the unread ones began when the thread was opened; it stands until one leaves or answers. */
+  const dividerAt = useSignal(thread.firstUnread());
+  const pending = useComputed(() =>
+    client.outbox.items.value.filter((item) => item.to_user_id === thread.peer),
+  );
+
+  useLayoutEffect(() => {
+    const { current: scroll } = scroller;
+    if (!scroll || !spacer.current || !drawn.current) return;
+    const detach = viewport.attach(scroll, spacer.current, drawn.current);
+    viewport.resize(thread.position + pending.peek().length);
+    const { place } = thread;
+    if (place) viewport.show(place.seq - 1, place.shift);
+    else if (dividerAt.peek() > 0) viewport.show(dividerAt.peek() - 1, scroll.clientHeight / 4);
+    return () => {
+      thread.place = viewport.place;
+      detach();
+    };
+  }, [thread]);
+
+  // A message of one's own brings the newest into view, wherever one was.
+  useSignalEffect(() => {
+    const newest = pending.value.at(-1);
+    if (newest && thread.place === null && newest.n > opened) {
+      dividerAt.value = 0;
+      viewport.toEnd();
+    }
+  });
+  thread.version.value;
+  const count = thread.position + pending.value.length;
+  const { start, end } = viewport.range.value;
+  const receipt = thread.receipt.value;
+  const states = client.outbox.state.value;
+  const online = client.link.value.state === 'online';
+
+  useLayoutEffect(() => {
+    viewport.resize(count);
+    viewport.measure();
+    if (start < end) client.directory.need(thread, start + 1, Math.min(end, thread.position));
+  });
+
+  // Read is what was on the screen of somebody who looks at it.
+  useSignalEffect(() => {
+    thread.version.value;
+    viewport.range.value;
+    const end = viewport.atEnd.value;
+    if (!attentive.value) return;
+    const seen = requestAnimationFrame(() => {
+      client.read(thread, end ? thread.position : viewport.lastVisible + 1);
+    });
+    return () => cancelAnimationFrame(seen);
+  });
+
+  // One's own messages are never new to oneself.
+  let divider = dividerAt.value;
+  while (divider > 0 && thread.messages.get(divider)?.from_user_id === client.me.user_id) divider++;
+  const rows = [];
+  for (let index = start; index < Math.min(end, count); index++) {
+    const row = rowOf({
+      index,
+      thread,
+      me: client.me.user_id,
+      pending: pending.value,
+      states,
+      receipt,
+      online,
+    });
+    const { key, ...props } = row;
+    rows.push(
+      <Row
+        key={key}
+        {...props}
+        divider={divider === index + 1}
+        sender={row.own ? t('me') : thread.user.value.username}
+        onRetry={client.outbox.retry}
+        onDiscard={client.outbox.discard}
+      />,
+    );
+  }
+  const unread = thread.unread.value;
+  return (
+    <div class="log">
+      {/* biome-ignore lint/a11y/noNoninteractiveTabindex: what scrolls must be reachable by keyboard */}
+      <section class="scroller" ref={scroller} tabIndex={0} aria-label={t('log')}>
+        <div class="spacer" ref={spacer}>
+          <ol class="drawn" ref={drawn}>
+            {rows}
+          </ol>
+        </div>
+      </section>
+      {count === 0 && (
+        <div class="hello">
+          <p class="title">{t('emptyThread')}</p>
+          <p>{t('emptyThreadHint', { name: thread.user.value.username })}</p>
+        </div>
+      )}
+      {!viewport.atEnd.value && count > 0 && (
+        <button type="button" class="newest" onClick={() => viewport.toEnd()}>
+          <Icon name="down" />
+          <span class="vh">{t('toNewest')}</span>
+          {unread > 0 && <span class="badge">{unread > 999 ? '999+' : unread}</span>}
+        </button>
+      )}
+    </div>
+  );
+}

@@ -1,0 +1,96 @@
+// Builds the web client: hashed script and style, the page that names them, the service worker that keeps them, and
+// a .br and .gz beside everything that shrinks. Nothing is compressed while serving.
+import { createHash } from 'node:crypto';
+import { cp, mkdir, readdir, readFile, rm, writeFile } from 'node:fs/promises';
+import { basename, extname, join, relative } from 'node:path';
+import { fileURLToPath } from 'node:url';
+import { promisify } from 'node:util';
+import { brotliCompress, constants, gzip } from 'node:zlib';
+import { build } from 'esbuild';
+
+const here = fileURLToPath(new URL('.', import.meta.url));
+const compressible = new Set(['.html', '.js', '.css', '.svg', '.webmanifest', '.json']);
+const targets = ['chrome109', 'firefox115', 'safari16.4'];
+
+/** @param {string} outDir an empty or missing folder, or one that an earlier build made */
+export async function buildClient(outDir) {
+  await rm(outDir, { recursive: true, force: true });
+  const assets = join(outDir, 'assets');
+  await mkdir(assets, { recursive: true });
+
+  const bundled = await build({
+    entryPoints: {
+      app: join(here, 'app/main.tsx'),
+      boot: join(here, 'boot.ts'),
+      style: join(here, 'style/index.css'),
+    },
+    outdir: assets,
+    entryNames: '[name]-[hash]',
+    bundle: true,
+    minify: true,
+    format: 'esm',
+    target: targets,
+    jsx: 'automatic',
+    jsxImportSource: 'preact',
+    legalComments: 'none',
+    metafile: true,
+    logLevel: 'warning',
+  });
+  const names = new Map(
+    Object.keys(bundled.metafile.outputs).map((file) => {
+      const name = basename(file);
+      return [name.replace(/-[^-.]+\./, '.'), name];
+    }),
+  );
+
+  await cp(join(here, 'icons'), join(outDir, 'icons'), { recursive: true });
+  await cp(join(here, 'manifest.webmanifest'), join(outDir, 'manifest.webmanifest'));
+  const page = (await readFile(join(here, 'index.html'), 'utf8')).replaceAll(
+    /\{\{([\w.]+)\}\}/g,
+    (_, name) => `/assets/${names.get(name) ?? name}`,
+  );
+  await writeFile(join(outDir, 'index.html'), page);
+
+  const shell = [
+    '/',
+    ...[...names.values()].map((name) => `/assets/${name}`),
+    '/icons/icon.svg',
+    '/icons/dot.svg',
+  ];
+  const version = createHash('sha256').update(page).update(shell.join()).digest('hex').slice(0, 12);
+  await build({
+    entryPoints: [join(here, 'sw.ts')],
+    outfile: join(outDir, 'sw.js'),
+    bundle: true,
+    minify: true,
+    format: 'iife',
+    target: targets,
+    define: { SHELL: JSON.stringify(shell), VERSION: JSON.stringify(version) },
+    logLevel: 'warning',
+  });
+
+  const files = await readdir(outDir, { recursive: true, withFileTypes: true });
+  await Promise.all(
+    files
+      .filter((file) => file.isFile() && compressible.has(extname(file.name)))
+      .map((file) => compress(join(file.parentPath, file.name))),
+  );
+  return {
+    files: files
+      .filter((file) => file.isFile())
+      .map((file) => relative(outDir, join(file.parentPath, file.name))),
+  };
+}
+
+async function compress(file) {
+  const bytes = await readFile(file);
+  const params = {
+    [constants.BROTLI_PARAM_QUALITY]: constants.BROTLI_MAX_QUALITY,
+    [constants.BROTLI_PARAM_SIZE_HINT]: bytes.length,
+  };
+  const [br, gz] = await Promise.all([
+    promisify(brotliCompress)(bytes, { params }),
+    promisify(gzip)(bytes, { level: constants.Z_BEST_COMPRESSION }),
+  ]);
+  await Promise.all([writeFile(`${file}.br`, br), writeFile(`${file}.gz`, gz)]);
+}

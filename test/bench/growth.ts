@@ -1,0 +1,85 @@
+/**
+ * What a message costs as things grow: npm run bench:growth -- [--rows 20000000] [--seconds 5] [--out FILE]. Each row of the
+ * table is a state of the database that SQL made, under the same load of 50 pairs.
+ */
+import { writeFile } from 'node:fs/promises';
+import { cpus } from 'node:os';
+import { parseArgs } from 'node:util';
+import postgres from 'postgres';
+import { type Figures, loadOn, openLoopOn } from './scenarios.js';
+import { FIRST, pin, Stack } from './stack.js';
+
+const { values } = parseArgs({
+  options: {
+    rows: { type: 'string', default: '20000000' },
+    seconds: { type: 'string', default: '5' },
+    out: { type: 'string', default: 'growth.json' },
+  },
+});
+if (cpus().length > 1) pin(process.pid, 1);
+const stack = await Stack.start(0);
+const bench = { stack, core: 0, seconds: Number(values.seconds) };
+const table: Record<string, Figures> = {};
+
+async function prepared(work: (sql: postgres.Sql) => Promise<unknown>): Promise<Record<string, string>> {
+  const env = await stack.fresh();
+  const sql = postgres(env.DB_URL ?? '', { max: 1, onnotice: () => {} });
+  await work(sql);
+  await sql.unsafe('vacuum analyze');
+  await sql.end();
+  return env;
+}
+
+async function row(name: string, run: () => Promise<Figures>) {
+  const figures = await run();
+  table[name] = figures;
+  process.stdout.write(
+    `${name}: ${Object.entries(figures)
+      .map(([key, value]) => `${key} ${value}`)
+      .join(', ')}\n`,
+  );
+}
+
+/** A conversation of one of the pairs that the load uses, with so many messages in it. */
+const withHistory = (each: number) => (sql: postgres.Sql) =>
+  sql`
+  with made as (
+    insert into conversations (user_a, user_b, last_seq)
+    select ${FIRST}::int + g, ${FIRST}::int + 50 + g, ${each} from generate_series(0, 0) g returning conversation_id, user_a
+  )
+  insert into messages (conversation_id, seq, msg_id, from_user_id, created_at, client_id, content)
+  select conversation_id, s, nextval('message_ids'), user_a, now() - interval '1 day', '~' || s, repeat('x', 100)
+  from made, generate_series(1, ${each}::int) s`;
+
+/** A log of others' messages: conversations with a hundred messages each. */
+const withLog = (rows: number) => async (sql: postgres.Sql) => {
+  await sql`insert into conversations (user_a, user_b, last_seq)
+    select 1000000 + g, 2000000 + g, 100 from generate_series(1, ${rows / 100}::int) g`;
+  await sql`insert into messages (conversation_id, seq, msg_id, from_user_id, created_at, client_id, content)
+    select conversation_id, s, nextval('message_ids'), user_a, now() - interval '1 day', '~' || s, repeat('x', 100)
+    from conversations, generate_series(1, 100) s`;
+};
+
+/** Debts of a user who is written to as well. */
+const withDebts = (count: number) => async (sql: postgres.Sql) => {
+  await sql`insert into offline_messages (to_user_id, msg_id, conversation_id, seq)
+    select ${FIRST + 50}, nextval('message_ids'), 1000000, s from generate_series(1, ${count}::int) s`;
+};
+
+try {
+  for (const users of [100, 1000, 10_000])
+    await row(`${users} users connected, 3,000 messages/s`, async () =>
+      openLoopOn(bench, await stack.fresh(), users, 3000),
+    );
+  for (const each of [0, 1000, 1_000_000])
+    await row(`a conversation of ${each} messages`, async () =>
+      loadOn(bench, await prepared(withHistory(each))),
+    );
+  for (const rows of [0, Number(values.rows) / 20, Number(values.rows)])
+    await row(`a log of ${rows} messages`, async () => loadOn(bench, await prepared(withLog(rows))));
+  for (const count of [0, 1000, 100_000])
+    await row(`a receiver with ${count} debts`, async () => loadOn(bench, await prepared(withDebts(count))));
+} finally {
+  await stack.stop();
+}
+await writeFile(values.out, `${JSON.stringify(table, null, 2)}\n`);

@@ -1,0 +1,307 @@
+// Pictures of every page and state, at the size of a phone and of a desktop, light and dark, into out/; the best of
+// them, small, into pictures/ for the README. `npm run screenshots`, or with a part of a name to make only those.
+import { mkdirSync, writeFileSync } from 'node:fs';
+import { fileURLToPath } from 'node:url';
+import {
+  bubble,
+  composer,
+  fate,
+  find,
+  launch,
+  open,
+  say,
+  signIn,
+  startLine,
+  startServer,
+} from './harness.mjs';
+
+const out = fileURLToPath(new URL('out/', import.meta.url));
+const pictures = fileURLToPath(new URL('pictures/', import.meta.url));
+mkdirSync(out, { recursive: true });
+mkdirSync(pictures, { recursive: true });
+const wanted = process.argv[2] ?? '';
+const best = new Set([
+  'desktop-light-thread',
+  'desktop-dark-thread',
+  'phone-light-list',
+  'phone-dark-thread',
+]);
+best.add('phone-light-offline').add('phone-light-chinese');
+
+const sizes = {
+  desktop: { viewport: { width: 1180, height: 760 } },
+  phone: { viewport: { width: 390, height: 844 }, isMobile: true, hasTouch: true },
+};
+
+/** Who wrote what how many minutes ago: 0 is Ana, whose page it is. */
+const day = 24 * 60;
+const stories = {
+  Hana: [[1, 'See you at the station', 6 * day]],
+  'Gustavo Peña': [
+    [0, 'Did the parcel arrive?', 4 * day + 9],
+    [1, 'Yes! Thank you so much 🎁', 4 * day],
+  ],
+  שרה: [[1, 'שלום, מה שלומך היום?', 2 * day]],
+  'Farid Haddad': [
+    [1, 'The report is at https://example.org/reports/q3 (page 12).', day + 90],
+    [0, 'Reading it now', day + 60],
+  ],
+  王小明: [
+    [0, '明天几点见面？', 200],
+    [1, '下午三点，老地方。', 190],
+    [1, '我带上你要的书 📚', 189],
+  ],
+  Bruno: [
+    [1, 'Are you coming to the climbing hall tonight?', day + 20],
+    [0, 'Wouldn’t miss it 💪', day + 14],
+    [1, 'Great, I booked two places from 19:00 to 21:00.\nBring chalk, mine is finished.', day + 12],
+    [0, '👍', day + 11],
+    [1, 'How did the deploy go?', 95],
+    [0, 'Smooth. Two commands and it was up:', 92],
+    [0, '```\ndocker compose up -d\ncurl -s localhost/readyz\n```', 92],
+    [1, 'And if it falls over at night?', 90],
+    [
+      0,
+      'Then `restart: unless-stopped` brings it back. What was stored is delivered, whatever dies on the way.',
+      88,
+    ],
+    [1, '🎉🎉', 86],
+    [1, 'I wrote it all down here: https://chat.example.org/notes', 20],
+    [0, 'Thank you!', 18],
+  ],
+};
+
+const server = await startServer();
+const line = await startLine(server);
+const browser = await launch();
+const ana = await server.account('Ana Lima');
+const ages = new Map();
+const people = {};
+for (const [name, messages] of Object.entries(stories)) {
+  const person = await server.account(name);
+  people[name] = person;
+  for (const [who, content, age] of messages) {
+    ages.set(content, age);
+    const [from, to] = who === 0 ? [ana, person] : [person, ana];
+    await server.post('/api/messages', { to_user_id: to.user_id, content }, from.token);
+  }
+}
+// What is old was read; three conversations have something new.
+for (const name of ['Hana', 'Gustavo Peña', 'Farid Haddad', 'Bruno']) {
+  const { data } = await server.get('/api/conversations', ana.token);
+  const { conversation_id, last_seq } = data.conversations.find(({ user }) => user.username === name);
+  await server.post(`/api/conversations/${conversation_id}/read`, { seq: last_seq }, ana.token);
+}
+await server.account('Brigitte');
+await server.account('Bo');
+
+/** The messages were stored a moment ago; on the pictures they are as old as the stories say. */
+async function age(context) {
+  await context.route('**/api/conversations**', async (route) => {
+    const answer = await route.fetch().catch(() => null);
+    if (!answer) return route.abort();
+    const older = (_key, value) => {
+      if (value?.created_at && ages.has(value.content)) {
+        value.created_at = new Date(Date.now() - ages.get(value.content) * 60_000).toISOString();
+      }
+      return value;
+    };
+    return route.fulfill({ response: answer, body: JSON.stringify(JSON.parse(await answer.text(), older)) });
+  });
+}
+
+async function shoot(page, name) {
+  await page.evaluate(() => new Promise((done) => requestAnimationFrame(() => requestAnimationFrame(done))));
+  const png = await page.screenshot({ path: `${out}${name}.png` });
+  console.log(`${name} ${(png.length / 1024).toFixed(0)} KB`);
+  if (!best.has(name)) return;
+  // The browser makes the small one: it knows WebP.
+  const tool = await browser.newPage();
+  const webp = await tool.evaluate(
+    async (data) => {
+      const bitmap = await createImageBitmap(await (await fetch(data)).blob());
+      const canvas = document.createElement('canvas');
+      Object.assign(canvas, { width: bitmap.width, height: bitmap.height });
+      canvas.getContext('2d').drawImage(bitmap, 0, 0);
+      return canvas.toDataURL('image/webp', 0.9);
+    },
+    `data:image/png;base64,${png.toString('base64')}`,
+  );
+  await tool.close();
+  writeFileSync(`${pictures}${name}.webp`, Buffer.from(webp.split(',')[1], 'base64'));
+}
+
+async function member(account, options, origin = server.origin) {
+  const opened = await open(browser, 'about:blank', options);
+  await age(opened.context);
+  await opened.page.goto(origin);
+  await signIn(opened.page, account);
+  return opened;
+}
+
+const scenes = {
+  async signin(options, name) {
+    const { page, context } = await open(browser, server.origin, options);
+    await shoot(page, name);
+    await context.close();
+  },
+  async signup(options, name) {
+    const { page, context } = await open(browser, server.origin, options);
+    await page.getByRole('button', { name: 'Create account' }).click();
+    await page.getByLabel('Name').fill('Ana Lima');
+    await page.getByLabel('Password', { exact: true }).fill('something');
+    await page.getByRole('button', { name: 'Create account' }).click();
+    await page.locator('#username-note.wrong').waitFor();
+    await shoot(page, name);
+    await context.close();
+  },
+  async empty(options, name) {
+    const { page, context } = await member(await server.account(`Newcomer ${name}`), options);
+    await page.getByText('No conversations yet').waitFor();
+    await shoot(page, name);
+    await context.close();
+  },
+  async list(options, name) {
+    const { page, context } = await member(ana, options);
+    await page.locator('a.conversation', { hasText: 'Bruno' }).waitFor();
+    await shoot(page, name);
+    await context.close();
+  },
+  async search(options, name) {
+    const { page, context } = await member(ana, options);
+    await page.locator('#search').fill('B');
+    await page.getByText('Brigitte').waitFor();
+    await shoot(page, name);
+    await context.close();
+  },
+  async thread(options, name) {
+    const bruno = await member(people.Bruno, { ...options, ...sizes.desktop });
+    const { page, context } = await member(ana, options);
+    await bruno.page.locator('a.conversation', { hasText: 'Ana Lima' }).click();
+    await page.locator('a.conversation', { hasText: 'Bruno' }).click();
+    await fate(page, 'Thank you!', 'read');
+    await page.locator('.thread-head .on').waitFor();
+    await composer(bruno.page).pressSequentially('See');
+    await page.locator('.thread-head .typing').waitFor();
+    if (options.isMobile) await composer(page).evaluate((box) => box.blur());
+    await shoot(page, name);
+    await composer(bruno.page).fill('');
+    await bruno.page.locator('.composer textarea').blur();
+    await bruno.context.close();
+    await context.close();
+  },
+  async unread(options, name) {
+    const hana = people.Hana;
+    for (let i = 0; i < 14; i++) {
+      await server.post(
+        '/api/messages',
+        { to_user_id: ana.user_id, content: `Platform ${i + 1}, is that you?` },
+        hana.token,
+      );
+    }
+    const { page, context } = await member(ana, options);
+    await page.evaluate(() => {
+      document.hasFocus = () => false;
+      dispatchEvent(new Event('blur'));
+    });
+    await page.locator('a.conversation', { hasText: 'Hana' }).click();
+    await page.getByText('New messages').waitFor();
+    await shoot(page, name);
+    await context.close();
+  },
+  async rtl(options, name) {
+    const { page, context } = await member(ana, options);
+    await page.locator('a.conversation', { hasText: 'שרה' }).click();
+    await say(page, 'תודה, הכול בסדר!\nראי https://example.org/a');
+    await fate(page, 'תודה', 'sent');
+    await shoot(page, name);
+    await context.close();
+  },
+  async failed(options, name) {
+    const { page, context } = await member(ana, options);
+    await page.goto(`${server.origin}/#/u/99999`);
+    await say(page, 'Is anybody there?');
+    await page.locator('.failure').waitFor();
+    await shoot(page, name);
+    await context.close();
+  },
+  async long(options, name) {
+    const { page, context } = await member(ana, options);
+    await find(page, 'Bruno');
+    await composer(page).fill('All work and no play makes Jack a dull boy. '.repeat(380));
+    await page.locator('.size.over').waitFor();
+    await shoot(page, name);
+    await composer(page).fill('');
+    await context.close();
+  },
+  async offline(options, name) {
+    line.mend();
+    const { page, context } = await member(ana, options, line.origin);
+    await page.locator('a.conversation', { hasText: 'Bruno' }).click();
+    await bubble(page, 'Thank you!').waitFor();
+    line.cut();
+    await page.locator('.banner', { hasText: 'No connection' }).waitFor();
+    await say(page, 'On the train, no signal');
+    await say(page, 'This one waits with the other');
+    await fate(page, 'This one waits', 'waiting');
+    await shoot(page, name);
+    await context.close();
+    line.mend();
+  },
+  async replaced(options, name) {
+    const { page, context } = await member(ana, options);
+    await page.locator('a.conversation', { hasText: 'Bruno' }).click();
+    const second = await context.newPage();
+    await second.goto(server.origin);
+    await page.getByRole('heading', { name: 'Chat is open in another window' }).waitFor();
+    await shoot(page, name);
+    await context.close();
+  },
+  async settings(options, name) {
+    const { page, context } = await member(ana, options);
+    await page.getByRole('button', { name: 'Settings' }).click();
+    await shoot(page, name);
+    await context.close();
+  },
+  async shortcuts(options, name) {
+    const { page, context } = await member(ana, options);
+    await page.keyboard.press('Control+/');
+    await page.getByRole('heading', { name: 'Keyboard shortcuts' }).waitFor();
+    await shoot(page, name);
+    await context.close();
+  },
+  async expired(options, name) {
+    const { page, context } = await member(ana, options);
+    await page.evaluate(() => {
+      const session = JSON.parse(localStorage.getItem('chat.session'));
+      localStorage.setItem('chat.session', JSON.stringify({ ...session, token: 'not.a.token' }));
+    });
+    await page.reload();
+    await page.getByText('Your session has ended').waitFor();
+    await shoot(page, name);
+    await context.close();
+  },
+  async chinese(options, name) {
+    const { page, context } = await member(ana, { ...options, locale: 'zh-CN' });
+    await page.locator('a.conversation', { hasText: '王小明' }).click();
+    await bubble(page, '我带上你要的书').waitFor();
+    await shoot(page, name);
+    await context.close();
+  },
+};
+
+try {
+  for (const [size, shape] of Object.entries(sizes)) {
+    for (const colorScheme of ['light', 'dark']) {
+      for (const [scene, take] of Object.entries(scenes)) {
+        const name = `${size}-${colorScheme}-${scene}`;
+        if (name.includes(wanted))
+          await take({ ...shape, colorScheme, timezoneId: 'America/Los_Angeles' }, name);
+      }
+    }
+  }
+} finally {
+  await browser.close();
+  line.end();
+  await server.end();
+}

@@ -1,0 +1,97 @@
+import t from 'tap';
+import { Thread } from '../../static/app/thread.js';
+
+const me = 1;
+const user = { user_id: 2, username: 'Ben' };
+const message = (seq: number, from = 2) => ({
+  conversation_id: 9,
+  msg_id: 100 + seq,
+  seq,
+  from_user_id: from,
+  to_user_id: from === me ? 2 : me,
+  content: `${seq}`,
+  created_at: '2026-01-02T03:04:05.000Z',
+});
+const said = (last: number, unread: number, read: number) => ({
+  conversation_id: 9,
+  user,
+  last_seq: last,
+  last_message: message(last),
+  unread,
+  read_seq: read,
+  receipt: { delivered_seq: 0, read_seq: 0 },
+});
+
+t.test(
+  'messages continue by one; one past a hole waits for it; one seen before changes nothing',
+  async (t) => {
+    const thread = new Thread(me, user);
+    t.equal(thread.accept(message(1)), 'new');
+    t.equal(thread.accept(message(3)), 'ahead');
+    t.equal(thread.position, 1);
+    t.equal(thread.accept(message(2)), 'new');
+    t.equal(thread.position, 3);
+    t.equal(thread.accept(message(2)), 'known');
+    t.equal(thread.unread.value, 3);
+  },
+);
+
+t.test('unread counts each message of the other once, whether the list or a frame told it', async (t) => {
+  const thread = new Thread(me, user);
+  thread.describe(said(10, 4, 6), true);
+  t.equal(thread.position, 10);
+  t.equal(thread.unread.value, 4);
+  thread.accept(message(11));
+  thread.accept(message(12, me));
+  t.equal(thread.unread.value, 5);
+  thread.describe(said(12, 5, 6), false);
+  t.equal(thread.unread.value, 5);
+  thread.read(8);
+  thread.read(12);
+  t.equal(thread.unread.value, 0);
+  t.equal(thread.tellRead, 12);
+});
+
+t.test('reading begins after what was read, but not before a heap of one’s own', async (t) => {
+  const thread = new Thread(me, user);
+  t.equal(thread.firstUnread(), 0);
+  thread.describe(said(60, 3, 50), true);
+  t.equal(thread.firstUnread(), 51);
+  const heap = new Thread(me, user);
+  heap.describe(said(500, 1, 0), true);
+  t.equal(heap.firstUnread(), 500);
+});
+
+t.test('an older list does not turn anything back', async (t) => {
+  const thread = new Thread(me, user);
+  thread.describe(said(5, 0, 5), true);
+  thread.receive({ delivered_seq: 5, read_seq: 4 });
+  thread.receive({ delivered_seq: 3, read_seq: 5 });
+  t.same(thread.receipt.value, { delivered_seq: 5, read_seq: 5 });
+  thread.accept(message(6));
+  thread.describe(said(5, 0, 5), false);
+  t.equal(thread.position, 6);
+  t.equal(thread.unread.value, 1);
+});
+
+t.test('what is kept on the device comes back as it was', async (t) => {
+  const thread = new Thread(me, user);
+  for (let seq = 1; seq <= 80; seq++) thread.accept(message(seq));
+  thread.read(70);
+  const again = new Thread(me, user);
+  again.restore(thread.held());
+  t.equal(again.position, 80);
+  t.equal(again.unread.value, 10);
+  t.equal(again.messages.size, 60, 'of a long thread, the end');
+  again.accept(message(81));
+  t.equal(again.unread.value, 11);
+});
+
+t.test('after a reset the thread goes on from where the server says', async (t) => {
+  const thread = new Thread(me, user);
+  thread.accept(message(1));
+  thread.accept(message(7));
+  thread.reset(5);
+  t.equal(thread.accept(message(6)), 'new');
+  t.equal(thread.position, 6, 'what had come ahead of the hole is not trusted');
+});

@@ -1,0 +1,144 @@
+import { randomBytes } from 'node:crypto';
+import pino from 'pino';
+import t, { type Test } from 'tap';
+import { type Bus, MemoryBroker, MemoryBus } from '../../plugins/bus.js';
+import { RedisBus } from '../../plugins/redis.js';
+import { eventually, REAL } from '../helper.js';
+
+/** Makes buses that reach each other. */
+type Network = () => (replica: string) => Promise<Bus>;
+
+const implementations: [string, Network][] = [
+  [
+    'the bus inside a process',
+    () => {
+      const broker = new MemoryBroker();
+      return async (replica) => new MemoryBus(replica, broker);
+    },
+  ],
+];
+if (REAL)
+  implementations.push([
+    'the bus on Redis',
+    () => {
+      const namespace = `contract:${randomBytes(4).toString('hex')}`;
+      return async (replica) => {
+        const bus = new RedisBus(replica, {
+          nodes: [process.env.TEST_REDIS_ADDR ?? ''],
+          namespace,
+          leaseMs: 60_000,
+          log: pino({ level: 'silent' }),
+        });
+        await bus.connect();
+        return bus;
+      };
+    },
+  ]);
+
+let users = process.pid * 1000;
+const freshUser = () => ++users;
+
+for (const [name, network] of implementations) {
+  const start = async (t: Test, ...replicas: string[]) => {
+    const open = network();
+    return Promise.all(
+      replicas.map(async (replica) => {
+        const bus = await open(replica);
+        const heard: string[] = [];
+        await bus.listen({ message: (text) => heard.push(text), up: () => {} });
+        t.teardown(() => bus.close());
+        return { bus, heard };
+      }),
+    );
+  };
+
+  t.test(`${name}: works once it listens, and has its name`, async (t) => {
+    const [a] = await start(t, 'a');
+    t.strictSame([a?.bus.ok, a?.bus.replica], [true, 'a']);
+  });
+
+  t.test(
+    `${name}: a claim takes who is free or held by a lower number, and tells what stood before`,
+    async (t) => {
+      const [a, b] = (await start(t, 'a', 'b')).map(({ bus }) => bus) as [Bus, Bus];
+      const user = freshUser();
+      t.equal(await a.claim(user, 5), undefined);
+      t.strictSame(await b.claim(user, 7), { replica: 'a', number: 5 });
+      t.strictSame(await a.owners([user]), [{ replica: 'b', number: 7 }]);
+      t.strictSame(await a.claim(user, 6), { replica: 'b', number: 7 });
+      t.strictSame(await b.owners([user]), [{ replica: 'b', number: 7 }]);
+      t.strictSame(await b.claim(user, 7), { replica: 'b', number: 7 });
+      t.strictSame(await b.claim(user, 100), { replica: 'b', number: 7 });
+      t.strictSame(await a.claim(user, 99), { replica: 'b', number: 100 });
+    },
+  );
+
+  t.test(`${name}: of claims at once the highest number stands`, async (t) => {
+    const [a, b] = (await start(t, 'a', 'b')).map(({ bus }) => bus) as [Bus, Bus];
+    const user = freshUser();
+    const numbers = Array.from({ length: 40 }, (_, i) => ((i * 17) % 40) + 1);
+    await Promise.all(numbers.map((number) => (number % 2 ? a : b).claim(user, number)));
+    t.strictSame(await a.owners([user]), [{ replica: 'b', number: 40 }]);
+  });
+
+  t.test(`${name}: a release gives up only that very connection`, async (t) => {
+    const [a, b] = (await start(t, 'a', 'b')).map(({ bus }) => bus) as [Bus, Bus];
+    const [user, other] = [freshUser(), freshUser()];
+    await a.claim(user, 5);
+    await a.claim(other, 6);
+    await a.release([{ user, number: 4 }]);
+    await b.release([{ user, number: 5 }]);
+    t.strictSame(await b.owners([user, other]), [
+      { replica: 'a', number: 5 },
+      { replica: 'a', number: 6 },
+    ]);
+    await a.release([
+      { user, number: 5 },
+      { user: other, number: 6 },
+    ]);
+    t.strictSame(await b.owners([user, other]), [undefined, undefined]);
+    await a.release([]);
+  });
+
+  t.test(`${name}: owners answers in the order asked, also nobody`, async (t) => {
+    const [a, b] = (await start(t, 'a', 'b')).map(({ bus }) => bus) as [Bus, Bus];
+    const [one, two, three] = [freshUser(), freshUser(), freshUser()];
+    await a.claim(three, 3);
+    await b.claim(one, 1);
+    t.strictSame(await a.owners([one, two, three, one]), [
+      { replica: 'b', number: 1 },
+      undefined,
+      { replica: 'a', number: 3 },
+      { replica: 'b', number: 1 },
+    ]);
+    t.strictSame(await a.owners([]), []);
+  });
+
+  t.test(`${name}: what is published reaches that replica only, in order, as it was`, async (t) => {
+    const [a, b, c] = await start(t, 'a', 'b', 'c');
+    const texts = Array.from({ length: 50 }, (_, i) => `${i} "ü\u{1f600}\n" ${'x'.repeat(i * 100)}`);
+    for (const text of texts) t.equal(await a?.bus.publish('b', text), true);
+    await eventually(() => b?.heard.length === texts.length, 'not all came');
+    t.strictSame(b?.heard, texts);
+    t.strictSame([a?.heard, c?.heard], [[], []]);
+    t.equal(await b?.bus.publish('b', 'to oneself'), true);
+    await eventually(() => b?.heard.at(-1) === 'to oneself', 'not to oneself');
+  });
+
+  t.test(`${name}: says when nobody was there to receive`, async (t) => {
+    const [a, b] = await start(t, 'a', 'b');
+    t.equal(await a?.bus.publish('nobody', 'x'), false);
+    await b?.bus.close();
+    await eventually(async () => (await a?.bus.publish('b', 'x')) === false, 'it is still there');
+  });
+
+  t.test(`${name}: a broadcast reaches all, oneself too`, async (t) => {
+    const all = await start(t, 'a', 'b', 'c');
+    await all[0]?.bus.broadcast('to all');
+    for (const { heard } of all) await eventually(() => heard.length === 1, 'it did not come');
+    t.strictSame(
+      all.map(({ heard }) => heard),
+      [['to all'], ['to all'], ['to all']],
+    );
+  });
+}

@@ -1,0 +1,31 @@
+import t from 'tap';
+import { fuzz } from './fuzz.js';
+import { build, connect, signUp } from './helper.js';
+
+/** Seeds that once found something stay here. */
+const SEEDS = [1];
+const ROUNDS = 300;
+
+t.test('whatever comes in, the server answers no 5xx, breaks no protocol, and serves on', async (t) => {
+  const server = await build(t);
+  const speakers = await Promise.all(Array.from({ length: 8 }, () => signUp(server)));
+  for (const seed of SEEDS) {
+    const { rounds, answers, problems } = await fuzz({
+      port: server.port,
+      seed,
+      speakers,
+      goesOn: (rounds) => rounds < ROUNDS,
+    });
+    t.strictSame(problems, [], `seed ${seed}`);
+    t.ok(rounds >= ROUNDS);
+    // It gets as far as what it is to try: not all is turned away at the door.
+    for (const word of ['200', '400', '401', '404', '405', '101', 'error', 'online_list', 'welcome', '1002'])
+      t.ok(answers.has(word), `${word} is among the answers`);
+  }
+  const [alice, bob] = [await signUp(server), await signUp(server)];
+  const client = await connect(t, server, bob);
+  const body = { to_user_id: bob.user_id, content: 'still here' };
+  t.equal((await server.request('POST', '/api/messages', { token: alice.token, body })).status, 200);
+  t.match(await client.next('chat'), { content: 'still here' });
+  t.equal((await server.request('GET', '/readyz')).status, 200);
+});

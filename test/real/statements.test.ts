@@ -1,0 +1,80 @@
+/** What a message costs the database: statements as the log counts them, commits as PostgreSQL does. */
+import { setTimeout as wait } from 'node:timers/promises';
+import postgres from 'postgres';
+import t from 'tap';
+import { build, connect, connectSynced, eventually, signUp } from '../helper.js';
+import { startPostgres } from '../nodes/postgres.js';
+
+t.setTimeout(120_000);
+
+// One of its own, since transactions are counted for the whole server.
+const server = await startPostgres({ settings: { autovacuum: 'off' } });
+t.teardown(() => server.stop());
+const one = await build(t, { DB_URL: await server.createDatabase() });
+const admin = postgres(server.adminUrl(), { max: 1 });
+t.teardown(() => admin.end());
+
+/** Transactions that wrote something, since the server was made. */
+async function commits(): Promise<number> {
+  const [row] = await admin`select pg_snapshot_xmax(pg_current_snapshot())::text as xid`;
+  return Number(row?.xid);
+}
+
+const senders = await Promise.all(Array.from({ length: 10 }, () => signUp(one)));
+const receivers = await Promise.all(Array.from({ length: 10 }, () => signUp(one)));
+const from = await Promise.all(senders.map((user) => connectSynced(t, one, user)));
+const to = await Promise.all(receivers.map((user) => connect(t, one, user)));
+for (const [i, client] of from.entries())
+  client.send('chat', { to_user_id: receivers[i]?.user_id, content: 'the first of a pair' });
+for (const client of to) await client.next('chat');
+
+/** Nothing is under way any more: debts are gone, presence is noted. */
+const quiet = () =>
+  eventually(async () => {
+    const [row] = await one.app.db.sql`
+      select (select count(*)::int from offline_messages) as debts, (select count(*)::int from presence) as present`;
+    return row?.debts === 0 && row.present === senders.length + receivers.length;
+  }, 'it is not quiet');
+
+/** Sends so many in a second, spread evenly, and gives what it cost. */
+async function cost(messages: number): Promise<{ statements: number; commits: number; batches: number }> {
+  await quiet();
+  const { counts } = one.app.messages;
+  const before = { ...counts, commits: await commits() };
+  const came = to.map((client) => client.of('chat').length);
+  const slices = Math.min(messages, 50);
+  for (let slice = 0, i = 0; slice < slices; slice++) {
+    for (; i < ((slice + 1) * messages) / slices; i++)
+      from[i % from.length]?.send('chat', {
+        to_user_id: receivers[i % receivers.length]?.user_id,
+        content: `${i}`,
+      });
+    if (slices > 1) await wait(1000 / slices);
+  }
+  const arrived = () => to.reduce((sum, client, i) => sum + client.of('chat').length - (came[i] ?? 0), 0);
+  await eventually(() => arrived() === messages, 'not all came');
+  await quiet();
+  return {
+    statements: counts.statements - before.statements,
+    batches: counts.batches - before.batches,
+    commits: (await commits()) - before.commits,
+  };
+}
+
+t.test('a lone message is one statement and one commit, and one more when it has arrived', async (t) => {
+  const { statements, commits, batches } = await cost(1);
+  t.comment(`1 message: ${batches} batch, ${statements} statements, ${commits} commits`);
+  t.strictSame({ statements, commits, batches }, { statements: 2, commits: 2, batches: 1 });
+});
+
+for (const [messages, most] of [
+  [100, 1.5],
+  [5000, 0.1],
+] as const)
+  t.test(`${messages} messages in a second take at most ${most} statements each`, async (t) => {
+    const { statements, commits, batches } = await cost(messages);
+    t.comment(`${messages} messages: ${batches} batches, ${statements} statements, ${commits} commits`);
+    t.ok(statements <= messages * most, `${statements} statements`);
+    t.ok(commits <= statements, `${commits} commits`);
+    t.ok(commits >= batches, 'each batch commits');
+  });
