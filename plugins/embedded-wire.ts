@@ -14,7 +14,7 @@ export function joined(first: Uint8Array, second: Uint8Array): Uint8Array {
 }
 
 /** Each complete message in the bytes: its type, the start of its body and its end. Nonsense counts as a goodbye. */
-export function* messages(bytes: Uint8Array): Generator<{ type: string; body: number; end: number }> {
+function* messages(bytes: Uint8Array): Generator<{ type: string; body: number; end: number }> {
   const data = view(bytes);
   for (let start = 0; start + 5 <= bytes.length; ) {
     const length = data.getInt32(start + 1);

@@ -24,7 +24,7 @@ const POLL_MS = 10_000;
 type Row = ExtendedServer['presence']['users'][number];
 
 /** Who is online and who was when, for the people that somebody asks about. */
-export class Presence {
+class Presence {
   /** By user: who watches, and what each of them was told last. */
   private readonly watchers = new Map<number, Map<ExtendedConnection, boolean | undefined>>();
   /** How each watched user was when last looked at. */

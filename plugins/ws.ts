@@ -1,4 +1,5 @@
-import type { IncomingMessage } from 'node:http';
+import type { IncomingMessage, ServerResponse } from 'node:http';
+import type { Socket } from 'node:net';
 import type { Duplex } from 'node:stream';
 import websocket from '@fastify/websocket';
 import fp from 'fastify-plugin';
@@ -63,7 +64,7 @@ export default fp(
     });
     const upgradeListeners = app.server.listeners('upgrade');
     app.server.removeAllListeners('upgrade');
-    app.server.on('upgrade', (request: IncomingMessage, socket: Duplex, head: Buffer) => {
+    const upgrade = (request: IncomingMessage, socket: Duplex, head: Buffer) => {
       const isOurs =
         /^websocket$/i.test(request.headers.upgrade ?? '') &&
         request.method === 'GET' &&
@@ -75,6 +76,25 @@ export default fp(
       }
       socket.unshift(withoutUpgrade(request, head));
       app.server.emit('connection', socket);
+    };
+    // What was asked before on the same connection is answered first: a second reader of it would never get its turn.
+    const answers = new WeakMap<Duplex, ServerResponse>();
+    app.server.on('request', ({ socket }: IncomingMessage, answer: ServerResponse) => {
+      answers.set(socket, answer);
+      answer.once('close', () => {
+        if (answers.get(socket) === answer) answers.delete(socket);
+      });
+    });
+    app.server.on('upgrade', (request: IncomingMessage, socket: Socket, head: Buffer) => {
+      const before = answers.get(socket);
+      if (before === undefined) return upgrade(request, socket, head);
+      const onError = () => socket.destroy();
+      socket.on('error', onError);
+      before.once('close', () => {
+        socket.off('error', onError);
+        socket.setTimeout(0);
+        if (!socket.destroyed) upgrade(request, socket, head);
+      });
     });
     // What the WebSocket library itself refuses: a wrong version, a bad key.
     app.websocketServer.on('wsClientError', (error: Error, socket: Duplex) => {

@@ -1,4 +1,4 @@
-import { type Static, Type } from '@sinclair/typebox';
+import { Type } from '@sinclair/typebox';
 
 /**
  * Every error that the service answers, over HTTP and over a socket: its stable name, the HTTP status, whether the
@@ -54,4 +54,3 @@ export type ErrorCode = keyof typeof ERRORS;
 
 /** The stable name of an error, as `error` over HTTP and as `code` in a frame. */
 export const ErrorCode = Type.String({ maxLength: 40, description: 'stable name of the error' });
-export type ErrorCodeField = Static<typeof ErrorCode>;

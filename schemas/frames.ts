@@ -17,7 +17,7 @@ const UserIds = Type.Array(Id, { maxItems: 100_000 });
 const Int64 = Type.Integer({ minimum: -(2 ** 63), maximum: 2 ** 63 });
 
 /** A row of `offline_list`, as the reference sends it. */
-export const OfflineRow = Type.Object({
+const OfflineRow = Type.Object({
   msg_id: Id,
   to_user_id: Id,
   from_user_id: Id,
@@ -133,8 +133,7 @@ export const extendedServer = {
 };
 
 type Frames<T extends Record<string, TSchema>> = { [K in keyof T]: Static<T[K]> };
-export type PlainClient = Frames<typeof plainClient>;
-export type PlainServer = Frames<typeof plainServer>;
+type PlainServer = Frames<typeof plainServer>;
 export type ExtendedClient = Frames<typeof extendedClient>;
 export type ExtendedServer = Frames<typeof extendedServer>;
 export type PlainFrame = PlainServer[keyof PlainServer];

@@ -35,7 +35,7 @@ const VISIBLE = /[^\p{Z}\p{C}\p{Default_Ignorable_Code_Point}\u2800]/u;
 const IGNORABLE = /\p{Default_Ignorable_Code_Point}/gu;
 
 /** Code points at most in a name, as its column counts. */
-const USERNAME_LENGTH = 64;
+export const USERNAME_LENGTH = 64;
 /** Bytes at most in a password: bcrypt reads no further. */
 export const PASSWORD_BYTES = 72;
 

@@ -10,7 +10,7 @@ export interface NewMessage {
 }
 
 /** What the database made of a message. */
-export interface Numbered {
+interface Numbered {
   seq: number;
   msgId: number;
 }

@@ -1,6 +1,6 @@
 import t from 'tap';
 import { build, signUp } from './helper.js';
-import { exchange, HANDSHAKE, isRefused, RawSocket, rawRequest } from './raw.js';
+import { exchange, isRefused, RawSocket, rawRequest } from './raw.js';
 
 const server = await build(t);
 const user = await signUp(server);
@@ -225,46 +225,6 @@ t.test('an expectation is met, or passed over', async (t) => {
     isRefused(t, await ask(bytes), 'username_required', expect);
   }
 });
-
-t.test('an upgrade to something else, or elsewhere, is a request like any other', async (t) => {
-  const h2c = {
-    Connection: 'Upgrade, HTTP2-Settings',
-    Upgrade: 'h2c',
-    'HTTP2-Settings': 'AAMAAABkAAQAoAAAAAIAAAAA',
-  };
-  for (const headers of [h2c, HANDSHAKE, { ...HANDSHAKE, Upgrade: 'nonsense' }]) {
-    const what = headers.Upgrade;
-    t.equal((await ask(rawRequest('GET', '/healthz', { headers }))).status, 200, what);
-    isRefused(t, await ask(rawRequest('GET', '/nope', { headers })), 'not_found', what);
-    isRefused(
-      t,
-      await ask(rawRequest('POST', '/register', { body: '{}', headers })),
-      'username_required',
-      what,
-    );
-    isRefused(t, await ask(rawRequest('POST', '/ws', { body: '{}', headers })), 'method_not_allowed', what);
-    const body = JSON.stringify({ to_user_id: user.user_id, content: 'x'.repeat(16_000) });
-    const sent = await ask(rawRequest('POST', '/api/messages', { body, headers: { ...headers, ...bearer } }));
-    t.equal(sent.status, 200, what);
-  }
-  isRefused(t, await ask(rawRequest('GET', '/ws', { headers: { ...h2c, ...bearer } })), 'upgrade_required');
-});
-
-t.test(
-  'a body that follows its upgrade in pieces is read all the same, and the connection lives on',
-  async (t) => {
-    const socket = await RawSocket.open(t, server.port);
-    const headers = { Connection: 'Upgrade', Upgrade: 'h2c' };
-    for (let i = 0; i < 2; i++) {
-      const bytes = rawRequest('POST', '/register', { body: '{"password":"x"}', headers });
-      for (const byte of bytes.subarray(-8)) {
-        if (byte === bytes.at(-8)) socket.write(bytes.subarray(0, -8));
-        socket.write(Buffer.from([byte]));
-      }
-      isRefused(t, await socket.answer(), 'username_required');
-    }
-  },
-);
 
 t.test('a client that ends its side is answered, with all of its request or with half', async (t) => {
   const body = JSON.stringify({ username: 'nobody', password: 'x' });

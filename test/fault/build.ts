@@ -1,5 +1,6 @@
 /** A copy of the built server, so that a build in the middle of a run changes nothing in it. */
-import { cp, mkdir, mkdtemp, readFile, rm, writeFile } from 'node:fs/promises';
+import { cp, mkdtemp, readFile, rm, symlink, writeFile } from 'node:fs/promises';
+import { tmpdir } from 'node:os';
 import { dirname, join, resolve } from 'node:path';
 
 /** Replaces one expression of one built file. */
@@ -28,13 +29,11 @@ async function apply(folder: string, { file, find, replace }: Patch): Promise<vo
 }
 
 export async function copyBuild(server: string, patches: readonly Patch[] = []): Promise<Build> {
-  // Below node_modules, so that the server's packages are found from there.
-  const cache = resolve('node_modules/.cache/fault');
-  await mkdir(cache, { recursive: true });
-  const folder = await mkdtemp(join(cache, 'build-'));
+  const folder = await mkdtemp(join(tmpdir(), 'fault-build-'));
   const remove = () => rm(folder, { recursive: true, force: true });
   try {
     await cp(dirname(server), folder, { recursive: true });
+    await symlink(resolve('node_modules'), join(folder, 'node_modules'));
     for (const patch of patches) await apply(folder, patch);
     return { server: join(folder, 'server.js'), remove };
   } catch (error) {

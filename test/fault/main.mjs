@@ -1,11 +1,13 @@
-// The fault run is TypeScript, and Node 20 reads none: bundled here, then started.
+// The fault run is TypeScript, and Node 20 reads none: bundled here, then started. What it runs against is built first.
 //   npm run fault -- --seed 7 --faults 200 --minutes 15 --schedule mixed --clients 30 --rate 100
+import { execFileSync } from 'node:child_process';
 import { join } from 'node:path';
 import { fileURLToPath, pathToFileURL } from 'node:url';
 import { build } from 'esbuild';
 
 const root = fileURLToPath(new URL('../..', import.meta.url));
 process.chdir(root);
+execFileSync(process.execPath, ['build.mjs'], { stdio: 'inherit' });
 // Below node_modules, so that the packages that are left out of the bundle are found.
 const outfile = join(root, 'node_modules/.cache/fault/cli.mjs');
 await build({

@@ -27,6 +27,7 @@ async function owe(user: User): Promise<void> {
   await sql`
     insert into conversations (user_a, user_b, last_seq)
     select least(s, ${user.user_id}), greatest(s, ${user.user_id}), ${DEBTS / 5} from unnest(${ids}::bigint[]) s`;
+  await sql`
     with stored as (
       insert into messages (conversation_id, seq, msg_id, from_user_id, created_at, client_id, content)
       select conversation_id, i, nextval('message_ids'), user_a + user_b - ${user.user_id}, now(), '~test.' || i,
