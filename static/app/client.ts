@@ -23,9 +23,9 @@ const typingEvery = 3_000;
 /** Everything of one signed-in user: what is shown, and the line that keeps it true. */
 export function createClient(me: { user_id: number; username: string }) {
   const local = openLocal(me.user_id);
-  const api = createApi(() => session.peek()?.token ?? '', expire);
+  const api = createApi(token, expire);
   const directory = createDirectory(me.user_id, local, api);
-  const socket = createSocket({ token: () => session.peek()?.token ?? '', onFrame, onClosed, tokenRefused });
+  const socket = createSocket({ token, onFrame, onClosed, tokenRefused });
   const people = createPeople(socket.send);
   const acks = createAcks((conversation_id, seq) => socket.send({ type: 'ack', conversation_id, seq }));
   const drafts = createDrafts(local);
@@ -40,6 +40,7 @@ export function createClient(me: { user_id: number; username: string }) {
   const lasting = signal(true);
   let epoch = '';
   let synced = false;
+  let stopped = false;
   /** A `sync` is under way. */
   let asking = false;
   let listing: Promise<void> | undefined;
@@ -49,6 +50,12 @@ export function createClient(me: { user_id: number; username: string }) {
   let renewal: ReturnType<typeof setTimeout> | undefined;
   let onIncoming: (thread: Thread, message: Chat) => void = () => {};
 
+  /** Ours alone: after signing out, or in as somebody else, what is still under way here gets nothing. */
+  function token(): string {
+    const now = session.peek();
+    return now?.user_id === me.user_id ? now.token : '';
+  }
+
   async function start(): Promise<void> {
     lasting.value = await local.lasting;
     const meta = await local.all('meta');
@@ -57,7 +64,7 @@ export function createClient(me: { user_id: number; username: string }) {
     for (const { to_user_id } of outbox.items.value)
       touch(directory.ensure({ user_id: to_user_id, username: '' }));
     for (const id of drafts.people()) touch(directory.ensure({ user_id: id, username: '' }));
-    if (!expired.peek()) connect();
+    if (!expired.peek() && !stopped) connect();
   }
 
   function connect(): void {
@@ -66,7 +73,7 @@ export function createClient(me: { user_id: number; username: string }) {
   }
 
   async function list(): Promise<void> {
-    for (let attempt = 0; ; attempt++) {
+    for (let attempt = 0; !stopped; attempt++) {
       try {
         await directory.refresh(!synced);
         return;
@@ -240,8 +247,8 @@ export function createClient(me: { user_id: number; username: string }) {
   }
 
   function expire(): void {
-    socket.stop();
-    socket.link.value = { state: 'expired' };
+    if (stopped || !token()) return;
+    socket.expire();
     expired.value = true;
   }
 
@@ -263,7 +270,7 @@ export function createClient(me: { user_id: number; username: string }) {
     if (fresh) {
       renew(fresh.token);
       socket.send({ type: 'token', token: fresh.token });
-    } else if (!expired.peek()) renewal = setTimeout(renewToken, 600_000);
+    } else if (!expired.peek() && !stopped) renewal = setTimeout(renewToken, 600_000);
   }
 
   /** Whose dots are shown: those of the newest conversations. */
@@ -348,6 +355,7 @@ export function createClient(me: { user_id: number; username: string }) {
     },
 
     async stop(): Promise<void> {
+      stopped = true;
       clearTimeout(renewal);
       socket.stop();
       await local.close();
