@@ -2,18 +2,8 @@
 // them, small, into pictures/ for the README. `npm run screenshots`, or with a part of a name to make only those.
 import { mkdirSync, writeFileSync } from 'node:fs';
 import { fileURLToPath } from 'node:url';
-import {
-  bubble,
-  composer,
-  fate,
-  find,
-  launch,
-  open,
-  say,
-  signIn,
-  startLine,
-  startServer,
-} from './harness.mjs';
+import { bubble, composer, fate, find, launch, open, say, signIn, startServer } from './harness.mjs';
+import { startLine } from './line.mjs';
 
 const out = fileURLToPath(new URL('out/', import.meta.url));
 const pictures = fileURLToPath(new URL('pictures/', import.meta.url));

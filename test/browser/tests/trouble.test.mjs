@@ -9,12 +9,12 @@ import {
   person,
   say,
   signIn,
-  startLine,
   startServer,
   texts,
   until,
   violations,
 } from '../harness.mjs';
+import { startLine } from '../line.mjs';
 
 let server;
 let line;
