@@ -55,7 +55,7 @@ export abstract class Connection implements Sender {
   /** Owed debts up to this `msg_id` wait until the client asks for them. */
   line = 0;
   /** When the ownership was last confirmed, in milliseconds of `performance.now()`. */
-  claimedAt = 0;
+  claimedAt = Number.NEGATIVE_INFINITY;
   heardAt = performance.now();
   pingedAt = performance.now();
   /** Not to be written to until its ownership is known again. */

@@ -425,7 +425,7 @@ export class Hub {
   }
 
   private onBusUp() {
-    for (const connection of this.connections.values()) connection.claimedAt = 0;
+    for (const connection of this.connections.values()) connection.claimedAt = Number.NEGATIVE_INFINITY;
     void this.repair();
   }
 

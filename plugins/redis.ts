@@ -101,6 +101,7 @@ export class RedisBus implements Bus {
   private beatTimer: NodeJS.Timeout | undefined;
   private lastBeat = 0;
   private subscribing = false;
+  private subscribedAt = 0;
   private closed = false;
   private claimSha: string | undefined;
   private complained = 0;
@@ -241,7 +242,9 @@ export class RedisBus implements Bus {
       );
     }
     this.probe().catch(this.onError);
-    if (silent > 6 * BEAT_MS && !this.subscribing) void this.resubscribe();
+    // A fresh subscription has its time too: it would be cut before the first beat reaches it.
+    const fresh = performance.now() - this.subscribedAt;
+    if (Math.min(silent, fresh) > 6 * BEAT_MS && !this.subscribing) void this.resubscribe();
   }
 
   private async resubscribe() {
@@ -259,10 +262,12 @@ export class RedisBus implements Bus {
         sleep(SILENCE_MS, undefined, { ref: false }).then(() => Promise.reject(new Error('no connection'))),
       ]);
       await this.subscribe();
+      await this.probe();
     } catch (error) {
       if (error instanceof Error && !this.closed) this.onError(error);
     }
     this.subscribing = false;
+    this.subscribedAt = performance.now();
     if (this.closed) fresh.destroy();
   }
 

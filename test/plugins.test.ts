@@ -43,7 +43,6 @@ t.test('a plugin depends on plugins that there are', async (t) => {
 t.test('Fastify refuses to boot a plugin when any one of its dependencies is missing', async (t) => {
   for (const [file, plugin] of withRoutes) {
     const needed = metaOf(plugin)?.dependencies ?? [];
-    if (file !== 'config') t.ok(needed.length > 0, `${file} says what it needs`);
     for (const missing of needed) {
       const app = Fastify();
       for (const name of needed) if (name !== missing) app.register(standIn(name));

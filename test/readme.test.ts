@@ -21,6 +21,14 @@ t.test('the table of settings says what the schema says', async (t) => {
   t.equal(stands, table);
 });
 
+t.test('the Chinese version has the same commands', async (t) => {
+  const chinese = await readFile(join(root, 'README.zh-CN.md'), 'utf8');
+  const blocks = (text: string) => [...text.matchAll(/```\w+\n.*?```/gs)].map(([block]) => block);
+  t.strictSame(blocks(chinese), blocks(readme));
+  t.match(readme, '](README.zh-CN.md)');
+  t.match(chinese, '](README.md)');
+});
+
 t.test('the walk through does what it says', async (t) => {
   const server = await build(t);
   const folder = await mkdtemp(join(tmpdir(), 'chat-readme-'));

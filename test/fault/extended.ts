@@ -27,6 +27,7 @@ export class ExtendedClient extends Client {
   #epoch: string | undefined;
   #synced = false;
   #acking: NodeJS.Timeout | undefined;
+  #retry: NodeJS.Timeout | undefined;
   #lastPing = 0;
 
   constructor(setup: ExtendedSetup) {
@@ -57,7 +58,7 @@ export class ExtendedClient extends Client {
   }
 
   #flush(): void {
-    if (!this.#synced || !this.current?.isOpen || !this.current.reading) return;
+    if (!this.#synced || this.#retry || !this.current?.isOpen || !this.current.reading) return;
     for (const letter of this.#outbox.take(now())) {
       this.#post(letter);
       if (this.random.chance(this.#repeat)) this.#post(letter);
@@ -142,14 +143,18 @@ export class ExtendedClient extends Client {
     }
   }
 
+  /** After an error that may pass, nothing is sent for a moment; then all that is open, in order. */
   #failed(id: string | undefined, retryable: boolean): void {
     if (id === undefined) return;
     if (!retryable) this.#outbox.done(id);
-    const wait = this.random.int(100, 500);
-    setTimeout(() => {
-      this.#outbox.failed(id);
-      this.#flush();
-    }, wait);
+    this.#outbox.failed(id);
+    this.#retry ??= setTimeout(
+      () => {
+        this.#retry = undefined;
+        this.#flush();
+      },
+      this.random.int(100, 500),
+    );
   }
 
   #welcome(link: Link, epoch: string): void {

@@ -1,0 +1,246 @@
+import { mkdtemp, rm } from 'node:fs/promises';
+import { tmpdir } from 'node:os';
+import { join } from 'node:path';
+import { hash } from '@node-rs/bcrypt';
+import postgres from 'postgres';
+import t, { type Test } from 'tap';
+import { openEmbedded } from '../plugins/embedded.js';
+import { migrate } from '../sql/migrate.js';
+import { build, connect, freshName, REAL, type Server } from './helper.js';
+
+t.setTimeout(120_000);
+
+type Type = 'timestamptz' | 'timestamp';
+
+/** The tables of the reference. */
+const tables = (type: Type) => `
+  create table users (user_id bigserial primary key, username varchar(64) unique not null, password text not null);
+  create table friends (
+    id bigserial primary key, user_id bigint not null, friend_id bigint not null, unique (user_id, friend_id));
+  create table offline_messages (
+    msg_id bigserial primary key, to_user_id bigint not null, from_user_id bigint not null, content text not null,
+    created_at ${type} not null default now());
+  create index idx_offline_messages_to_user_id on offline_messages (to_user_id);`;
+
+const password = (name: string) => `password of ${name}`;
+/** As the reference hashes. */
+const hashed = async (name: string) => (await hash(password(name), 10)).replace(/^\$2[aby]\$/, '$2a$');
+
+const [alice, capital, bob, gone, goneToo] = [1, 2, 5, 77, 88];
+/** msg_id, to, from, content; one a minute. */
+const owed: [number, number, number, string][] = [
+  [3, alice, bob, 'the oldest'],
+  [4, bob, alice, 'to bob'],
+  [7, alice, gone, 'from somebody who is gone'],
+  [8, goneToo, bob, 'to somebody who is gone'],
+  [9, goneToo, gone, 'between two who are gone'],
+  [11, alice, capital, '{"json": "\\u0041"} \' " \\ ü \u{1f600}\n'],
+  [12, alice, bob, 'the second of bob'],
+  [40, alice, alice, 'to myself'],
+];
+const at = (i: number) => `2024-05-01 10:0${i}:00.123456`;
+const rows = (user: number) =>
+  owed.flatMap(([msg_id, to, from, content], i) =>
+    to === user
+      ? [
+          {
+            msg_id,
+            to_user_id: to,
+            from_user_id: from,
+            content,
+            created_at: `2024-05-01T10:0${i}:00.123Z`,
+          },
+        ]
+      : [],
+  );
+
+async function fill(sql: postgres.Sql, type: Type): Promise<void> {
+  await sql.unsafe(tables(type));
+  for (const [id, name] of [
+    [alice, 'alice'],
+    [capital, 'Alice'],
+    [bob, 'bob'],
+  ] as const)
+    await sql`insert into users (user_id, username, password) values (${id}, ${name}, ${await hashed(name)})`;
+  await sql`select setval('users_user_id_seq', 6)`;
+  await sql`insert into friends (user_id, friend_id) values (1, 5), (5, 1), (1, 77), (77, 1)`;
+  for (const [i, [msg_id, to, from, content]] of owed.entries())
+    await sql`insert into offline_messages (msg_id, to_user_id, from_user_id, content, created_at)
+      values (${msg_id}, ${to}, ${from}, ${content}, ${`${at(i)}${type === 'timestamptz' ? '+00' : ''}`}::text::${sql.unsafe(type)})`;
+  // Those up to here were fetched, so that their rows are gone.
+  await sql`select setval('offline_messages_msg_id_seq', 50)`;
+}
+
+/** A database as the reference leaves it: settings that point an instance at it. */
+async function reference(
+  t: Test,
+  make: (sql: postgres.Sql) => Promise<void>,
+): Promise<Record<string, string>> {
+  if (!REAL) {
+    const folder = await mkdtemp(join(tmpdir(), 'chat-reference-'));
+    t.teardown(() => rm(folder, { recursive: true, force: true }));
+    const embedded = await openEmbedded(join(folder, 'data'));
+    // The client knows `socket`, its types don't.
+    const options = {
+      socket: embedded.socket,
+      max: 1,
+      user: 'postgres',
+      database: 'postgres',
+      onnotice() {},
+    };
+    const sql = postgres({ ...options, fetch_types: false });
+    await make(sql);
+    await sql.end();
+    await embedded.close();
+    return { DATA_DIR: join(folder, 'data') };
+  }
+  const url = new URL(process.env.TEST_POSTGRES_URL ?? '');
+  const admin = postgres(url.href, { max: 1, onnotice() {} });
+  const name = freshName('reference').replaceAll('-', '_');
+  await admin.unsafe(`create database ${name}`);
+  t.teardown(async () => {
+    await admin.unsafe(`drop database if exists ${name} with (force)`);
+    await admin.end();
+  });
+  url.pathname = `/${name}`;
+  const sql = postgres(url.href, { max: 1, onnotice() {} });
+  await make(sql);
+  await sql.end();
+  return { DB_URL: url.href };
+}
+
+async function login(server: Server, username: string, secret: string) {
+  const { status, body } = await server.request('POST', '/login', { body: { username, password: secret } });
+  return { status, token: String(body.data?.token) };
+}
+
+/** Everything that is in the database, but for what only says that a replica was there. */
+async function contents(server: Server): Promise<string> {
+  const all: unknown[] = [];
+  for (const table of [
+    'users',
+    'friends',
+    'conversations',
+    'messages',
+    'offline_messages',
+    'members',
+    'migrations',
+  ])
+    all.push(table, [...(await server.app.db.sql.unsafe(`select * from ${table} order by 1, 2`))]);
+  return JSON.stringify(all);
+}
+
+for (const type of ['timestamptz', 'timestamp'] as const)
+  t.test(`a database of the reference is taken over, with ${type}`, async (t) => {
+    const env = await reference(t, (sql) => fill(sql, type));
+    const server = await build(t, env);
+    const { sql } = server.app.db;
+
+    await t.test('old hashes log in, names that differ only by case too', async (t) => {
+      for (const [id, name] of [
+        [alice, 'alice'],
+        [capital, 'Alice'],
+        [bob, 'bob'],
+      ] as const) {
+        const { status, token } = await login(server, name, password(name));
+        t.strictSame([status, server.app.auth.verify(token).user_id], [200, id]);
+        t.equal((await login(server, name, 'something else')).status, 401);
+      }
+      t.equal((await login(server, 'alice', password('Alice'))).status, 401);
+      const register = (username: string) =>
+        server.request('POST', '/register', { body: { username, password: 'x' } });
+      t.equal((await register('somebody new')).body.data.user_id, 7);
+      t.strictSame([(await register('ALICE')).status, (await register('alice')).status], [409, 409]);
+    });
+
+    await t.test('nothing is lost', async (t) => {
+      const [row] = await sql`
+        select (select count(*)::int from messages) as messages, (select count(*)::int from offline_messages) as owed,
+          (select count(*)::int from friends) as friends`;
+      t.strictSame({ ...row }, { messages: owed.length, owed: owed.length, friends: 4 });
+      const stored = await sql`
+        select o.msg_id, o.to_user_id, m.from_user_id, m.content
+        from offline_messages o join messages m using (msg_id) order by msg_id`;
+      t.strictSame(
+        stored.map((message) => [message.msg_id, message.to_user_id, message.from_user_id, message.content]),
+        owed,
+      );
+    });
+
+    await t.test('old messages are fetched, oldest first, and new numbers go on', async (t) => {
+      const user = async (name: string, user_id: number) => ({
+        user_id,
+        username: name,
+        token: (await login(server, name, password(name))).token,
+      });
+      const b = await connect(t, server, await user('bob', bob));
+      b.send('get_offline');
+      t.strictSame((await b.next('offline_list')).data, rows(bob));
+      const a = await connect(t, server, await user('alice', alice));
+      a.send('get_offline');
+      t.strictSame((await a.next('offline_list')).data, rows(alice));
+      b.send('chat', { to_user_id: alice, content: 'new' });
+      t.equal((await a.next('chat')).content, 'new');
+      const { token } = await user('alice', alice);
+      const { body } = await server.request('GET', '/api/conversations', { token });
+      const [newest] = body.data.conversations;
+      t.strictSame(
+        [newest.user.username, newest.last_seq, newest.last_message.msg_id, newest.last_message.content],
+        ['bob', 4, 51, 'new'],
+      );
+      const history = await server.request('GET', `/api/conversations/${newest.conversation_id}/messages`, {
+        token,
+      });
+      t.strictSame(
+        history.body.data.messages.map((message: { content: string }) => message.content),
+        ['the oldest', 'to bob', 'the second of bob', 'new'],
+      );
+    });
+
+    await t.test('a second start changes nothing', async (t) => {
+      t.strictSame(await migrate(sql), []);
+      const before = await contents(server);
+      await server.stop();
+      const again = await build(t, env);
+      t.equal(await contents(again), before);
+    });
+  });
+
+t.test('an empty database of the reference is taken over', async (t) => {
+  const server = await build(
+    t,
+    await reference(t, async (sql) => void (await sql.unsafe(tables('timestamptz')))),
+  );
+  const { body } = await server.request('POST', '/register', { body: { username: 'first', password: 'x' } });
+  t.equal(body.data.user_id, 1);
+  const { token } = await login(server, 'first', 'x');
+  const sent = await server.request('POST', '/api/messages', {
+    token,
+    body: { to_user_id: 1, content: 'x' },
+  });
+  t.equal(sent.body.data.seq, 1);
+});
+
+if (REAL) {
+  t.test('two instances that start at once on it take it over once', async (t) => {
+    const env = await reference(t, (sql) => fill(sql, 'timestamp'));
+    const servers = await Promise.all([build(t, env), build(t, env)]);
+    const [one, two] = servers as [Server, Server];
+    t.equal(await contents(one), await contents(two));
+    const [row] = await one.app.db.sql`
+      select (select count(*)::int from messages) as messages, (select count(*)::int from offline_messages) as owed,
+        (select count(*)::int from migrations) as migrations`;
+    t.strictSame({ messages: row?.messages, owed: row?.owed }, { messages: owed.length, owed: owed.length });
+  });
+
+  t.test('an ordinary role is enough', async (t) => {
+    const server = await build(t, await reference(t, (sql) => fill(sql, 'timestamptz')));
+    const [role] = await server.app.db.sql`
+      select rolsuper, rolcreaterole, rolreplication, rolbypassrls from pg_roles where rolname = current_user`;
+    t.strictSame(
+      { ...role },
+      { rolsuper: false, rolcreaterole: false, rolreplication: false, rolbypassrls: false },
+    );
+    t.equal((await server.request('GET', '/readyz')).status, 200);
+  });
+}
