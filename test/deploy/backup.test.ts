@@ -151,7 +151,8 @@ t.test('one container: the stopped folder packed, put back, and the secret with 
     lines.find((line) => line.includes('--entrypoint tar')) ?? '',
   );
   const unpack = /-c '(find \/data .*)'$/.exec(lines.find((line) => line.includes('find /data')) ?? '');
-  const here = (text = '') => text.replaceAll('/data', data).replaceAll('/backup', folder.path);
+  const here = (text = '') =>
+    text.replace(/\/(data|backup)\b/g, (_, name) => (name === 'data' ? data : folder.path));
   await replica.end();
   await execute('bash', ['-euc', `tar ${here(pack?.[1])}`]);
   await replica.start();

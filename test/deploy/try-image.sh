@@ -33,6 +33,8 @@ if ! "${buildah[@]}" inspect localhost/stand-in-node >/dev/null 2>&1; then
   container=$("${buildah[@]}" from scratch)
   "${buildah[@]}" add -q "$container" "$base/rootfs" /
   "${buildah[@]}" add -q "$container" "$base/node" /usr/local
+  # The user that the real image has.
+  "${buildah[@]}" run "$container" -- useradd --uid 1000 --user-group --create-home node
   # The registry that this machine uses, and whom it trusts.
   "${buildah[@]}" add -q "$container" /etc/ssl/certs/ca-certificates.crt /etc/ssl/certs/ca-certificates.crt
   "${buildah[@]}" config --env "NPM_CONFIG_REGISTRY=$(npm config get registry)" \
