@@ -57,10 +57,11 @@ export default fp<UiOptions>(
       // An unknown file is not to be remembered for a year: what is said of files waits until there is one.
       return answer.sendFile(file, { onFile: () => void reply.headers(headers) });
     };
+    const hidden = { schema: { hide: true } };
     const one = (url: string, file: string, headers: Record<string, string>) =>
-      app.get(url, (_request, reply) => send(reply, file, headers));
+      app.get(url, hidden, (_request, reply) => send(reply, file, headers));
     const folder = (name: string, caching: string) =>
-      app.get<{ Params: { file: string } }>(`/${name}/:file`, (request, reply) => {
+      app.get<{ Params: { file: string } }>(`/${name}/:file`, hidden, (request, reply) => {
         const { file } = request.params;
         if (!/^[\w-][\w.-]*$/.test(file)) return reply.callNotFound();
         return send(reply, `${name}/${file}`, { 'cache-control': caching });

@@ -9,12 +9,24 @@ interface Fetching extends Extendable {
   readonly request: Request;
   respondWith(answer: Promise<Response>): void;
 }
+interface Clicked extends Extendable {
+  readonly notification: { readonly data: unknown; close(): void };
+}
+interface Page {
+  focus(): Promise<Page>;
+  navigate(url: string): Promise<unknown>;
+}
 interface Worker {
   skipWaiting(): Promise<void>;
-  readonly clients: { claim(): Promise<void> };
+  readonly clients: {
+    claim(): Promise<void>;
+    matchAll(options: { type: 'window' }): Promise<readonly Page[]>;
+    openWindow(url: string): Promise<unknown>;
+  };
 }
 const isExtendable = (event: Event): event is Extendable => 'waitUntil' in event;
 const isFetching = (event: Event): event is Fetching => 'respondWith' in event;
+const isClicked = (event: Event): event is Clicked => 'notification' in event;
 const isWorker = (scope: unknown): scope is Worker =>
   typeof scope === 'object' && scope !== null && 'skipWaiting' in scope;
 
@@ -36,6 +48,20 @@ async function answer(request: Request, key: string): Promise<Response> {
   return (await caches.match(key)) ?? fetch(request);
 }
 
+/** Shows the thread that a notification was about, in a page that is open if there is one. */
+async function show(hash: unknown): Promise<void> {
+  if (!isWorker(self)) return;
+  const url = `/${typeof hash === 'string' ? hash : ''}`;
+  const [page] = await self.clients.matchAll({ type: 'window' });
+  if (page) await (await page.focus()).navigate(url);
+  else await self.clients.openWindow(url);
+}
+
+self.addEventListener('notificationclick', (event) => {
+  if (!isClicked(event)) return;
+  event.notification.close();
+  event.waitUntil(show(event.notification.data));
+});
 self.addEventListener('install', (event) => isExtendable(event) && event.waitUntil(install()));
 self.addEventListener('activate', (event) => isExtendable(event) && event.waitUntil(activate()));
 self.addEventListener('fetch', (event) => {

@@ -245,3 +245,30 @@ t.test('an instance that leaves gives its users up, and its clients lose nothing
     upTo(40),
   );
 });
+
+t.test('a user whose owner is gone is looked up once for a message, not for ever', async (t) => {
+  const [alice, bob] = await pair();
+  const { bus } = one.app;
+  // As it stands when a release was lost.
+  await bus.claim(bob.user_id, 1);
+  const owners = bus.owners.bind(bus);
+  let lookups = 0;
+  bus.owners = async (users) => {
+    if (users.includes(bob.user_id)) lookups++;
+    return owners(users);
+  };
+  t.teardown(() => {
+    bus.owners = owners;
+  });
+  const a = await connectSynced(t, one, alice);
+  for (const n of upTo(3)) {
+    a.send('chat', { to_user_id: bob.user_id, content: `${n}` });
+    await a.next('sent');
+    await a.barrier();
+  }
+  await one.app.hub.repair();
+  t.ok(lookups <= 3, `${lookups} look-ups`);
+  const b = await connect(t, two, bob);
+  b.send('get_offline');
+  t.equal((await b.next('offline_list')).data.length, 3);
+});

@@ -3,12 +3,14 @@ import type { ExtendedFrame, ExtendedServer } from '../../schemas/frames.js';
 import { LIMITS } from '../../schemas/limits.js';
 import { createAcks } from './acks.js';
 import { ApiError, createApi } from './api.js';
+import { createArrivals } from './arrivals.js';
 import { backoff } from './backoff.js';
 import { createDirectory } from './directory.js';
 import { createDrafts } from './drafts.js';
 import { openLocal } from './local.js';
 import { createOutbox } from './outbox.js';
 import { createPeople } from './people.js';
+import { createRenewal } from './renewal.js';
 import { expired, renew, session } from './session.js';
 import { createSocket } from './socket.js';
 import type { Thread } from './thread.js';
@@ -16,16 +18,14 @@ import type { Thread } from './thread.js';
 export type Client = ReturnType<typeof createClient>;
 type Chat = ExtendedServer['chat'];
 
-const halfADay = 12 * 3600 * 1000;
-const typingShown = 6_000;
 const typingEvery = 3_000;
 
 /** Everything of one signed-in user: what is shown, and the line that keeps it true. */
 export function createClient(me: { user_id: number; username: string }) {
   const local = openLocal(me.user_id);
-  const api = createApi(() => session.peek()?.token ?? '', expire);
+  const api = createApi(token, expire);
   const directory = createDirectory(me.user_id, local, api);
-  const socket = createSocket({ token: () => session.peek()?.token ?? '', onFrame, onClosed, tokenRefused });
+  const socket = createSocket({ token, onFrame, onClosed, tokenRefused });
   const people = createPeople(socket.send);
   const acks = createAcks((conversation_id, seq) => socket.send({ type: 'ack', conversation_id, seq }));
   const drafts = createDrafts(local);
@@ -36,18 +36,44 @@ export function createClient(me: { user_id: number; username: string }) {
     send: ({ id, to_user_id, content }) => socket.send({ type: 'chat', id, to_user_id, content }),
   });
 
+  const arrivals = createArrivals({
+    me: me.user_id,
+    directory,
+    outbox,
+    ack: acks.add,
+    onHole: () => asking || sync(),
+    onChange: watch,
+    onIncoming: (thread, message) => {
+      if (socket.link.peek().state === 'online') onIncoming(thread, message);
+    },
+  });
+  const renewal = createRenewal(
+    async () => (await api.freshToken()).token,
+    (fresh) => {
+      if (!token()) return;
+      renew(fresh);
+      socket.send({ type: 'token', token: fresh });
+    },
+  );
+
   /** Whether what is written on this device survives the page. */
   const lasting = signal(true);
   let epoch = '';
   let synced = false;
+  let stopped = false;
   /** A `sync` is under way. */
   let asking = false;
   let listing: Promise<void> | undefined;
   /** Grows with each socket, so that work begun for one stops at its end. */
   let line = 0;
   let lastTyping = 0;
-  let renewal: ReturnType<typeof setTimeout> | undefined;
   let onIncoming: (thread: Thread, message: Chat) => void = () => {};
+
+  /** Ours alone: after signing out, or in as somebody else, what is still under way here gets nothing. */
+  function token(): string {
+    const now = session.peek();
+    return now?.user_id === me.user_id ? now.token : '';
+  }
 
   async function start(): Promise<void> {
     lasting.value = await local.lasting;
@@ -57,7 +83,7 @@ export function createClient(me: { user_id: number; username: string }) {
     for (const { to_user_id } of outbox.items.value)
       touch(directory.ensure({ user_id: to_user_id, username: '' }));
     for (const id of drafts.people()) touch(directory.ensure({ user_id: id, username: '' }));
-    if (!expired.peek()) connect();
+    if (!expired.peek() && !stopped) connect();
   }
 
   function connect(): void {
@@ -66,7 +92,7 @@ export function createClient(me: { user_id: number; username: string }) {
   }
 
   async function list(): Promise<void> {
-    for (let attempt = 0; ; attempt++) {
+    for (let attempt = 0; !stopped; attempt++) {
       try {
         await directory.refresh(!synced);
         return;
@@ -89,22 +115,22 @@ export function createClient(me: { user_id: number; username: string }) {
         void onReset(frame);
         break;
       case 'chat':
-        onChat(frame);
+        arrivals.onChat(frame);
         break;
       case 'sent':
-        onSent(frame);
+        arrivals.onSent(frame);
         break;
       case 'receipt':
-        onReceipt(frame);
+        arrivals.onReceipt(frame);
         break;
       case 'typing':
-        onTyping(frame);
+        arrivals.onTyping(frame);
         break;
       case 'presence':
         people.learn(frame.users);
         break;
       case 'token':
-        scheduleRenewal(frame.token_expires_at);
+        renewal.schedule(frame.token_expires_at);
         break;
       case 'error':
         onError(frame);
@@ -117,7 +143,7 @@ export function createClient(me: { user_id: number; username: string }) {
   async function onWelcome(frame: ExtendedServer['welcome']): Promise<void> {
     const mine = ++line;
     limits.value = { content: frame.limits.content_bytes, frame: frame.limits.frame_bytes };
-    scheduleRenewal(frame.token_expires_at);
+    renewal.schedule(frame.token_expires_at, frame.server_time);
     if (epoch && epoch !== frame.epoch) await startAfresh();
     epoch = frame.epoch;
     void local.put('meta', { key: 'epoch', value: epoch });
@@ -165,66 +191,6 @@ export function createClient(me: { user_id: number; username: string }) {
     if (mine === line) sync();
   }
 
-  function onChat(message: Chat): void {
-    const peer = message.from_user_id === me.user_id ? message.to_user_id : message.from_user_id;
-    const thread = directory.ensure({ user_id: peer, username: '' });
-    directory.link(thread, message.conversation_id);
-    const before = thread.position;
-    const outcome = place(thread, message);
-    // A hole is never shown: ask again, once, from what is held.
-    if (outcome === 'ahead') {
-      if (!asking) sync();
-      return;
-    }
-    acks.add(message.conversation_id, thread.position);
-    if (outcome !== 'new' || message.from_user_id === me.user_id || message.seq <= before) return;
-    thread.typing.value = false;
-    watch();
-    if (socket.link.peek().state === 'online') onIncoming(thread, message);
-  }
-
-  function place(thread: Thread, message: Chat): ReturnType<Thread['accept']> {
-    const before = thread.position;
-    const outcome = thread.accept(message);
-    for (let seq = before + 1; seq <= thread.position; seq++) {
-      const own = thread.messages.get(seq);
-      if (own?.id && own.from_user_id === me.user_id) outbox.placed(own.id);
-    }
-    if (outcome === 'known' && message.id) outbox.placed(message.id);
-    directory.save(thread);
-    return outcome;
-  }
-
-  function onSent(frame: ExtendedServer['sent']): void {
-    const item = outbox.sent(frame.id);
-    if (!item) return;
-    const thread = directory.ensure({ user_id: item.to_user_id, username: '' });
-    const first = thread.conversationId === null;
-    directory.link(thread, frame.conversation_id);
-    const { id, conversation_id, msg_id, seq, to_user_id, created_at } = frame;
-    const message = { id, conversation_id, msg_id, seq, to_user_id, created_at, content: item.content };
-    place(thread, { type: 'chat', from_user_id: me.user_id, ...message });
-    acks.add(conversation_id, thread.position);
-    if (first) watch();
-  }
-
-  function onReceipt(frame: ExtendedServer['receipt']): void {
-    const thread = directory.byConversation(frame.conversation_id);
-    if (!thread || (frame.user_id === me.user_id && thread.peer !== me.user_id)) return;
-    thread.receive(frame);
-    directory.save(thread);
-  }
-
-  function onTyping(frame: ExtendedServer['typing']): void {
-    const thread = directory.byConversation(frame.conversation_id);
-    if (!thread || frame.user_id === me.user_id) return;
-    thread.typing.value = true;
-    clearTimeout(thread.typingTimer);
-    thread.typingTimer = setTimeout(() => {
-      thread.typing.value = false;
-    }, typingShown);
-  }
-
   function onError(frame: ExtendedServer['error']): void {
     if (frame.id && outbox.refused(frame.id, frame.code, frame.retryable)) return;
     if (frame.code === 'invalid_position') sync();
@@ -240,8 +206,9 @@ export function createClient(me: { user_id: number; username: string }) {
   }
 
   function expire(): void {
-    socket.stop();
-    socket.link.value = { state: 'expired' };
+    if (stopped || !token()) return;
+    renewal.stop();
+    socket.expire();
     expired.value = true;
   }
 
@@ -250,20 +217,6 @@ export function createClient(me: { user_id: number; username: string }) {
       () => false,
       (error) => error instanceof ApiError && error.code === 'unauthorized',
     );
-  }
-
-  function scheduleRenewal(expiresAt: string): void {
-    clearTimeout(renewal);
-    const due = Date.parse(expiresAt) - halfADay - Date.now();
-    renewal = setTimeout(renewToken, Math.min(Math.max(due, 30_000), 2 ** 31 - 1));
-  }
-
-  async function renewToken(): Promise<void> {
-    const fresh = await api.freshToken().catch(() => null);
-    if (fresh) {
-      renew(fresh.token);
-      socket.send({ type: 'token', token: fresh.token });
-    } else if (!expired.peek()) renewal = setTimeout(renewToken, 600_000);
   }
 
   /** Whose dots are shown: those of the newest conversations. */
@@ -348,7 +301,8 @@ export function createClient(me: { user_id: number; username: string }) {
     },
 
     async stop(): Promise<void> {
-      clearTimeout(renewal);
+      stopped = true;
+      renewal.stop();
       socket.stop();
       await local.close();
     },

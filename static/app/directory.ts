@@ -4,6 +4,8 @@ import type { Api } from './api.js';
 import type { Local } from './local.js';
 import { Thread } from './thread.js';
 
+export type Directory = ReturnType<typeof createDirectory>;
+
 const pageSize = 100;
 const atOnce = 4;
 

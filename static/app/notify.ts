@@ -5,7 +5,7 @@ import { attentive } from './attention.js';
 import type { Client } from './client.js';
 import { t } from './i18n/index.js';
 import { oneLine } from './markup.js';
-import { openThread } from './route.js';
+import { hrefOf, openThread } from './route.js';
 import { notifications, notificationsAsked, sound } from './settings.js';
 import type { Thread } from './thread.js';
 
@@ -56,14 +56,18 @@ async function incoming(client: Client, thread: Thread, message: ExtendedServer[
   if (notificationsAsked.peek() === 'no') notificationsAsked.value = 'later';
   if (sound.peek() === 'on') beep();
   if (notifications.peek() !== 'on' || permission.peek() !== 'granted') return;
+  const options = { body, tag: `thread-${thread.peer}`, icon: '/icons/icon-192.png' };
   try {
-    const shown = new Notification(name, { body, tag: `thread-${thread.peer}`, icon: '/icons/icon-192.png' });
+    const shown = new Notification(name, options);
     shown.onclick = () => {
       window.focus();
       openThread(thread.peer);
       shown.close();
     };
   } catch {
-    // Some phones allow notifications only from a service worker.
+    // Phones allow notifications only from the service worker.
+    const data = hrefOf(thread.peer);
+    const ready = await navigator.serviceWorker?.ready;
+    await ready?.showNotification(name, { ...options, data }).catch(() => {});
   }
 }

@@ -15,6 +15,8 @@ export interface OutboxOptions {
   random?: () => number;
 }
 
+export type Outbox = ReturnType<typeof createOutbox>;
+
 const overdueAfter = 8_000;
 
 /**

@@ -147,6 +147,12 @@ export function createSocket({ token, onFrame, onClosed, tokenRefused }: Options
       attempt = 0;
       link.value = { state: 'online' };
     },
+    /** The token is refused: nothing more until `connect`. */
+    expire(): void {
+      drop();
+      link.value = { state: 'expired' };
+    },
+    /** For good. */
     stop(): void {
       drop();
       link.value = { state: 'stopped' };

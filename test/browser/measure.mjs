@@ -5,11 +5,11 @@ import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import lighthouse from 'lighthouse';
 import { chromium } from 'playwright-core';
+import { fill } from './fill.mjs';
 import {
   bubble,
   composer,
   executablePath,
-  fill,
   flags,
   freePort,
   launch,

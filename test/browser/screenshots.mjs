@@ -2,18 +2,8 @@
 // them, small, into pictures/ for the README. `npm run screenshots`, or with a part of a name to make only those.
 import { mkdirSync, writeFileSync } from 'node:fs';
 import { fileURLToPath } from 'node:url';
-import {
-  bubble,
-  composer,
-  fate,
-  find,
-  launch,
-  open,
-  say,
-  signIn,
-  startLine,
-  startServer,
-} from './harness.mjs';
+import { bubble, composer, fate, find, launch, open, say, signIn, startServer } from './harness.mjs';
+import { startLine } from './line.mjs';
 
 const out = fileURLToPath(new URL('out/', import.meta.url));
 const pictures = fileURLToPath(new URL('pictures/', import.meta.url));
@@ -47,6 +37,12 @@ const stories = {
     [0, 'Reading it now', day + 60],
   ],
   王小明: [
+    [1, '你上次说的那家书店，我今天去看了。', day + 300],
+    [0, '怎么样？那本绝版的找到了吗？', day + 298],
+    [1, '找到了！还顺手淘到两本旧诗集，老板人特别好，聊了半个下午。', day + 296],
+    [0, '太棒了 🎉', day + 295],
+    [1, '地址发你：https://example.org/shudian', day + 290],
+    [0, '收到，周末我也去转转。', day + 288],
     [0, '明天几点见面？', 200],
     [1, '下午三点，老地方。', 190],
     [1, '我带上你要的书 📚', 189],
@@ -86,11 +82,16 @@ for (const [name, messages] of Object.entries(stories)) {
     await server.post('/api/messages', { to_user_id: to.user_id, content }, from.token);
   }
 }
-// What is old was read; three conversations have something new.
-for (const name of ['Hana', 'Gustavo Peña', 'Farid Haddad', 'Bruno']) {
+const unread = { 王小明: 2 };
+// What is old was read; two conversations have something new.
+for (const name of ['Hana', 'Gustavo Peña', 'Farid Haddad', 'Bruno', '王小明']) {
   const { data } = await server.get('/api/conversations', ana.token);
   const { conversation_id, last_seq } = data.conversations.find(({ user }) => user.username === name);
-  await server.post(`/api/conversations/${conversation_id}/read`, { seq: last_seq }, ana.token);
+  await server.post(
+    `/api/conversations/${conversation_id}/read`,
+    { seq: last_seq - (unread[name] ?? 0) },
+    ana.token,
+  );
 }
 await server.account('Brigitte');
 await server.account('Bo');
@@ -192,14 +193,16 @@ const scenes = {
   },
   async unread(options, name) {
     const hana = people.Hana;
+    const eva = await server.account(`Eva ${name}`);
+    await server.post('/api/messages', { to_user_id: hana.user_id, content: 'I am on the train' }, eva.token);
     for (let i = 0; i < 14; i++) {
       await server.post(
         '/api/messages',
-        { to_user_id: ana.user_id, content: `Platform ${i + 1}, is that you?` },
+        { to_user_id: eva.user_id, content: `Platform ${i + 1}, is that you?` },
         hana.token,
       );
     }
-    const { page, context } = await member(ana, options);
+    const { page, context } = await member(eva, options);
     await page.evaluate(() => {
       document.hasFocus = () => false;
       dispatchEvent(new Event('blur'));
@@ -210,7 +213,10 @@ const scenes = {
     await context.close();
   },
   async rtl(options, name) {
-    const { page, context } = await member(ana, options);
+    const noa = await server.account(`Noa ${name}`);
+    const content = 'שלום, מה שלומך היום?';
+    await server.post('/api/messages', { to_user_id: noa.user_id, content }, people.שרה.token);
+    const { page, context } = await member(noa, options);
     await page.locator('a.conversation', { hasText: 'שרה' }).click();
     await say(page, 'תודה, הכול בסדר!\nראי https://example.org/a');
     await fate(page, 'תודה', 'sent');

@@ -49,6 +49,7 @@ await run(
     clients: count('clients'),
     rate: count('rate'),
     repeat: schedule === 'commits' ? 0.3 : 0.02,
+    lastWordsMs: 2000,
     drainMs,
     leaseSeconds,
     repairSeconds: 2,

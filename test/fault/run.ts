@@ -20,6 +20,8 @@ export interface RunOptions {
   rate: number;
   /** Of extended clients: how often they send again what is stored. */
   repeat: number;
+  /** How long people talk on after the last fault. */
+  lastWordsMs: number;
   /** How long the quiet end may take until all has arrived. */
   drainMs: number;
   /** The services' own times; shorter ones make a shorter run. */
@@ -119,7 +121,7 @@ export async function run(
     crowd.talk(rate);
     await sleep(1000);
     await act(stage, steps, log);
-    await sleep(2000);
+    await sleep(options.lastWordsMs);
     crowd.hush();
     const diaries = crowd.clients.map(({ diary }) => diary);
     const evidence: Evidence = { diaries, faults: stage.faults, away: stage.away, until: now() };

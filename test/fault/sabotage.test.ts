@@ -12,8 +12,8 @@ const sabotages: { name: string; patch: Patch; steps: Omit<Step, 'seed'>[]; find
     name: 'no repair: what a publish lost stays away',
     patch: { file: 'plugins/hub.js', find: 'async look() {', replace: 'async look() { return;' },
     steps: [
-      { at: 1000, kind: 'redis-pause', lasts: 2500 },
-      { at: 6000, kind: 'redis-pause', lasts: 2500 },
+      // Nothing is said after it that would show the gap.
+      { at: 1000, kind: 'redis-pause', lasts: 4000 },
     ],
     finds: ['lost'],
   },
@@ -26,10 +26,11 @@ const sabotages: { name: string; patch: Patch; steps: Omit<Step, 'seed'>[]; find
         'note(message, bytes) { this.hub.confirm(this.user, [{ msgId: message.msgId, conversation: message.conversation, seq: message.seq, informs: 0, bytes: 0 }]);',
     },
     steps: [
-      { at: 500, kind: 'vanish', lasts: 3000 },
-      { at: 3000, kind: 'vanish', lasts: 3000 },
-      { at: 5000, kind: 'cut', lasts: 0 },
-      { at: 6000, kind: 'vanish', lasts: 3000 },
+      // Long enough for clients to give their lines up.
+      { at: 500, kind: 'stall', lasts: 10_000 },
+      { at: 700, kind: 'stall', lasts: 10_000 },
+      { at: 900, kind: 'stall', lasts: 10_000 },
+      { at: 1100, kind: 'stall', lasts: 10_000 },
     ],
     finds: ['lost'],
   },
@@ -38,12 +39,17 @@ const sabotages: { name: string; patch: Patch; steps: Omit<Step, 'seed'>[]; find
     patch: {
       file: 'plugins/messages.js',
       find: 'await deadline(append(this.db.log, todo, debts), ATTEMPT_MS)',
-      replace: `await new Promise((resolve, reject) => {
-        this.db.log.begin(async (sql) => {
-          resolve(await append(sql, todo, debts));
-          await sleep(100);
-        }).catch(reject);
-      })`,
+      replace: `await (async (log) => {
+        await log.unsafe('begin');
+        try {
+          return await append(log, todo, debts);
+        } catch (error) {
+          await log.unsafe('rollback').catch(() => {});
+          throw error;
+        } finally {
+          setTimeout(() => log.unsafe('commit').catch(() => {}), 100);
+        }
+      })(this.db.log)`,
     },
     steps: [
       { at: 1000, kind: 'postgres-restart', lasts: 0 },
@@ -61,13 +67,13 @@ test('the checker finds out', async (t) => {
       t.teardown(build.remove);
       const options = {
         ...{ server: build.server, seed: 1, steps: steps.map((step, seed) => ({ ...step, seed })) },
-        ...{ clients: 10, rate: 100, repeat: 0, drainMs: 6000 },
+        ...{ clients: 10, rate: 100, repeat: 0, lastWordsMs: 0, drainMs: 6000 },
         ...{ leaseSeconds: 4, repairSeconds: 1, heartbeatSeconds: 2, log: () => {} },
       };
       await run(options, async (result) => {
         const verdict = check(result.evidence);
         t.comment(report(result, verdict));
-        t.ok(verdict.arrived > 500, 'most works all the same');
+        t.ok(verdict.arrived > 200, 'much works all the same');
         const found = [...failures(verdict).keys()];
         t.ok(
           finds.some((rule) => found.includes(rule)),

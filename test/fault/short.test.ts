@@ -27,7 +27,14 @@ test('no message is lost, doubled or out of order', async (t) => {
       const steps = plan({ schedule, seed, faults, ms, leaseMs: leaseSeconds * 1000 });
       const options = {
         ...{ server: build.server, seed, steps, clients: 10, rate: 60, repeat: 0.05 },
-        ...{ drainMs: 30_000, leaseSeconds, repairSeconds: 1, heartbeatSeconds: 1, log: () => {} },
+        ...{
+          lastWordsMs: 2000,
+          drainMs: 30_000,
+          leaseSeconds,
+          repairSeconds: 1,
+          heartbeatSeconds: 1,
+          log: () => {},
+        },
       };
       await run(options, async (result, world) => {
         const verdict = check(result.evidence);

@@ -171,5 +171,24 @@ t.test('[O6] of many at once one remains, the newest', async (t) => {
   await eventually(() => clients.filter(isOpen).length === 1, 'more than one is left');
   const [left] = clients.filter(isOpen);
   for (const client of clients) if (client !== left) t.equal((await client.closed).code, 4002);
-  t.equal(server.app.hub.connectionOf(user.user_id)?.state, 'ready');
+  await left?.barrier();
+  t.equal(left?.socket.readyState, WebSocket.OPEN);
+});
+
+t.test('[O6] a connection that ends while it opens leaves nothing behind', async (t) => {
+  const users = await Promise.all(Array.from({ length: 10 }, () => signUp(server)));
+  for (const [i, { token }] of users.entries())
+    for (let attempt = 0; attempt < 4; attempt++) {
+      const raw = await RawSocket.open(t, server.port);
+      raw.write(rawRequest('GET', `/ws?token=${token}`, { headers: HANDSHAKE }));
+      if (i % 2 === 0) await raw.answer();
+      raw.socket.destroy();
+    }
+  const ids = users.map((user) => user.user_id);
+  await eventually(
+    async () =>
+      ids.every((id) => server.app.hub.connectionOf(id) === undefined) &&
+      (await server.app.bus.owners(ids)).every((owner) => owner === undefined),
+    'somebody is still held',
+  );
 });

@@ -28,6 +28,7 @@ export function App({ client }: { client: Client }) {
   );
 
   const thread = client.current.value;
+  const [before, after] = t('pickHint', { keys: '|' }).split('|');
   return (
     <div class={thread ? 'app open' : 'app'}>
       <Banner client={client} />
@@ -46,9 +47,9 @@ export function App({ client }: { client: Client }) {
               <Icon name="chats" />
               <h2 class="title">{t('pick')}</h2>
               <p>
-                {t('pickHint').split('{keys}')[0]}
+                {before}
                 <Keys keys="Mod+K" />
-                {t('pickHint').split('{keys}')[1]}
+                {after}
               </p>
             </div>
           )}

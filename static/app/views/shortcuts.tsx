@@ -29,7 +29,13 @@ export function Shortcuts({ onClose }: { onClose: () => void }) {
 }
 
 export function Keys({ keys }: { keys: string }) {
-  return keys.split('+').map((key) => <kbd key={key}>{key === 'Mod' ? mod : (signs[key] ?? key)}</kbd>);
+  return (
+    <span>
+      {keys.split('+').map((key) => (
+        <kbd key={key}>{key === 'Mod' ? mod : (signs[key] ?? key)}</kbd>
+      ))}
+    </span>
+  );
 }
 
 const signs: Record<string, string> = { ArrowDown: '↓', ArrowUp: '↑', Escape: 'Esc' };

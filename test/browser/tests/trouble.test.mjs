@@ -9,12 +9,12 @@ import {
   person,
   say,
   signIn,
-  startLine,
   startServer,
   texts,
   until,
   violations,
 } from '../harness.mjs';
+import { startLine } from '../line.mjs';
 
 let server;
 let line;
@@ -114,6 +114,15 @@ test('the server is killed and started again while both type', async () => {
     assert.deepEqual(await only(page, 'ben'), numbered('ben', 1, 8));
   }
   assert.deepEqual((await texts(ana.page)).slice(-16), (await texts(ben.page)).slice(-16));
+});
+
+test('a restart in good order costs nobody anything', async () => {
+  await server.stop('SIGTERM');
+  await ana.page.locator('.banner', { hasText: 'No connection' }).waitFor();
+  await say(ana.page, 'while it was away');
+  await server.start();
+  await fate(ana.page, 'while it was away', 'read');
+  await bubble(ben.page, 'while it was away').waitFor();
 });
 
 test('a socket that died unnoticed is found out when the page is looked at again', async () => {
@@ -224,6 +233,20 @@ test('an expired session asks to sign in again and keeps what waits to be sent',
   assert.deepEqual(await violations(ana.page), []);
   await signIn(ana.page, { username: 'Ana', password: ana.password });
   await fate(ana.page, 'kept over the sign-in', 'read');
+});
+
+test('signing out with something unsent says what would be lost', async () => {
+  line.cut();
+  await ana.page.locator('.banner', { hasText: 'No connection' }).waitFor();
+  await say(ana.page, 'not yet sent');
+  await ana.page.getByRole('button', { name: 'Settings' }).click();
+  await ana.page.getByRole('button', { name: 'Sign out' }).click();
+  await ana.page.getByText('1 message was not sent yet and will be lost.').waitFor();
+  assert.deepEqual(await violations(ana.page), []);
+  await ana.page.getByRole('button', { name: 'Cancel' }).click();
+  await ana.page.getByRole('button', { name: 'Close' }).click();
+  line.mend();
+  await fate(ana.page, 'not yet sent', 'read');
 });
 
 test('signing out leaves nothing on the device, in any window', async () => {

@@ -1,0 +1,85 @@
+import type { ExtendedServer } from '../../schemas/frames.js';
+import type { Directory } from './directory.js';
+import type { Outbox } from './outbox.js';
+import type { Thread } from './thread.js';
+
+type Chat = ExtendedServer['chat'];
+
+interface Arrivals {
+  me: number;
+  directory: Directory;
+  outbox: Outbox;
+  ack: (conversation: number, seq: number) => void;
+  /** Something came past a hole: ask for what is before it. */
+  onHole: () => void;
+  /** Somebody was heard of for the first time, or moved up. */
+  onChange: () => void;
+  onIncoming: (thread: Thread, message: Chat) => void;
+}
+
+const typingShown = 6_000;
+
+/** Puts what the server sends where it belongs: messages by `seq`, the own ones out of the outbox, receipts, typing. */
+export function createArrivals({ me, directory, outbox, ack, onHole, onChange, onIncoming }: Arrivals) {
+  function onChat(message: Chat): void {
+    const peer = message.from_user_id === me ? message.to_user_id : message.from_user_id;
+    const thread = directory.ensure({ user_id: peer, username: '' });
+    directory.link(thread, message.conversation_id);
+    const before = thread.position;
+    const outcome = place(thread, message);
+    // A hole is never shown.
+    if (outcome === 'ahead') {
+      onHole();
+      return;
+    }
+    ack(message.conversation_id, thread.position);
+    if (outcome !== 'new' || message.from_user_id === me || message.seq <= before) return;
+    thread.typing.value = false;
+    onChange();
+    onIncoming(thread, message);
+  }
+
+  function place(thread: Thread, message: Chat): ReturnType<Thread['accept']> {
+    const before = thread.position;
+    const outcome = thread.accept(message);
+    for (let seq = before + 1; seq <= thread.position; seq++) {
+      const own = thread.messages.get(seq);
+      if (own?.id && own.from_user_id === me) outbox.placed(own.id);
+    }
+    if (outcome === 'known' && message.id) outbox.placed(message.id);
+    directory.save(thread);
+    return outcome;
+  }
+
+  function onSent(frame: ExtendedServer['sent']): void {
+    const item = outbox.sent(frame.id);
+    if (!item) return;
+    const thread = directory.ensure({ user_id: item.to_user_id, username: '' });
+    const first = thread.conversationId === null;
+    directory.link(thread, frame.conversation_id);
+    const { id, conversation_id, msg_id, seq, to_user_id, created_at } = frame;
+    const message = { id, conversation_id, msg_id, seq, to_user_id, created_at, content: item.content };
+    place(thread, { type: 'chat', from_user_id: me, ...message });
+    ack(conversation_id, thread.position);
+    if (first) onChange();
+  }
+
+  function onReceipt(frame: ExtendedServer['receipt']): void {
+    const thread = directory.byConversation(frame.conversation_id);
+    if (!thread || (frame.user_id === me && thread.peer !== me)) return;
+    thread.receive(frame);
+    directory.save(thread);
+  }
+
+  function onTyping(frame: ExtendedServer['typing']): void {
+    const thread = directory.byConversation(frame.conversation_id);
+    if (!thread || frame.user_id === me) return;
+    thread.typing.value = true;
+    clearTimeout(thread.typingTimer);
+    thread.typingTimer = setTimeout(() => {
+      thread.typing.value = false;
+    }, typingShown);
+  }
+
+  return { onChat, onSent, onReceipt, onTyping };
+}

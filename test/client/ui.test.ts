@@ -1,0 +1,65 @@
+import { readdir } from 'node:fs/promises';
+import { brotliDecompressSync } from 'node:zlib';
+import t from 'tap';
+import { build } from '../helper.js';
+
+const root = new URL('../../dist/static/', import.meta.url);
+const { buildClient } = await import(new URL('../../static/build.mjs', import.meta.url).href);
+await buildClient(root.pathname);
+const server = await build(t);
+const get = (path: string, headers = {}) => fetch(server.url + path, { headers });
+
+t.test('the page lets in nothing but its own files, and is asked about each time', async (t) => {
+  for (const path of ['/', '/index.html']) {
+    const page = await get(path);
+    t.equal(page.status, 200);
+    t.match(page.headers.get('content-type'), 'text/html');
+    t.equal(page.headers.get('cache-control'), 'no-cache');
+    t.equal(page.headers.get('x-content-type-options'), 'nosniff');
+    const policy = page.headers.get('content-security-policy') ?? '';
+    t.match(policy, "default-src 'none'");
+    t.match(policy, "frame-ancestors 'none'");
+    t.notMatch(policy, 'unsafe');
+    const html = await page.text();
+    t.notMatch(html, /<script(?![^>]* src=)|<style| style=| on[a-z]+=/, 'nothing inline');
+    t.notMatch(html, '{{');
+  }
+});
+
+t.test('hashed files are kept for ever and come compressed', async (t) => {
+  const names = await readdir(new URL('assets/', root));
+  const script = names.find((name) => /^app-.*\.js$/.test(name)) ?? '';
+  const [plain, small] = await Promise.all([
+    get(`/assets/${script}`, { 'accept-encoding': 'identity' }),
+    server.app.inject({ url: `/assets/${script}`, headers: { 'accept-encoding': 'br, gzip' } }),
+  ]);
+  t.equal(plain.headers.get('cache-control'), 'public, max-age=31536000, immutable');
+  t.equal(small.headers['content-encoding'], 'br');
+  t.equal(brotliDecompressSync(small.rawPayload).toString(), await plain.text());
+  t.ok(small.rawPayload.length < 45 * 1024, `${small.rawPayload.length} bytes of script`);
+});
+
+t.test(
+  'the worker is never kept; a file that is not there is answered as everywhere, and not remembered',
+  async (t) => {
+    t.equal((await get('/sw.js')).headers.get('cache-control'), 'no-cache');
+    for (const path of [
+      '/assets/none.js',
+      '/assets/..%2findex.html',
+      '/assets/%2e%2e%2fsw.js',
+      '/nothing',
+      '/assets/',
+    ]) {
+      const answer = await get(path);
+      t.equal(answer.status, 404, path);
+      t.equal(answer.headers.get('cache-control'), null, path);
+      t.match(await answer.json(), { code: 404, error: 'not_found' });
+    }
+  },
+);
+
+t.test('a wrong method is said to be one', async (t) => {
+  const { status, body } = await server.request('POST', '/', { body: {} });
+  t.equal(status, 405);
+  t.equal(body.error, 'method_not_allowed');
+});
