@@ -129,8 +129,9 @@ t.test('PostgreSQL: dumped while it runs, restored, and clients are told to begi
   const positions = [{ conversation_id: chat.conversation, seq: 2 }];
   const frames = await syncWith(replica.port, chat.token, positions, epoch);
   t.not(frames[0]?.epoch, epoch);
-  t.strictSame(frames.at(-1)?.type, 'reset');
-  t.equal(frames.at(-1)?.conversation_id, undefined, 'nothing that it held counts here');
+  const reset = frames.find(({ type }) => type === 'reset');
+  t.ok(reset);
+  t.equal(reset?.conversation_id, undefined, 'nothing that it held counts here');
   t.equal((await chat.send('and on')).seq, 2);
 });
 
@@ -164,7 +165,10 @@ t.test('one container: the stopped folder packed, put back, and the secret with 
   t.strictSame(await chat.contents(), ['before the backup'], 'the same token, and the state of the copy');
   const positions = [{ conversation_id: chat.conversation, seq: 2 }];
   const frames = await syncWith(replica.port, chat.token, positions);
-  t.equal(frames.at(-1)?.type, 'reset', 'who holds more than there is begins afresh');
+  t.ok(
+    frames.some(({ type }) => type === 'reset'),
+    'who holds more than there is begins afresh',
+  );
 });
 
 t.test(

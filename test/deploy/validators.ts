@@ -1,8 +1,7 @@
 /** The packages of this folder's own package.json, with as much of their types as the tests use. */
 import { readFile } from 'node:fs/promises';
-import { createRequire } from 'node:module';
 import { join } from 'node:path';
-import { fileURLToPath, pathToFileURL } from 'node:url';
+import { fileURLToPath } from 'node:url';
 import ts from 'typescript';
 import { findProgram } from '../nodes/find.js';
 import { execute } from '../nodes/process.js';
@@ -11,12 +10,10 @@ export const root = fileURLToPath(new URL('../..', import.meta.url));
 export const here = join(root, 'test/deploy');
 export const read = (path: string) => readFile(join(root, path), 'utf8');
 
-const resolve = createRequire(join(here, 'package.json')).resolve;
-
 /** Through a variable, so that `tsc` passes where these packages are not installed. */
 async function load<T>(name: string): Promise<T> {
   try {
-    const module: T & { default?: T } = await import(pathToFileURL(resolve(name)).href);
+    const module: T & { default?: T } = await import(name);
     return module.default ?? module;
   } catch (error) {
     throw new Error(`${name} cannot be loaded: run test/deploy/install.sh first`, { cause: error });
