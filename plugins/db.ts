@@ -1,8 +1,10 @@
+import { stat } from 'node:fs/promises';
+import { join } from 'node:path';
 import { setTimeout as sleep } from 'node:timers/promises';
 import type { FastifyInstance } from 'fastify';
 import fp from 'fastify-plugin';
 import postgres from 'postgres';
-import { epochOf } from '../sql/epoch.js';
+import { epochOf, noticePlace } from '../sql/epoch.js';
 import { migrate } from '../sql/migrate.js';
 import { type Embedded, openEmbedded } from './embedded.js';
 import { ChatError } from './errors.js';
@@ -116,7 +118,7 @@ export default fp<{ beside?: FastifyInstance | undefined }>(
       embedded = await openEmbedded(config.DATA_DIR);
       const { socket } = embedded;
       // The client knows `socket`, its types don't.
-      const options = { ...common, socket, max: 1, connection: NEVER_SCAN };
+      const options = { ...common, socket, max: 1, user: 'postgres', connection: NEVER_SCAN };
       open = () => postgres(options);
     } else {
       open = (max, connection = {}) =>
@@ -135,6 +137,10 @@ export default fp<{ beside?: FastifyInstance | undefined }>(
     const sql = open(config.DB_POOL);
     const applied = await firstAnswer(() => migrate(sql));
     if (applied.length > 0) log.info({ applied }, 'database migrated');
+    if (embedded) {
+      const { ino } = await stat(join(config.DATA_DIR, 'db', 'PG_VERSION'), { bigint: true });
+      await noticePlace(sql, String(ino));
+    }
     const [version] = await sql<[{ v: string }]>`select current_setting('server_version') as v`;
     const db = {
       sql,

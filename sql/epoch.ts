@@ -11,3 +11,10 @@ export async function epochOf(sql: Sql): Promise<string> {
     from installation i, pg_control_system() s, pg_database d where d.datname = current_database()`;
   return row.epoch;
 }
+
+/** Starts another history if the database's files aren't where they were: then they are a copy, from an earlier moment. */
+export async function noticePlace(sql: Sql, place: string): Promise<void> {
+  await sql`
+    update installation set id = case when place is null then id else gen_random_uuid() end, place = ${place}
+    where place is distinct from ${place}`;
+}

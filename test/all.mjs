@@ -85,9 +85,13 @@ function testFiles(folder) {
 /** The parts by name; each gets the addresses of the services. */
 const parts = {
   stack: (env) => tap('stack: the tests of `npm test`, on PostgreSQL and Redis', [], [], env),
-  real: (env) => tap('real: needs services', ['--timeout=300'], testFiles('test/real'), env),
+  real: (env) => tap('real: needs services', ['--jobs=2', '--timeout=300'], testFiles('test/real'), env),
   fault: (env) => inOrder('fault: services that fail', 'test/fault', env),
-  deploy: (env) => inOrder('deploy: Nginx, containers, K3s', 'test/deploy', env),
+  async deploy(env) {
+    const name = 'deploy: Nginx, containers, K3s';
+    if (await run('deploy: install', 'bash', ['test/deploy/install.sh'], { counted: false }))
+      await inOrder(name, 'test/deploy', env);
+  },
   async browser(env) {
     if (!existsSync('test/browser/package.json')) return;
     const cwd = join(root, 'test/browser');

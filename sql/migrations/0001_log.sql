@@ -126,5 +126,6 @@ create table presence (
 ) with (fillfactor = 50);
 
 -- Part of the epoch: positions that a client holds mean something in this database only.
-create table installation (id uuid not null default gen_random_uuid());
+-- `place` tells an embedded database that was put back from a copy: it goes on from an earlier moment.
+create table installation (id uuid not null default gen_random_uuid(), place text);
 insert into installation default values;
