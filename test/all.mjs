@@ -79,7 +79,7 @@ const tap = (name, options, files, env) =>
 function testFiles(folder) {
   if (!existsSync(folder)) return [];
   const files = readdirSync(folder, { recursive: true }).map((file) => join(folder, file));
-  return files.filter((file) => file.endsWith('.test.ts')).sort();
+  return files.filter((file) => file.endsWith('.test.ts') && !file.includes('node_modules')).sort();
 }
 
 /** The parts by name; each gets the addresses of the services. */

@@ -44,7 +44,7 @@ export function makeCrowd(options: {
     ]),
   );
   // Most are a line of text; some are long, none is past what a plain frame holds.
-  const size = () => (chance.chance(0.05) ? chance.int(500, 2500) : chance.int(10, 200));
+  const size = () => (chance.chance(0.05) ? chance.int(500, 2000) : chance.int(10, 200));
   let timer: NodeJS.Timeout | undefined;
 
   return {
