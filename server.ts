@@ -18,6 +18,7 @@ async function main() {
   if (process.env.NODE_ENV !== 'production' && existsSync('.env')) process.loadEnvFile('.env');
   const config = loadConfig(process.env);
   const app = await buildApp(config);
+  await app.ready();
   const url = await app.listen({ port: config.PORT, host: config.HOST }).catch(async (error: unknown) => {
     await app.close();
     throw new Error(`Can't listen on ${config.HOST}:${config.PORT} (HOST, PORT): ${reason(error)}`);

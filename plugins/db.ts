@@ -141,12 +141,14 @@ export default fp<{ beside?: FastifyInstance | undefined }>(
       const { ino } = await stat(join(config.DATA_DIR, 'db', 'PG_VERSION'), { bigint: true });
       await noticePlace(sql, String(ino));
     }
-    const [version] = await sql<[{ v: string }]>`select current_setting('server_version') as v`;
+    const [version] = await firstAnswer(
+      () => sql<[{ v: string }]>`select current_setting('server_version') as v`,
+    );
     const db = {
       sql,
       log: embedded ? sql : open(1, NEVER_SCAN),
       engine: `${embedded ? 'embedded PostgreSQL' : 'PostgreSQL'} ${version.v.split(' ')[0]}`,
-      epoch: await epochOf(sql),
+      epoch: await firstAnswer(() => epochOf(sql)),
       dead: new Promise<Error>((resolve) => embedded?.onFatal(resolve)),
       async resetLog() {
         if (embedded) return;

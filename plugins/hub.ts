@@ -11,7 +11,7 @@ import type { Connection, Given } from './connection.js';
 import { type Db, deadline } from './db.js';
 import { ExtendedConnection } from './extended.js';
 import type { Confirmed, Delivery, MessageLog, Send } from './messages.js';
-import { type Change, type Parcel, pack, type Receipt, type Typing, unpack } from './wire.js';
+import { type Change, type Parcel, pack, type Typing, unpack } from './wire.js';
 
 declare module 'fastify' {
   interface FastifyInstance {
@@ -249,7 +249,7 @@ export class Hub {
   private onParcel(parcel: Parcel) {
     this.checkLate();
     for (const { user, message } of parcel.messages ?? []) this.giveTo(user, message);
-    for (const receipt of parcel.receipts ?? []) this.writeReceipt(receipt);
+    for (const change of parcel.receipts ?? []) if (this.isHere(change.to)) this.informOf(change);
     for (const typing of parcel.typing ?? []) this.writeTyping(typing);
     for (const { user, number } of parcel.kicks ?? []) {
       const connection = this.connections.get(user);
@@ -276,19 +276,20 @@ export class Hub {
       const changes = [...this.changes.values()];
       this.changes.clear();
       try {
+        const here = changes.filter(({ to }) => this.connections.get(to) instanceof ExtendedConnection);
+        if (here.length > 0) {
+          const states = await deadline(receiptsOf(this.db.sql, here));
+          here.forEach(({ to, user, conversation }, i) => {
+            const connection = this.connections.get(to);
+            const state = states[i];
+            if (connection instanceof ExtendedConnection && state !== undefined)
+              connection.sendReceipt(conversation, user, state.delivered, state.read);
+          });
+        }
+        // Whoever has the connection reads for itself: what is read here may be late there.
         const away = changes.filter(({ to }) => !this.isHere(to));
         const replicas = await this.replicasOf(away.map(({ to }) => to));
-        const heard = changes.filter(
-          ({ to }) => replicas.has(to) || this.connections.get(to) instanceof ExtendedConnection,
-        );
-        if (heard.length === 0) continue;
-        const states = await deadline(receiptsOf(this.db.sql, heard));
-        const receipts = heard.flatMap((change, i) => {
-          const state = states[i];
-          return state === undefined ? [] : [{ ...change, ...state }];
-        });
-        const remote = receipts.filter((receipt) => !this.writeReceipt(receipt));
-        await this.sendTo(replicas, remote, (list) => ({ receipts: list }));
+        await this.sendTo(replicas, away, (list) => ({ receipts: list }));
       } catch (error) {
         // What is lost here is shown again by the next change, or with the conversation.
         this.log.debug({ err: error }, 'receipts are not told');
@@ -300,12 +301,6 @@ export class Hub {
   private isHere(user: number): boolean {
     const connection = this.connections.get(user);
     return connection !== undefined && connection.state !== 'closing';
-  }
-
-  private writeReceipt({ to, user, conversation, delivered, read }: Receipt): boolean {
-    const connection = this.connections.get(to);
-    if (connection instanceof ExtendedConnection) connection.sendReceipt(conversation, user, delivered, read);
-    return this.isHere(to);
   }
 
   /** Tells `to` that `user` is typing. */

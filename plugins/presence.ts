@@ -53,8 +53,10 @@ class Presence {
   }
 
   async start(): Promise<void> {
-    await beat(this.db.sql, this.bus.replica);
-    this.beatTimer = setInterval(() => this.attempt(() => beat(this.db.sql, this.bus.replica)), BEAT_MS);
+    // The database may be away at this moment: that must not end the start.
+    const sign = () => this.attempt(() => beat(this.db.sql, this.bus.replica));
+    sign();
+    this.beatTimer = setInterval(sign, BEAT_MS);
     this.pollTimer = setInterval(
       () => this.attempt(() => this.poll()),
       Math.min((this.config.LEASE_SECONDS * 1000) / 2, POLL_MS),

@@ -1,11 +1,5 @@
 import type { Delivery } from './messages.js';
 
-/** How far a user has received and read a conversation, for `to`. */
-export interface Receipt extends Change {
-  delivered: number;
-  read: number;
-}
-
 /** `to` is to hear that `user` has received or read more of a conversation. */
 export interface Change {
   to: number;
@@ -23,7 +17,7 @@ export interface Typing {
 export interface Parcel {
   /** Stored messages, each for the connection of a user: its receiver, or its sender where it needs a copy. */
   messages?: { user: number; message: Delivery }[];
-  receipts?: Receipt[];
+  receipts?: Change[];
   typing?: Typing[];
   /** A newer connection stands: close one of that user whose number is lower. */
   kicks?: { user: number; number: number }[];
@@ -35,7 +29,7 @@ export interface Parcel {
 // Short keys and rows, since a replica reads as many of these as it has messages.
 interface Packed {
   m?: [number, number, number, number, number, number, string, number, number, number, string?][];
-  r?: Receipt[];
+  r?: Change[];
   t?: Typing[];
   k?: { user: number; number: number }[];
   l?: number[];
