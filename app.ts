@@ -13,7 +13,7 @@ import presence from './plugins/presence.js';
 import redis from './plugins/redis.js';
 import ui from './plugins/ui.js';
 import { validatorCompiler } from './plugins/validator.js';
-import ws from './plugins/ws.js';
+import ws, { isOurs } from './plugins/ws.js';
 import conversationRoutes from './routes/conversations.js';
 import healthRoutes from './routes/health.js';
 import loginRoutes from './routes/login.js';
@@ -27,6 +27,14 @@ import wsRoutes from './routes/ws/index.js';
 const BODY_BYTES = 65_536;
 const REQUEST_MS = 30_000;
 const KEEP_ALIVE_MS = 75_000;
+
+// Node past 24 no longer hands over a socket that can be read again from the start; it reads ignored upgrades itself if it is told
+// which are wanted. Its types don't know that yet.
+const httpOptions = {
+  requireHostHeader: false,
+  connectionsCheckingInterval: 1000,
+  ...(Number.parseInt(process.versions.node, 10) > 24 && { shouldUpgradeCallback: isOurs }),
+};
 
 /**
  * Builds an instance of the service, ready to listen. The only place that does: server, tests and benches alike.
@@ -53,7 +61,7 @@ export async function buildApp(
       },
     },
     // A request without Host is refused by us, in the envelope; one that takes too long is looked for often.
-    http: { requireHostHeader: false, connectionsCheckingInterval: 1000 },
+    http: httpOptions,
     // What waits at start has a limit of its own (STARTUP_WAIT_SECONDS); Fastify's would cut it short at ten seconds.
     pluginTimeout: 0,
     bodyLimit: BODY_BYTES,

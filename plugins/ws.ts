@@ -26,6 +26,12 @@ interface Doors {
   leave(): Promise<void>;
 }
 
+/** Whether a request asks for our WebSocket; every other upgrade is ignored. */
+export const isOurs = (request: IncomingMessage): boolean =>
+  /^websocket$/i.test(request.headers.upgrade ?? '') &&
+  request.method === 'GET' &&
+  request.url?.split('?', 1)[0] === '/ws';
+
 /** Puts back what makes an upgrade of something else a request like any other, and lets Node read it again. */
 function withoutUpgrade(request: IncomingMessage, head: Buffer): Buffer {
   const lines = [`${request.method} ${request.url} HTTP/${request.httpVersion}`];
@@ -65,11 +71,7 @@ export default fp(
     const upgradeListeners = app.server.listeners('upgrade');
     app.server.removeAllListeners('upgrade');
     const upgrade = (request: IncomingMessage, socket: Duplex, head: Buffer) => {
-      const isOurs =
-        /^websocket$/i.test(request.headers.upgrade ?? '') &&
-        request.method === 'GET' &&
-        request.url?.split('?', 1)[0] === '/ws';
-      if (isOurs) {
+      if (isOurs(request)) {
         arriving.add(request);
         for (const listener of upgradeListeners) listener.call(app.server, request, socket, head);
         return;

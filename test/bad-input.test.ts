@@ -157,7 +157,7 @@ t.test('headers past the limit are a 431, and many small ones are none', async (
     'headers_too_large',
   );
   isRefused(t, await ask(rawRequest('GET', `/${'a'.repeat(20_000)}`)), 'headers_too_large');
-  const many = Object.fromEntries(Array.from({ length: 1500 }, (_, i) => [`a${i}`, '1']));
+  const many = Object.fromEntries(Array.from({ length: 400 }, (_, i) => [`a${i}`, '1']));
   t.equal((await ask(rawRequest('GET', '/healthz', { headers: many }))).status, 200);
 });
 

@@ -55,9 +55,19 @@ t.test(
     const login = rawRequest('POST', '/login', { body, headers: h2c });
     const socket = await RawSocket.open(t, server.port);
     const open = rawRequest('GET', '/ws', { headers: { ...HANDSHAKE, ...bearer } });
-    socket.write(Buffer.concat([login, rawRequest('GET', '/nope', { headers: h2c }), login, open]));
-    for (const error of ['unauthorized', 'not_found', 'unauthorized'] as const)
+    const requests = [login, rawRequest('GET', '/nope', { headers: h2c }), login, open];
+    // Node past 24 reads ignored upgrades itself, and then loses what came behind them in the same segment.
+    const atOnce = Number.parseInt(process.versions.node, 10) <= 24;
+    if (atOnce) socket.write(Buffer.concat(requests));
+    const next = () => {
+      const request = requests.shift();
+      if (!atOnce && request !== undefined) socket.write(request);
+    };
+    for (const error of ['unauthorized', 'not_found', 'unauthorized'] as const) {
+      next();
       isRefused(t, await socket.answer(), error);
+    }
+    next();
     t.equal((await socket.answer()).status, 101);
     socket.write(rawFrame(1, '{"type":"get_online_list"}'));
     t.match(await socket.json(), { type: 'online_list' });
