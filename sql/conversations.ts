@@ -21,22 +21,19 @@ export async function openConversations(
   const as = numbers(pairs.map((pair) => pair.a));
   const bs = numbers(pairs.map((pair) => pair.b));
   // In order, so that two replicas that make the same pairs wait for each other instead of locking each other out.
+  // Looked up by scalar subqueries, which leave the planner one way: by the unique index.
   const opened = await sql<Pair[]>`
     with wanted as materialized (
-      select p.a, p.b from unnest(${as}::bigint[], ${bs}::bigint[]) p(a, b)
-      where exists (select from users where user_id = p.a) and exists (select from users where user_id = p.b)
-    ), found as materialized (
-      select c.conversation_id, c.user_a, c.user_b
-      from wanted w join conversations c on c.user_a = w.a and c.user_b = w.b
+      select p.a, p.b, (select conversation_id from conversations c where c.user_a = p.a and c.user_b = p.b) as id
+      from unnest(${as}::bigint[], ${bs}::bigint[]) p(a, b)
+      where (select true from users where user_id = p.a) and (select true from users where user_id = p.b)
     ), made as (
       insert into conversations (user_a, user_b)
-      select a, b from wanted w
-      where not exists (select from conversations c where c.user_a = w.a and c.user_b = w.b)
-      order by a, b
+      select a, b from wanted where id is null order by a, b
       on conflict (user_a, user_b) do nothing
       returning conversation_id, user_a, user_b
     )
-    select conversation_id as conversation, user_a as a, user_b as b from found
+    select id as conversation, a, b from wanted where id is not null
     union all select conversation_id, user_a, user_b from made`;
   if (opened.length === pairs.length) return opened;
   // Either a user isn't there, or another replica made the conversation at this moment, unseen by this statement.
@@ -60,7 +57,7 @@ export async function lastSeqs(sql: Sql, user: number): Promise<{ conversation: 
   return sql<{ conversation: number; seq: number }[]>`
     select conversation_id as conversation, last_seq as seq from conversations where user_a = ${user}
     union all
-    select conversation_id, last_seq from conversations where user_b = ${user} and user_a <> ${user}`;
+    select conversation_id, last_seq from conversations where user_b = ${user} and user_a <> user_b`;
 }
 
 /** The two users of a conversation, if one of them is `user`. */
@@ -173,7 +170,7 @@ export async function listConversations(
       from (
         select * from conversations where user_a = ${user}
         union all
-        select * from conversations where user_b = ${user} and user_a <> ${user}
+        select * from conversations where user_b = ${user} and user_a <> user_b
       ) c
       join messages m on m.conversation_id = c.conversation_id and m.seq = c.last_seq
       left join members me on me.user_id = ${user} and me.conversation_id = c.conversation_id

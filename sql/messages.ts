@@ -49,7 +49,8 @@ export async function append(
   messages: readonly NewMessage[],
   confirmed: readonly Debt[],
 ): Promise<Appended> {
-  // No joins between the CTEs, since a generic plan makes nested loops of them: places in arrays instead.
+  // One plan serves forever, whatever the tables hold: no joins, since their order would depend on that, but places in
+  // arrays (width_bucket finds an id's among sorted ones) and scalar subqueries.
   const conversations = [...new Set(messages.map((message) => message.conversation))].sort((a, b) => a - b);
   const place = new Map(conversations.map((id, i) => [id, i]));
   const counts: number[] = new Array(conversations.length).fill(0);
@@ -68,10 +69,11 @@ export async function append(
       select conversation_id, last_at from conversations where conversation_id = any (${ids}::bigint[])
       order by conversation_id for no key update
     ), bumped as (
-      update conversations c set last_seq = c.last_seq + v.n, last_at = now()
-      from unnest(${ids}::bigint[], ${numbers(counts)}::int[]) v(id, n)
-      where c.conversation_id = v.id and (select count(*) from locked) = cardinality(${ids}::bigint[])
-      returning c.conversation_id as id, c.last_seq - v.n as base
+      update conversations
+      set last_seq = last_seq + (${numbers(counts)}::int[])[width_bucket(conversation_id, ${ids}::bigint[])], last_at = now()
+      where conversation_id = any (${ids}::bigint[]) and (select count(*) from locked) = cardinality(${ids}::bigint[])
+      returning conversation_id as id,
+        last_seq - (${numbers(counts)}::int[])[width_bucket(conversation_id, ${ids}::bigint[])] as base
     ), bases as materialized (
       select array_agg(base order by id) as b from bumped
     ), numbered as materialized (
@@ -91,10 +93,10 @@ export async function append(
       select receiver, msg_id, conversation_id, seq from numbered
     ), settled as (
       delete from offline_messages where ctid = any (array(
-        select o.ctid from unnest(${numbers(confirmed.map((debt) => debt.to))}::bigint[],
-          ${numbers(confirmed.map((debt) => debt.msgId))}::bigint[]) d(user_id, msg_id)
-        join offline_messages o on o.to_user_id = d.user_id and o.msg_id = d.msg_id
-        for update of o skip locked))
+        select (select o.ctid from offline_messages o where o.to_user_id = d.user_id and o.msg_id = d.msg_id
+          for update skip locked)
+        from unnest(${numbers(confirmed.map((debt) => debt.to))}::bigint[],
+          ${numbers(confirmed.map((debt) => debt.msgId))}::bigint[]) d(user_id, msg_id)))
     )
     select (select b from bases)::text as bases, (select array_agg(msg_id) from numbered)::text as msg_ids,
       (select array_agg((extract(epoch from now() - last_at) * 1000)::bigint order by conversation_id)
@@ -151,10 +153,10 @@ export async function findStored(sql: Sql, messages: readonly NewMessage[]): Pro
 export async function settle(sql: Sql, confirmed: readonly Debt[]): Promise<void> {
   await sql`
     delete from offline_messages where ctid = any (array(
-      select o.ctid from unnest(${numbers(confirmed.map((debt) => debt.to))}::bigint[],
-        ${numbers(confirmed.map((debt) => debt.msgId))}::bigint[]) d(user_id, msg_id)
-      join offline_messages o on o.to_user_id = d.user_id and o.msg_id = d.msg_id
-      for update of o skip locked))`;
+      select (select o.ctid from offline_messages o where o.to_user_id = d.user_id and o.msg_id = d.msg_id
+        for update skip locked)
+      from unnest(${numbers(confirmed.map((debt) => debt.to))}::bigint[],
+        ${numbers(confirmed.map((debt) => debt.msgId))}::bigint[]) d(user_id, msg_id)))`;
 }
 
 /**
