@@ -72,8 +72,9 @@ const BATCH_DEBTS = 4000;
 /** Messages and bytes that wait at most; past them a send is refused, retryable. */
 const WAITING_MESSAGES = 50_000;
 const WAITING_BYTES = 64 * 1_048_576;
-/** Milliseconds that a batch waits for company, when the one before had some. */
-const LINGER_MS = 1;
+/** Milliseconds from the start of one batch to the next, unless as many messages wait as make one worthwhile. */
+const INTERVAL_MS = 2;
+const WORTHWHILE = 128;
 /** Milliseconds after which confirmed debts are deleted without a batch to ride in. */
 const IDLE_MS = 200;
 /** Milliseconds that one attempt at a batch may take, and after which one in doubt is answered as such. */
@@ -103,7 +104,8 @@ export class MessageLog {
   private gatheringBytes = 0;
   private confirmed: Confirmed[] = [];
   private running = false;
-  private lastBatch = 0;
+  private startedAt = Number.NEGATIVE_INFINITY;
+  private endWait: (() => void) | undefined;
   private down = false;
   private idleTimer: NodeJS.Timeout | undefined;
   private probeTimer: NodeJS.Timeout | undefined;
@@ -128,6 +130,7 @@ export class MessageLog {
       return send.sender.onFailed(send.clientId, new ChatError('overloaded'));
     this.gathering.push(send);
     this.gatheringBytes += send.content.length;
+    if (this.gathering.length === WORTHWHILE) this.endWait?.();
     this.start();
   }
 
@@ -165,11 +168,11 @@ export class MessageLog {
 
   private async run() {
     try {
-      if (this.lastBatch > 1) await sleep(LINGER_MS);
-      else await new Promise(setImmediate);
+      await new Promise(setImmediate);
       while (!this.down && (this.gathering.length > 0 || this.mustSettle)) {
+        await this.interval();
         const batch = this.take();
-        this.lastBatch = batch.length;
+        this.startedAt = performance.now();
         if (batch.length > 0) await this.store(batch);
         else await this.settleSome();
         if (this.confirmed.length === 0) this.settleDue = false;
@@ -181,6 +184,20 @@ export class MessageLog {
     if (this.down) this.probe();
     else if (this.gathering.length > 0 || this.mustSettle) this.start();
     else this.settleLater();
+  }
+
+  /** Lets a batch gather for a moment: the cost of one is mostly its own, not that of its messages. */
+  private async interval() {
+    const ms = this.startedAt + INTERVAL_MS - performance.now();
+    if (ms <= 0 || this.gathering.length >= WORTHWHILE || this.closed) return;
+    await new Promise<void>((resolve) => {
+      const timer = setTimeout(resolve, ms);
+      this.endWait = () => {
+        clearTimeout(timer);
+        resolve();
+      };
+    });
+    this.endWait = undefined;
   }
 
   /** Whether confirmed debts are to be deleted though there is no batch that they could ride in. */
