@@ -28,21 +28,25 @@ export interface Given {
   bytes: number;
 }
 
-/** A text frame of a server (RFC 6455, 5.2): never fragmented, so that a pong confirms whole messages. */
-function textFrame(text: string): Buffer {
+/** First bytes of frames that are whole (RFC 6455, 5.2): never in pieces, so that a pong confirms whole messages. */
+const TEXT = 0x81;
+const PING = 0x89;
+
+/** A frame of a server, unmasked. */
+function frameOf(head: number, text: string): Buffer {
   const length = Buffer.byteLength(text);
-  const head = length < 126 ? 2 : length < 65_536 ? 4 : 10;
-  const frame = Buffer.allocUnsafe(head + length);
-  frame[0] = 0x81;
-  if (head === 2) frame[1] = length;
-  else if (head === 4) {
+  const start = length < 126 ? 2 : length < 65_536 ? 4 : 10;
+  const frame = Buffer.allocUnsafe(start + length);
+  frame[0] = head;
+  if (start === 2) frame[1] = length;
+  else if (start === 4) {
     frame[1] = 126;
     frame.writeUInt16BE(length, 2);
   } else {
     frame[1] = 127;
     frame.writeBigUInt64BE(BigInt(length), 2);
   }
-  frame.write(text, head);
+  frame.write(text, start);
   return frame;
 }
 
@@ -266,15 +270,22 @@ export abstract class Connection implements Sender {
     return this.state === 'ready' && !this.behind && this.hasRoom();
   }
 
-  /** Writes a frame, together with all that this turn of the event loop writes to this socket. */
+  private get canWrite(): boolean {
+    return this.state !== 'closing' && this.socket.readyState === this.socket.OPEN;
+  }
+
+  /** Writes a frame. @returns its length in bytes, 0 if nothing goes out any more */
   protected write(text: string): number {
-    if (this.state === 'closing' || this.socket.readyState !== this.socket.OPEN) return 0;
+    return this.canWrite ? this.put(frameOf(TEXT, text)) : 0;
+  }
+
+  /** Writes bytes, together with all that this turn of the event loop writes to this socket. */
+  private put(frame: Buffer): number {
     if (!this.corked) {
       this.corked = true;
       this.tcp.cork();
       this.hub.flushSoon(this);
     }
-    const frame = textFrame(text);
     this.tcp.write(frame);
     return frame.length;
   }
@@ -357,7 +368,7 @@ export abstract class Connection implements Sender {
   /** Pings, as a sign of life and, where there is no other, as a receipt. */
   ping(): void {
     this.pingedAt = performance.now();
-    if (this.socket.readyState === this.socket.OPEN) this.socket.ping(this.pingPayload());
+    if (this.canWrite) this.put(frameOf(PING, this.pingPayload()));
   }
 
   protected pingPayload(): string {

@@ -6,8 +6,9 @@ import { deadline } from './db.js';
 import type { ChatError } from './errors.js';
 import type { Delivery } from './messages.js';
 
-/** Unpinged messages at which a ping doesn't wait for the timer. */
+/** Unpinged messages, or milliseconds without a ping, at which one goes out with the message instead of waiting for the timer. */
 const PING_AT = 64;
+const QUIET_MS = 250;
 /** Rows and bytes of content in one `offline_list` frame. */
 const OFFLINE_ROWS = 1000;
 const OFFLINE_BYTES = 524_288;
@@ -118,7 +119,7 @@ export class PlainConnection extends Connection {
     );
     if (bytes === 0) return;
     this.note(message, bytes);
-    if (this.given - this.pinged >= PING_AT) this.ping();
+    if (this.given - this.pinged >= PING_AT || performance.now() - this.pingedAt > QUIET_MS) this.ping();
     else this.hub.pingSoon(this);
   }
 
