@@ -1,3 +1,6 @@
+/** Milliseconds from the start of one call to the next: the cost of one is mostly its own, not that of its keys. */
+const INTERVAL_MS = 3;
+
 /**
  * Makes one call of many that are asked for at the same time: while one is under way, the next gathers.
  * @param work for all keys at once; by key, missing where there is nothing
@@ -7,9 +10,11 @@ export function gathered<V>(
 ): (key: number) => Promise<V | undefined> {
   let waiting: { key: number; resolve(value: V | undefined): void; reject(error: unknown): void }[] = [];
   let running = false;
+  let startedAt = Number.NEGATIVE_INFINITY;
   const run = async () => {
     while (waiting.length > 0) {
       // A key that is asked for twice gets two calls: each answer may be good for one only.
+      startedAt = performance.now();
       const batch = new Map<number, (typeof waiting)[number]>();
       const rest: typeof waiting = [];
       for (const item of waiting) {
@@ -23,14 +28,20 @@ export function gathered<V>(
       } catch (error) {
         for (const item of batch.values()) item.reject(error);
       }
+      if (waiting.length > 0) await pause();
     }
     running = false;
+  };
+  const pause = () => {
+    const ms = startedAt + INTERVAL_MS - performance.now();
+    // At once is after all that this turn of the event loop reads.
+    return new Promise<void>((done) => (ms > 0 ? setTimeout(done, ms) : setImmediate(done)));
   };
   return (key) =>
     new Promise((resolve, reject) => {
       waiting.push({ key, resolve, reject });
       if (running) return;
       running = true;
-      queueMicrotask(() => void run());
+      void pause().then(run);
     });
 }

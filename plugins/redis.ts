@@ -32,6 +32,8 @@ return 0`;
 /** The few things that we ask of a client, so that a lone server and a cluster look the same. */
 interface Link {
   send(key: string, args: string[]): Promise<unknown>;
+  /** What stands at each key. */
+  get(keys: string[]): Promise<unknown[]>;
   subscribe(channel: string, listener: (text: string) => void): Promise<void>;
   connect(): Promise<unknown>;
   destroy(): void;
@@ -44,6 +46,9 @@ const socketOptions = {
   reconnectStrategy: (retries: number) => Math.min(50 * 2 ** retries, 1000) * (0.5 + Math.random() / 2),
 };
 
+// Our own deadline is one timer for many commands; the client's would be an AbortSignal for each.
+const commandOptions = { timeout: 0 };
+
 function openLink(
   nodes: readonly string[],
   onError: (error: Error) => void,
@@ -54,21 +59,30 @@ function openLink(
     const cluster = createCluster({
       rootNodes: urls.map((url) => ({ url })),
       defaults: { socket: socketOptions, disableOfflineQueue: true },
+      commandOptions,
     });
     cluster.on('error', onError);
     cluster.on('node-ready', onReady);
     return {
       send: (key, args) => cluster.sendCommand(key, false, args),
+      // One command with many keys would cross slots.
+      get: (keys) => Promise.all(keys.map((key) => cluster.sendCommand(key, false, ['GET', key]))),
       subscribe: (channel, listener) => cluster.sSubscribe(channel, listener),
       connect: () => cluster.connect(),
       destroy: () => cluster.destroy(),
     };
   }
-  const client = createClient({ url: urls[0] ?? '', socket: socketOptions, disableOfflineQueue: true });
+  const client = createClient({
+    url: urls[0] ?? '',
+    socket: socketOptions,
+    disableOfflineQueue: true,
+    commandOptions,
+  });
   client.on('error', onError);
   client.on('ready', onReady);
   return {
     send: (_key, args) => client.sendCommand(args),
+    get: (keys) => client.sendCommand(['MGET', ...keys]),
     subscribe: (channel, listener) => client.sSubscribe(channel, listener),
     connect: () => client.connect(),
     destroy: () => client.destroy(),
@@ -149,10 +163,8 @@ export class RedisBus implements Bus {
   }
 
   async owners(users: readonly number[]): Promise<(Owner | undefined)[]> {
-    const values = await deadline(
-      Promise.all(users.map((user) => this.send(ownerKey(user), ['GET', ownerKey(user)]))),
-    );
-    return values.map(toOwner);
+    if (!this.ok) throw new Error('Redis is away');
+    return (await deadline(this.commands.get(users.map(ownerKey)))).map(toOwner);
   }
 
   async claim(user: number, number: number): Promise<Owner | undefined> {
