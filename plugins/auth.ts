@@ -86,6 +86,7 @@ export default fp(
       },
     };
     app.decorate('auth', auth);
+    app.addHook('onClose', () => auth.passwords.close());
   },
   { name: 'auth', dependencies: ['config', 'errors'] },
 );

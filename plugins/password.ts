@@ -1,27 +1,29 @@
 import { availableParallelism } from 'node:os';
-import { compare, hash } from '@node-rs/bcrypt';
+import { Worker } from 'node:worker_threads';
 import { ChatError } from './errors.js';
+import type { Result, Task } from './password-worker.js';
 
-const COST = 10;
 /** Hashing that waits at most; past it a login is told to come back. */
 const WAITING = 64;
 /** A hash of nothing anybody knows, so that an unknown user costs as much time as a wrong password. */
 export const NOBODY = '$2b$10$enE2exHYWS8NE4vGWdjGIeIn2hMYCQ/vlc7qLiOsxjzx4/LU7WtZW';
 
-/** bcrypt off the main thread, in few threads and with a bounded queue, so that logins slow down and chat doesn't. */
+/** bcrypt in a few threads of low priority and with a bounded queue, so that logins slow down and chat doesn't. */
 export class Passwords {
   /** Runs of bcrypt since the start. */
   readonly counts = { hashed: 0, compared: 0 };
   private readonly atOnce = Math.max(1, Math.min(4, availableParallelism() - 1));
+  private readonly idle: Worker[] = [];
   private running = 0;
   private readonly waiting: (() => void)[] = [];
+  private readonly workers = new Set<Worker>();
+  private closed = false;
 
   /** @throws ChatError `overloaded` */
-  hash(password: string): Promise<string> {
-    return this.queued(() => {
-      this.counts.hashed++;
-      return hash(password, COST);
-    });
+  async hash(password: string): Promise<string> {
+    const result = await this.queued({ password });
+    this.counts.hashed++;
+    return String(result);
   }
 
   /**
@@ -30,14 +32,12 @@ export class Passwords {
    * @throws ChatError `overloaded`
    */
   async matches(password: string, stored: string | undefined): Promise<boolean> {
-    const matched = await this.queued(() => {
-      this.counts.compared++;
-      return compare(password, stored ?? NOBODY).catch(() => false);
-    });
-    return matched && stored !== undefined;
+    const matched = await this.queued({ password, hash: stored ?? NOBODY });
+    this.counts.compared++;
+    return matched === true && stored !== undefined;
   }
 
-  private async queued<T>(work: () => Promise<T>): Promise<T> {
+  private async queued(task: Task): Promise<Result> {
     if (this.running < this.atOnce) this.running++;
     else if (this.waiting.length < WAITING) await new Promise<void>((resolve) => this.waiting.push(resolve));
     else
@@ -45,11 +45,37 @@ export class Passwords {
         retryAfter: 2,
       });
     try {
-      return await work();
+      return await this.run(task);
     } finally {
       const next = this.waiting.shift();
       if (next === undefined) this.running--;
       else next();
     }
+  }
+
+  private async run(task: Task): Promise<Result> {
+    if (this.closed) throw new ChatError('unavailable');
+    const worker = this.idle.pop() ?? this.open();
+    const result = await new Promise<Result>((resolve, reject) => {
+      worker.once('message', resolve);
+      worker.once('exit', () => reject(new ChatError('unavailable')));
+      worker.postMessage(task);
+    });
+    worker.removeAllListeners('exit');
+    this.idle.push(worker);
+    return result;
+  }
+
+  private open(): Worker {
+    const worker = new Worker(new URL('./password-worker.js', import.meta.url), { name: 'passwords' });
+    // The end of it follows, and tells whoever waits.
+    worker.on('error', () => this.workers.delete(worker));
+    this.workers.add(worker);
+    return worker;
+  }
+
+  async close(): Promise<void> {
+    this.closed = true;
+    await Promise.all([...this.workers].map((worker) => worker.terminate()));
   }
 }

@@ -1,3 +1,4 @@
+import { readdir, readFile } from 'node:fs/promises';
 import { compare } from '@node-rs/bcrypt';
 import t from 'tap';
 import { NOBODY, Passwords } from '../plugins/password.js';
@@ -107,6 +108,7 @@ t.test('bcrypt runs once for a wrong password, an unknown user and an unusable p
 
 t.test('beyond a bound, who signs in is told to come back, and nobody is forgotten', async (t) => {
   const passwords = new Passwords();
+  t.teardown(() => passwords.close());
   const tries = Array.from({ length: 80 }, () => passwords.matches('x', 'not a hash'));
   const results = await Promise.allSettled(tries);
   const refused = results.filter((result) => result.status === 'rejected');
@@ -115,6 +117,31 @@ t.test('beyond a bound, who signs in is told to come back, and nobody is forgott
   t.equal(passwords.counts.compared, 80 - refused.length);
   t.equal(await passwords.matches('x', 'not a hash'), false);
 });
+
+t.test('who waits for bcrypt while the server ends is told so', async (t) => {
+  const passwords = new Passwords();
+  const tries = Array.from({ length: 20 }, () => passwords.matches('x', NOBODY));
+  await passwords.close();
+  for (const result of await Promise.allSettled([...tries, passwords.hash('x')]))
+    t.match(result, { status: 'rejected', reason: { code: 'unavailable' } });
+});
+
+// Elsewhere threads have no priorities of their own.
+if (process.platform === 'linux')
+  t.test('bcrypt runs in threads that everything else goes before', async (t) => {
+    const passwords = new Passwords();
+    t.teardown(() => passwords.close());
+    await passwords.hash('x');
+    const stats = (await readdir('/proc/self/task')).map((thread) =>
+      readFile(`/proc/self/task/${thread}/stat`, 'latin1').catch(() => ''),
+    );
+    // Fields are counted from behind the name, which may have spaces (proc_pid_stat(5)): nice is the 19th.
+    const nices = (await Promise.all(stats)).map(
+      (text) => text.slice(text.lastIndexOf(')') + 2).split(' ')[16],
+    );
+    t.ok(nices.includes('19'));
+    t.ok(nices.includes('0'));
+  });
 
 t.test('a token that the reference minted with the same secret is accepted', async (t) => {
   const { user_id, username } = await signUp(server);

@@ -14,7 +14,7 @@ const metaOf = (plugin: object) => Reflect.get(plugin, META) as Meta | undefined
 /** Every file of a folder that has a plugin, by its name without the ending. */
 async function pluginsIn(folder: string): Promise<Map<string, FastifyPluginAsync>> {
   const url = new URL(`../${folder}/`, import.meta.url);
-  const files = (await readdir(url)).filter((file) => file.endsWith('.ts') && file !== 'embedded-worker.ts');
+  const files = (await readdir(url)).filter((file) => file.endsWith('.ts') && !file.endsWith('-worker.ts'));
   const plugins = new Map<string, FastifyPluginAsync>();
   for (const file of files) {
     const { default: plugin } = await import(new URL(file, url).href);
