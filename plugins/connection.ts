@@ -17,6 +17,9 @@ const SENDS_LOW = 500;
 const BAD_FRAMES = 20;
 const BAD_MS = 60_000;
 
+/** Milliseconds from one ping that confirms messages to the next, unless they are many. */
+const PING_MS = 500;
+
 /** What a client was written and hasn't confirmed. */
 export interface Given {
   /** 0 where nothing is owed: a copy of the user's own message. */
@@ -75,7 +78,9 @@ export abstract class Connection implements Sender {
   private progressAt = 0;
   private sends = 0;
   private onAnswered: (() => void) | undefined;
-  private corked = false;
+  /** Frames of this turn of the event loop, and their bytes. */
+  private out: Buffer[] | undefined;
+  private outBytes = 0;
   private queue: Buffer[] | undefined;
   private busy = false;
   private badFrames = 0;
@@ -113,8 +118,8 @@ export abstract class Connection implements Sender {
   abstract deliverCopy(message: Delivery): void;
   abstract onStored(message: StoredMessage): void;
   abstract onFailed(clientId: string, error: ChatError): void;
-  /** Something is to be confirmed again by a ping; only what has no other way of confirming does it. */
-  confirmSoon(): void {}
+  /** Pings for what isn't confirmed; only what has no other way of confirming does it. */
+  confirm(): void {}
   /** Debts are deleted. */
   onSettled(_msgId: number): void {}
 
@@ -210,8 +215,12 @@ export abstract class Connection implements Sender {
     this.pump();
   }
 
+  private get waitingBytes(): number {
+    return this.tcp.writableLength + this.outBytes;
+  }
+
   protected hasRoom(): boolean {
-    return !this.suspended && this.tcp.writableLength < BUFFER_BYTES && this.hasUnconfirmedRoom();
+    return !this.suspended && this.waitingBytes < BUFFER_BYTES && this.hasUnconfirmedRoom();
   }
 
   /** Goes on reading the log for this connection, if it wants that and there is room. */
@@ -258,7 +267,7 @@ export abstract class Connection implements Sender {
 
   /** Whether the client reads, so that it can be told what it isn't owed. */
   get hasRoomForNews(): boolean {
-    return this.isOpen && this.tcp.writableLength < BUFFER_BYTES;
+    return this.isOpen && this.waitingBytes < BUFFER_BYTES;
   }
 
   /** Whether frames still go out. */
@@ -279,20 +288,22 @@ export abstract class Connection implements Sender {
     return this.canWrite ? this.put(frameOf(TEXT, text)) : 0;
   }
 
-  /** Writes bytes, together with all that this turn of the event loop writes to this socket. */
+  /** Writes bytes with all that this turn of the event loop writes to this socket: one system call, one packet. */
   private put(frame: Buffer): number {
-    if (!this.corked) {
-      this.corked = true;
-      this.tcp.cork();
+    if (this.out === undefined) {
+      this.out = [];
       this.hub.flushSoon(this);
     }
-    this.tcp.write(frame);
+    this.out.push(frame);
+    this.outBytes += frame.length;
     return frame.length;
   }
 
   flush(): void {
-    this.corked = false;
-    this.tcp.uncork();
+    const { out } = this;
+    this.out = undefined;
+    this.outBytes = 0;
+    if (out !== undefined && this.tcp.writable) this.tcp.write(Buffer.concat(out));
   }
 
   /** Takes one frame of the client; they are handled one after the other. */
@@ -365,6 +376,11 @@ export abstract class Connection implements Sender {
     });
   }
 
+  /** Whether the last ping is so long ago that the next may go out with a message, instead of for several later. */
+  get mayPing(): boolean {
+    return performance.now() - this.pingedAt > PING_MS;
+  }
+
   /** Pings, as a sign of life and, where there is no other, as a receipt. */
   ping(): void {
     this.pingedAt = performance.now();
@@ -384,7 +400,7 @@ export abstract class Connection implements Sender {
     if (this.state === 'closing') return;
     const { code, reason } = close;
     this.deaf = close === CLOSE.abuse || close === CLOSE.tooLarge || close === CLOSE.expired;
-    if (this.corked) this.flush();
+    this.flush();
     this.state = 'closing';
     this.socket.resume();
     this.socket.close(code, reason);

@@ -1,3 +1,4 @@
+import { setTimeout as sleep } from 'node:timers/promises';
 import type { FastifyBaseLogger } from 'fastify';
 import fp from 'fastify-plugin';
 import { CLOSE } from '../schemas/close.js';
@@ -23,8 +24,10 @@ declare module 'fastify' {
 const TICK_MS = 250;
 /** Milliseconds for a missing message to come by itself. */
 const GAP_MS = 50;
-/** Debts of a user that one look asks for, the newest. */
+/** Debts of a user that one look asks for, the newest; users of one question, and milliseconds to the next, so that sends go first. */
 const LOOK_ROWS = 64;
+const LOOK_USERS = 500;
+const LOOK_PAUSE_MS = 10;
 /** Messages for other replicas that may wait for the bus; the log has those that are dropped. */
 const REMOTE_WAITING = 20_000;
 /** Bytes of content, about, in one parcel to another replica. */
@@ -381,8 +384,11 @@ export class Hub {
 
   private tick() {
     this.checkLate();
-    for (const connection of this.toPing) connection.confirmSoon();
-    this.toPing.clear();
+    for (const connection of this.toPing) {
+      if (!connection.mayPing) continue;
+      this.toPing.delete(connection);
+      connection.confirm();
+    }
     for (const connection of this.toPump) connection.pump();
     this.toPump.clear();
     const now = performance.now();
@@ -446,32 +452,38 @@ export class Hub {
     try {
       const epoch = await deadline(epochOf(this.db.sql));
       if (epoch !== this.db.epoch) return this.startNewEpoch(epoch);
-      if (live.length === 0) return;
-      const debts = await deadline(
-        openDebts(
-          this.db.sql,
-          live.map((one) => one.user),
-          live.map((one) => one.line),
-          LOOK_ROWS,
-        ),
-      );
-      const byUser = new Map<number, typeof debts>();
-      for (const debt of debts) {
-        if (this.settledWhileLooking.has(debt.msgId)) continue;
-        const list = byUser.get(debt.to);
-        if (list === undefined) byUser.set(debt.to, [debt]);
-        else list.push(debt);
-      }
-      for (const [user, list] of byUser) {
-        const connection = this.connections.get(user);
-        if (connection === undefined || !connection.isLive || connection.knows(list)) continue;
-        this.counts.repaired++;
-        connection.fallBehind();
+      for (let i = 0; i < live.length && !this.closed; i += LOOK_USERS) {
+        if (i > 0) await sleep(LOOK_PAUSE_MS);
+        await this.lookAt(live.slice(i, i + LOOK_USERS));
       }
     } catch (error) {
       this.log.debug({ err: error }, 'could not look for open debts');
     } finally {
       this.settledWhileLooking = undefined;
+    }
+  }
+
+  private async lookAt(live: readonly Connection[]) {
+    const debts = await deadline(
+      openDebts(
+        this.db.sql,
+        live.map((one) => one.user),
+        live.map((one) => one.line),
+        LOOK_ROWS,
+      ),
+    );
+    const byUser = new Map<number, typeof debts>();
+    for (const debt of debts) {
+      if (this.settledWhileLooking?.has(debt.msgId)) continue;
+      const list = byUser.get(debt.to);
+      if (list === undefined) byUser.set(debt.to, [debt]);
+      else list.push(debt);
+    }
+    for (const [user, list] of byUser) {
+      const connection = this.connections.get(user);
+      if (connection === undefined || !connection.isLive || connection.knows(list)) continue;
+      this.counts.repaired++;
+      connection.fallBehind();
     }
   }
 
@@ -492,7 +504,7 @@ export class Hub {
     const pause = (this.config.DRAIN_SECONDS * 1000) / Math.max(all.length, 1);
     const started = performance.now();
     for (const [i, connection] of all.entries()) {
-      connection.confirmSoon();
+      connection.confirm();
       const wait = started + i * pause - performance.now();
       if (wait > 1) await new Promise((resolve) => setTimeout(resolve, wait));
       connection.close(CLOSE.shutdown);

@@ -68,7 +68,9 @@ export interface Confirmed extends Debt {
 
 const BATCH_MESSAGES = 1000;
 const BATCH_BYTES = 1_048_576;
-const BATCH_DEBTS = 4000;
+/** Debts that one statement deletes at most: beside a batch some more than come with one like it, so that none has to wait. */
+const SETTLE_DEBTS = 1000;
+const debtsBeside = (messages: number) => Math.min(2 * messages + 100, SETTLE_DEBTS);
 /** Messages and bytes that wait at most; past them a send is refused, retryable. */
 const WAITING_MESSAGES = 50_000;
 const WAITING_BYTES = 64 * 1_048_576;
@@ -202,7 +204,7 @@ export class MessageLog {
 
   /** Whether confirmed debts are to be deleted though there is no batch that they could ride in. */
   private get mustSettle(): boolean {
-    return this.confirmed.length >= BATCH_DEBTS || (this.settleDue && this.confirmed.length > 0);
+    return this.confirmed.length >= 4 * SETTLE_DEBTS || (this.settleDue && this.confirmed.length > 0);
   }
 
   private settleLater() {
@@ -227,7 +229,7 @@ export class MessageLog {
   }
 
   private async settleSome() {
-    const debts = this.confirmed.slice(0, BATCH_DEBTS);
+    const debts = this.confirmed.slice(0, SETTLE_DEBTS);
     try {
       this.counts.statements++;
       await deadline(settle(this.db.log, debts), ATTEMPT_MS);
@@ -327,7 +329,7 @@ export class MessageLog {
           todo = await this.answerKnown(todo);
           if (todo.length === 0) return this.goUp();
         }
-        const debts = this.confirmed.slice(0, BATCH_DEBTS);
+        const debts = this.confirmed.slice(0, debtsBeside(todo.length));
         this.counts.statements++;
         const { numbered, at, recent } = await deadline(append(this.db.log, todo, debts), ATTEMPT_MS);
         this.counts.batches++;

@@ -6,9 +6,8 @@ import { deadline } from './db.js';
 import type { ChatError } from './errors.js';
 import type { Delivery } from './messages.js';
 
-/** Unpinged messages, or milliseconds without a ping, at which one goes out with the message instead of waiting for the timer. */
+/** Unpinged messages at which a ping doesn't wait. */
 const PING_AT = 64;
-const QUIET_MS = 250;
 /** Rows and bytes of content in one `offline_list` frame. */
 const OFFLINE_ROWS = 1000;
 const OFFLINE_BYTES = 524_288;
@@ -119,11 +118,11 @@ export class PlainConnection extends Connection {
     );
     if (bytes === 0) return;
     this.note(message, bytes);
-    if (this.given - this.pinged >= PING_AT || performance.now() - this.pingedAt > QUIET_MS) this.ping();
+    if (this.given - this.pinged >= PING_AT || this.mayPing) this.ping();
     else this.hub.pingSoon(this);
   }
 
-  override confirmSoon(): void {
+  override confirm(): void {
     if (this.given > this.pinged) this.ping();
   }
 

@@ -20,7 +20,8 @@ export async function openConversations(
 ): Promise<Pair[]> {
   const as = numbers(pairs.map((pair) => pair.a));
   const bs = numbers(pairs.map((pair) => pair.b));
-  // In order, so that two replicas that make the same pairs wait for each other instead of locking each other out.
+  // In order, so that two replicas that make the same pairs wait for each other instead of locking each other out. Whoever
+  // waited finds the pair taken, and nothing of its own made: then it looks again.
   // Looked up by scalar subqueries, which leave the planner one way: by the unique index.
   const opened = await sql<Pair[]>`
     with wanted as materialized (
