@@ -44,6 +44,7 @@ const PLANNING = {
   enable_seqscan: 'off',
   enable_hashjoin: 'off',
   enable_mergejoin: 'off',
+  enable_memoize: 'off',
   // A sequential scan that is still needed has a price that would make it compile for longer than it runs.
   jit: 'off',
 };

@@ -49,8 +49,9 @@ export async function openConversations(
 export async function findConversations(sql: Sql, ids: readonly number[]): Promise<Pair[]> {
   return sql<Pair[]>`
     select c.conversation_id as conversation, c.user_a as a, c.user_b as b
-    from conversations c join users ua on ua.user_id = c.user_a join users ub on ub.user_id = c.user_b
-    where c.conversation_id = any (${numbers(ids)}::bigint[])`;
+    from conversations c
+    where c.conversation_id = any (${numbers(ids)}::bigint[])
+      and (select true from users where user_id = c.user_a) and (select true from users where user_id = c.user_b)`;
 }
 
 /** How far each conversation of a user goes. */
@@ -123,8 +124,9 @@ export async function receiptsOf(
         where o.to_user_id = p.user_id and o.conversation_id = p.conversation_id order by o.msg_id limit 1), c.last_seq) as delivered
     from unnest(${numbers(places.map((place) => place.user))}::bigint[],
       ${numbers(places.map((place) => place.conversation))}::bigint[]) with ordinality p(user_id, conversation_id, i)
-    join conversations c using (conversation_id)
-    left join members m using (user_id, conversation_id)`;
+    cross join lateral (select * from conversations x where x.conversation_id = p.conversation_id limit 1) c
+    left join lateral (select * from members x
+      where x.user_id = p.user_id and x.conversation_id = p.conversation_id limit 1) m on true`;
   const byPlace = new Map(rows.map(({ i, delivered, read }) => [i, { delivered, read }]));
   return places.map((_, i) => byPlace.get(i + 1));
 }

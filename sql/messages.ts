@@ -143,8 +143,9 @@ export async function findStored(sql: Sql, messages: readonly NewMessage[]): Pro
     from unnest(${numbers(messages.map((message) => message.conversation))}::bigint[],
       ${numbers(messages.map((message) => message.from))}::bigint[],
       ${strings(messages.map((message) => message.clientId))}::text[]) i(conversation_id, from_user_id, client_id)
-    join messages m using (conversation_id, from_user_id, client_id)
-    join conversations c using (conversation_id)
+    cross join lateral (select * from messages x where x.conversation_id = i.conversation_id
+      and x.from_user_id = i.from_user_id and x.client_id = i.client_id limit 1) m
+    cross join lateral (select * from conversations x where x.conversation_id = i.conversation_id limit 1) c
     order by m.conversation_id, m.seq`;
   return rows.map(toStored);
 }
@@ -182,7 +183,8 @@ export async function readDebts(
         select msg_id, conversation_id, seq from offline_messages
         where to_user_id = ${user} and msg_id > ${line} and msg_id <> all (${numbers(given)}::bigint[])
         order by msg_id limit ${limit}
-      ) d join messages m on m.conversation_id = d.conversation_id and m.seq = d.seq
+      ) d
+      cross join lateral (select * from messages x where x.conversation_id = d.conversation_id and x.seq = d.seq limit 1) m
     ) page where before < ${bytes} order by msg_id`;
   return rows.map(toStored);
 }
@@ -228,7 +230,7 @@ export async function readAfter(
       m.created_at, m.client_id, m.content
     from unnest(${numbers(positions.map((position) => position.conversation))}::bigint[],
       ${numbers(positions.map((position) => position.seq))}::bigint[]) with ordinality p(conversation_id, seq, i)
-    join conversations c using (conversation_id)
+    cross join lateral (select * from conversations x where x.conversation_id = p.conversation_id limit 1) c
     cross join lateral (
       select * from messages where conversation_id = p.conversation_id and messages.seq > p.seq
       order by messages.seq limit ${limit}
@@ -246,18 +248,22 @@ export async function settlePositions(
   user: number,
   positions: readonly Position[],
 ): Promise<{ conversation: number; seq: number; other: number }[]> {
+  const sorted = [...positions].sort((a, b) => a.conversation - b.conversation);
+  const ids = numbers(sorted.map((position) => position.conversation));
+  const seqs = numbers(sorted.map((position) => position.seq));
   return sql<{ conversation: number; seq: number; other: number }[]>`
     with gone as (
       delete from offline_messages where ctid = any (array(
-        select o.ctid from offline_messages o
-        join unnest(${numbers(positions.map((position) => position.conversation))}::bigint[],
-          ${numbers(positions.map((position) => position.seq))}::bigint[]) p(conversation_id, seq) using (conversation_id)
-        where o.to_user_id = ${user} and o.seq <= p.seq
+        select o.ctid from offline_messages o, width_bucket(o.conversation_id, ${ids}::bigint[]) place
+        where o.to_user_id = ${user} and (${ids}::bigint[])[place] = o.conversation_id
+          and o.seq <= (${seqs}::bigint[])[place]
         for update of o skip locked))
       returning conversation_id, seq
     )
     select g.conversation_id as conversation, max(g.seq) as seq, c.user_a + c.user_b - ${user} as other
-    from gone g join conversations c using (conversation_id) group by 1, 3`;
+    from gone g
+    cross join lateral (select * from conversations x where x.conversation_id = g.conversation_id limit 1) c
+    group by 1, 3`;
 }
 
 /**

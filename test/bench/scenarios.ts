@@ -143,12 +143,16 @@ async function offline(bench: Bench): Promise<Figures> {
       if (ledger.lost !== lost) last = performance.now();
     }
     const fetched = (performance.now() - fetching) / 1000;
+    const done = await bench.stack.used(replicas);
     for (const socket of [...sockets, ...fetchers]) socket.end();
-    const sum = after.server + after.postgres + after.redis - before.server - before.postgres - before.redis;
+    const sum = (of: typeof after) => of.server + of.postgres + of.redis;
     return {
       'stored/s': Math.round(messages / stored),
-      'µs/message': round(sum / messages),
+      'µs/stored': round((sum(after) - sum(before)) / messages),
+      'server µs/stored': round((after.server - before.server) / messages),
       'fetched/s': Math.round(ledger.sent / fetched),
+      'µs/fetched': round((sum(done) - sum(after)) / ledger.sent),
+      'server µs/fetched': round((done.server - after.server) / ledger.sent),
       lost: ledger.lost,
       doubled: ledger.doubled,
     };

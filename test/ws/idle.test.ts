@@ -1,0 +1,82 @@
+/** What a connection that says nothing keeps in memory: counted, in the process that serves it and in no other. */
+import { once } from 'node:events';
+import { queryObjects, setFlagsFromString } from 'node:v8';
+import { runInNewContext } from 'node:vm';
+import { Worker } from 'node:worker_threads';
+import t from 'tap';
+import { build, eventually } from '../helper.js';
+
+const CONNECTIONS = 1000;
+
+/** The clients, in a thread and so in a heap of their own. */
+const clients = `
+const { createConnection } = require('node:net');
+const { parentPort, workerData: { port, tokens, protocol } } = require('node:worker_threads');
+let open = 0;
+const sockets = [];
+const connect = () => {
+  const token = tokens.pop();
+  if (token === undefined) return;
+  const socket = createConnection(port, '127.0.0.1', () => socket.write(
+    'GET /ws HTTP/1.1\\r\\nHost: 127.0.0.1:' + port + '\\r\\nConnection: Upgrade\\r\\nUpgrade: websocket\\r\\n' +
+    'Authorization: Bearer ' + token + '\\r\\n' + protocol +
+    'Sec-WebSocket-Version: 13\\r\\nSec-WebSocket-Key: AAAAAAAAAAAAAAAAAAAAAA==\\r\\n\\r\\n'));
+  sockets.push(socket);
+  socket.once('data', () => {
+    connect();
+    if (++open === ${CONNECTIONS}) parentPort.postMessage('open');
+  });
+};
+for (let i = 0; i < 20; i++) connect();
+`;
+
+setFlagsFromString('--expose-gc');
+const collect: () => void = runInNewContext('gc');
+
+/** Bytes and objects that are in use, once what isn't is collected. */
+function used() {
+  collect();
+  const { heapUsed, arrayBuffers } = process.memoryUsage();
+  return { bytes: heapUsed + arrayBuffers, objects: queryObjects(Object, { format: 'count' }) };
+}
+
+for (const [kind, protocol, bytes, objects] of [
+  ['a plain', '', 7500, 70],
+  ['an extended', 'Sec-WebSocket-Protocol: chat.v2\r\n', 9500, 70],
+] as const)
+  t.test(`${kind} connection that says nothing keeps less than ${bytes} bytes`, async (t) => {
+    const server = await build(t);
+    const { db, auth, hub } = server.app;
+    const users = await db.sql<{ user_id: number; username: string }[]>`
+      insert into users (username, password) select 'idle' || g, '' from generate_series(1, ${CONNECTIONS}::int) g
+      returning user_id, username`;
+    const tokens = users.map((user) => auth.sign(user));
+    const run = async (tokens: string[]) => {
+      const worker = new Worker(clients, { eval: true, workerData: { port: server.port, tokens, protocol } });
+      t.teardown(() => worker.terminate());
+      return worker;
+    };
+    const ready = () =>
+      eventually(
+        () => users.every((user) => hub.connectionOf(user.user_id)?.state === 'ready'),
+        'not all are ready',
+      );
+    // Once before, so that what the first ones make for all is not counted.
+    const first = await run([...tokens]);
+    await once(first, 'message');
+    await ready();
+    await first.terminate();
+    await eventually(() => hub.size === 0, 'some stay');
+    const before = used();
+    const second = await run(tokens);
+    await once(second, 'message');
+    await ready();
+    const after = used();
+    const each = {
+      bytes: Math.round((after.bytes - before.bytes) / CONNECTIONS),
+      objects: (after.objects - before.objects) / CONNECTIONS,
+    };
+    t.comment(each);
+    t.ok(each.bytes < bytes, `${each.bytes} bytes`);
+    t.ok(each.objects < objects, `${each.objects} objects`);
+  });
