@@ -110,6 +110,12 @@ export async function countUnread(
   return row.unread;
 }
 
+/** How far a place goes, or the first debt in it. */
+type ReceiptRow = { user: number; conversation: number } & (
+  | { last: number; read: number; owed: null }
+  | { last: null; read: null; owed: number }
+);
+
 /**
  * How far each user has received and read a conversation. Received: all before the first debt.
  * @returns in the order given; undefined where there is no such conversation
@@ -118,17 +124,33 @@ export async function receiptsOf(
   sql: Sql,
   places: readonly { user: number; conversation: number }[],
 ): Promise<({ delivered: number; read: number } | undefined)[]> {
-  const rows = await sql<{ i: number; delivered: number; read: number }[]>`
-    select p.i::int as i, coalesce(m.read_seq, 0) as read,
-      coalesce((select o.seq - 1 from offline_messages o
-        where o.to_user_id = p.user_id and o.conversation_id = p.conversation_id order by o.msg_id limit 1), c.last_seq) as delivered
-    from unnest(${numbers(places.map((place) => place.user))}::bigint[],
-      ${numbers(places.map((place) => place.conversation))}::bigint[]) with ordinality p(user_id, conversation_id, i)
+  const users = [...new Set(places.map((place) => place.user))];
+  const conversations = numbers(places.map((place) => place.conversation));
+  // Debts are ordered by user, so each user's are read once for all of its places.
+  const rows = await sql<ReceiptRow[]>`
+    select p.user_id as "user", c.conversation_id as conversation, c.last_seq as last, coalesce(m.read_seq, 0) as read,
+      null::bigint as owed
+    from unnest(${numbers(places.map((place) => place.user))}::bigint[], ${conversations}::bigint[]) p(user_id, conversation_id)
     cross join lateral (select * from conversations x where x.conversation_id = p.conversation_id limit 1) c
     left join lateral (select * from members x
-      where x.user_id = p.user_id and x.conversation_id = p.conversation_id limit 1) m on true`;
-  const byPlace = new Map(rows.map(({ i, delivered, read }) => [i, { delivered, read }]));
-  return places.map((_, i) => byPlace.get(i + 1));
+      where x.user_id = p.user_id and x.conversation_id = p.conversation_id limit 1) m on true
+    union all
+    select u.user_id, o.conversation_id, null, null, min(o.seq)
+    from unnest(${numbers(users)}::bigint[]) u(user_id)
+    cross join lateral (select conversation_id, seq from offline_messages
+      where to_user_id = u.user_id and conversation_id = any (${conversations}::bigint[]) offset 0) o
+    group by 1, 2`;
+  const key = (place: { user: number; conversation: number }) => `${place.user}:${place.conversation}`;
+  const found = new Map<string, { last: number; read: number }>();
+  const firstOwed = new Map<string, number>();
+  for (const row of rows)
+    if (row.owed === null) found.set(key(row), row);
+    else firstOwed.set(key(row), row.owed);
+  return places.map((place) => {
+    const state = found.get(key(place));
+    const owed = firstOwed.get(key(place));
+    return state && { delivered: owed === undefined ? state.last : owed - 1, read: state.read };
+  });
 }
 
 interface ListRow {

@@ -317,8 +317,12 @@ export async function refusedUpgrade(
 }
 
 /** Waits until something holds that nothing announces. */
-export async function eventually(holds: () => boolean | Promise<boolean>, otherwise: string): Promise<void> {
-  const end = Date.now() + PATIENCE_MS;
+export async function eventually(
+  holds: () => boolean | Promise<boolean>,
+  otherwise: string,
+  patienceMs = PATIENCE_MS,
+): Promise<void> {
+  const end = Date.now() + patienceMs;
   while (!(await holds())) {
     if (Date.now() > end) throw new Error(otherwise);
     await new Promise((resolve) => setTimeout(resolve, 10));

@@ -2,7 +2,7 @@ import { randomBytes } from 'node:crypto';
 import pino from 'pino';
 import t, { type Test } from 'tap';
 import { type Bus, MemoryBroker, MemoryBus } from '../../plugins/bus.js';
-import { RedisBus } from '../../plugins/redis.js';
+import { RedisBus } from '../../plugins/redis-bus.js';
 import { eventually, REAL } from '../helper.js';
 
 /** Makes buses that reach each other. */

@@ -43,10 +43,14 @@ t.test(
     const dead = await cluster.masterOf(0);
     await cluster.nodes.find((node) => node.addr === dead)?.kill9();
     await say('with a dead master');
-    await eventually(async () => {
-      const owner = await first.app.bus.owners([alice.user_id, bob.user_id]).catch(() => []);
-      return owner[0]?.replica === first.app.bus.replica && owner[1]?.replica === second.app.bus.replica;
-    }, 'owners are not found after the death of a master');
+    await eventually(
+      async () => {
+        const owner = await first.app.bus.owners([alice.user_id, bob.user_id]).catch(() => []);
+        return owner[0]?.replica === first.app.bus.replica && owner[1]?.replica === second.app.bus.replica;
+      },
+      'owners are not found after the death of a master',
+      30_000,
+    );
     await byPublish('with its replica in its place');
 
     const again = await connect(t, first, bob);

@@ -107,17 +107,20 @@ t.test('what is planned on empty tables reads by index, and no more than it need
     await eventually(() => client.of('offline_list').length > 0, 'nothing came');
   }
   await eventually(() => fresh.app.messages.counts.settled === 2000, 'debts are left');
-  // PostgreSQL tells what it counted a moment later.
-  await eventually(
-    async () => (await scans()).some((row) => row.name === 'messages_pkey' && row.scans >= 2000),
-    'the counts are late',
-  );
+  // Its connections report what they counted when they end.
+  await fresh.stop();
+  await eventually(async () => {
+    const [row] = await sql`select count(*)::int as open from pg_stat_activity
+      where datname = current_database() and pid <> pg_backend_pid()`;
+    return row?.open === 0;
+  }, 'connections stay open');
   for (const { name, scans: now, read, sequential } of await scans()) {
     const old = before.get(name);
     t.equal(sequential, old?.sequential ?? 0, `${name}: its table is never read as a whole`);
     const [calls, rows] = [now - (old?.scans ?? 0), read - (old?.read ?? 0)];
     t.comment(`${name}: ${calls} scans, ${rows} rows`);
-    // A debt is passed by who writes, reads and deletes it, and by who looks for others once it is dead.
-    t.ok(rows <= 3 * calls + 6 * 2000, `${name}: ${calls} scans, ${rows} rows`);
+    // A debt is passed by who reads and deletes it, and by who looks for others once it is dead.
+    const most = name === 'debts_pkey' ? 4 * calls : 2 * calls + 100;
+    t.ok(rows <= most, `${name}: ${calls} scans, ${rows} rows`);
   }
 });
