@@ -41,6 +41,11 @@ function medians(runs: readonly Figures[]): Figures {
   );
 }
 
+const row = (name: string, figure: string, value: number | string, ratio: string) =>
+  process.stdout.write(
+    `| ${name.padEnd(40)} | ${figure.padEnd(18)} | ${String(value).padStart(8)} | ${ratio.padEnd(9)} |\n`,
+  );
+
 const earlier: unknown =
   values.compare === undefined ? undefined : JSON.parse(await readFile(values.compare, 'utf8'));
 if (earlier !== undefined && !isReport(earlier))
@@ -50,6 +55,8 @@ if (process.platform !== 'linux')
 if (cpus().length > 1) pin(process.pid, 1);
 
 const stack = await Stack.start(0);
+row('scenario', 'figure', 'value', earlier === undefined ? '' : 'to before');
+row('---', '---', '---', '---');
 const figures: Record<string, Figures> = {};
 try {
   for (const [name, run] of Object.entries(scenarios)) {
@@ -59,12 +66,10 @@ try {
       runs.push(await run({ stack, core: 0, seconds: Number(values.seconds) }));
     const result = medians(runs);
     figures[name] = result;
-    const before = earlier?.figures[name];
-    const cells = Object.entries(result).map(([key, value]) => {
-      const old = before?.[key];
-      return `${key} ${value}${old ? ` (×${(value / old).toFixed(2)})` : ''}`;
-    });
-    process.stdout.write(`${name}: ${cells.join(', ')}\n`);
+    for (const [figure, value] of Object.entries(result)) {
+      const old = earlier?.figures[name]?.[figure];
+      row(name, figure, value, old ? `×${(value / old).toFixed(2)}` : '');
+    }
   }
 } finally {
   await stack.stop();

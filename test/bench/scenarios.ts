@@ -60,12 +60,12 @@ async function measure(bench: Bench, replicas: readonly Replica[], ledger: Ledge
   };
 }
 
-/** 50 pairs in a closed loop, on one instance or across two. */
-export const loadOn = (bench: Bench, env: Env, inFlight = 8, instances = 1) =>
+/** Pairs in a closed loop, on one instance or across two. */
+export const loadOn = (bench: Bench, env: Env, inFlight = 8, instances = 1, count = 50) =>
   withReplicas(bench, env, instances, async (replicas) => {
     const ledger = new Ledger();
     const ports = [replicas[0]?.port ?? 0, replicas.at(-1)?.port ?? 0] as [number, number];
-    const load = await pairs(ledger, 50, inFlight, ports);
+    const load = await pairs(ledger, count, inFlight, ports);
     await load.start();
     await sleep(3000);
     const figures = await measure(bench, replicas, ledger);
@@ -303,9 +303,13 @@ export const scenarios: Record<string, (bench: Bench) => Promise<Figures>> = {
   'one instance, 50 pairs, 8 in flight': fresh((bench, env) => loadOn(bench, env)),
   'one instance, 50 pairs, 1 in flight': fresh((bench, env) => loadOn(bench, env, 1)),
   'two instances, 50 pairs, 8 in flight': fresh((bench, env) => loadOn(bench, env, 8, 2)),
+  'one instance, 10 pairs, 8 in flight': fresh((bench, env) => loadOn(bench, env, 8, 1, 10)),
+  'one instance, 500 pairs, 8 in flight': fresh((bench, env) => loadOn(bench, env, 8, 1, 500)),
   '3,500 users, 1,500 messages/s': fresh((bench, env) => openLoopOn(bench, env, 3500, 1500)),
+  '3,500 users, 6,000 messages/s': fresh((bench, env) => openLoopOn(bench, env, 3500, 6000)),
   '3,500 users, 12,000 messages/s': fresh((bench, env) => openLoopOn(bench, env, 3500, 12_000)),
   '20,000 messages to people who are away': offline,
+  '5,000 idle connections': fresh((bench, env) => idleOn(bench, env, 5000)),
   '10,000 idle connections': fresh((bench, env) => idleOn(bench, env, 10_000)),
   '8 clients that sign in beside 200 messages/s': logins,
   'embedded, 50 pairs, 8 in flight': embedded,
