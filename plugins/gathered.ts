@@ -13,8 +13,8 @@ export function gathered<V>(
   let startedAt = Number.NEGATIVE_INFINITY;
   const run = async () => {
     while (waiting.length > 0) {
-      // A key that is asked for twice gets two calls: each answer may be good for one only.
       startedAt = performance.now();
+      // A key that is asked for twice gets two calls: each answer may be good for one only.
       const batch = new Map<number, (typeof waiting)[number]>();
       const rest: typeof waiting = [];
       for (const item of waiting) {

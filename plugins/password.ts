@@ -57,19 +57,27 @@ export class Passwords {
     if (this.closed) throw new ChatError('unavailable');
     const worker = this.idle.pop() ?? this.open();
     const result = await new Promise<Result>((resolve, reject) => {
-      worker.once('message', resolve);
-      worker.once('exit', () => reject(new ChatError('unavailable')));
+      const ended = () => reject(new ChatError('unavailable'));
+      worker.once('exit', ended);
+      worker.once('message', (answer: Result) => {
+        worker.off('exit', ended);
+        resolve(answer);
+      });
       worker.postMessage(task);
     });
-    worker.removeAllListeners('exit');
     this.idle.push(worker);
     return result;
   }
 
   private open(): Worker {
     const worker = new Worker(new URL('./password-worker.js', import.meta.url), { name: 'passwords' });
-    // The end of it follows, and tells whoever waits.
-    worker.on('error', () => this.workers.delete(worker));
+    // Its end follows, and tells whoever waits.
+    worker.on('error', () => {});
+    worker.on('exit', () => {
+      this.workers.delete(worker);
+      const place = this.idle.indexOf(worker);
+      if (place >= 0) this.idle.splice(place, 1);
+    });
     this.workers.add(worker);
     return worker;
   }

@@ -126,6 +126,14 @@ t.test('who waits for bcrypt while the server ends is told so', async (t) => {
     t.match(result, { status: 'rejected', reason: { code: 'unavailable' } });
 });
 
+t.test('a thread of bcrypt that dies while it is idle is not asked again', async (t) => {
+  const passwords = new Passwords();
+  t.teardown(() => passwords.close());
+  await passwords.hash('x');
+  await Reflect.get(passwords, 'idle')[0].terminate();
+  t.equal(await passwords.matches('x', NOBODY), false);
+});
+
 // Elsewhere threads have no priorities of their own.
 if (process.platform === 'linux')
   t.test('bcrypt runs in threads that everything else goes before', async (t) => {
