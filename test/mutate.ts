@@ -210,7 +210,7 @@ const frames = (user_id: number) => [
 export function badFrames(random: Random, { user_id }: Speaker): Buffer {
   const list = Array.from({ length: random.int(1, 8) }, () => {
     const text = Buffer.from(random.pick(frames(user_id)));
-    if (random.chance(0.2)) return rawFrame(1, text);
+    if (random.chance(0.4)) return rawFrame(1, text);
     if (random.chance(0.7)) {
       // Text that isn't UTF-8 ends the connection before it is read as anything.
       const bad = mutate(random, text);
