@@ -7,7 +7,7 @@
  */
 import { spawn, spawnSync } from 'node:child_process';
 import { once } from 'node:events';
-import { existsSync, mkdtempSync, readdirSync, rmSync } from 'node:fs';
+import { existsSync, mkdtempSync, readdirSync, readFileSync, rmSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { setTimeout as wait } from 'node:timers/promises';
@@ -82,9 +82,16 @@ function testFiles(folder) {
   return files.filter((file) => file.endsWith('.test.ts') && !file.includes('node_modules')).sort();
 }
 
+/** The tests that take their server from test/helper.ts: what the others find doesn't depend on the services. */
+const onStack = () =>
+  testFiles('test')
+    .filter((file) => !(file.split('/')[1] in parts))
+    .filter((file) => /\bbuild\(t\b|\bREAL\b/.test(readFileSync(file, 'utf8')));
+
 /** The parts by name; each gets the addresses of the services. */
 const parts = {
-  stack: (env) => tap('stack: the tests of `npm test`, on PostgreSQL and Redis', [], [], env),
+  stack: (env) =>
+    tap('stack: the tests of `npm test` with a server, on PostgreSQL and Redis', [], onStack(), env),
   real: (env) => tap('real: needs services', ['--jobs=2', '--timeout=300'], testFiles('test/real'), env),
   fault: (env) => inOrder('fault: services that fail', 'test/fault', env),
   async deploy(env) {
