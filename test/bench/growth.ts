@@ -27,6 +27,7 @@ async function prepared(work: (sql: postgres.Sql) => Promise<unknown>): Promise<
   await work(sql);
   await sql.unsafe('vacuum analyze');
   await sql.end();
+  await stack.checkpoint();
   return env;
 }
 

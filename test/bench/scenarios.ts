@@ -1,7 +1,7 @@
 import { setTimeout as sleep } from 'node:timers/promises';
 import { chat, Ledger, openAll, openUser, pace, pairs, percentile } from './load.js';
 import { flushAll, type LoadSocket } from './socket.js';
-import { cpu, dataFolder, FIRST, type Replica, rss, type Stack, startReplica } from './stack.js';
+import { cpu, dataFolder, FIRST, type Replica, rss, SECRET, type Stack, startReplica } from './stack.js';
 
 /** Figures of one run by name; `lost` and `doubled` must be 0. */
 export type Figures = Record<string, number>;
@@ -160,10 +160,9 @@ async function offline(bench: Bench): Promise<Figures> {
 }
 
 /** Open connections that say nothing. */
-const idleOn = (bench: Bench, env: Env, count: number) =>
-  withReplicas(bench, env, 1, async (replicas) => {
-    const replica = replicas[0];
-    if (replica === undefined) return {};
+async function idleOn(bench: Bench, env: Env, count: number, script?: string): Promise<Figures> {
+  const replica = await startReplica(env, bench.core, script);
+  try {
     const before = await rss(replica.pid);
     const started = performance.now();
     const sockets = await openAll(count, (i) => openUser(replica.port, i));
@@ -175,7 +174,10 @@ const idleOn = (bench: Bench, env: Env, count: number) =>
       'opened/s': Math.round(count / seconds),
       'KB/connection': round((after - before) / 1024 / count),
     };
-  });
+  } finally {
+    await replica.stop();
+  }
+}
 
 /** Chat beside eight clients that sign in as fast as they can. */
 async function logins(bench: Bench): Promise<Figures> {
@@ -311,6 +313,8 @@ export const scenarios: Record<string, (bench: Bench) => Promise<Figures>> = {
   '20,000 messages to people who are away': offline,
   '5,000 idle connections': fresh((bench, env) => idleOn(bench, env, 5000)),
   '10,000 idle connections': fresh((bench, env) => idleOn(bench, env, 10_000)),
+  'the libraries alone: 10,000 connections': (bench) =>
+    idleOn(bench, { JWT_SECRET: SECRET }, 10_000, 'test/bench/bare.mjs'),
   '8 clients that sign in beside 200 messages/s': logins,
   'embedded, 50 pairs, 8 in flight': embedded,
 };

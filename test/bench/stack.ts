@@ -29,13 +29,20 @@ export interface Replica {
   stop(): Promise<void>;
 }
 
-/** Starts the built server and waits until it says that it is ready. A folder in BENCH_PROFILE gets its CPU profile. */
-export async function startReplica(env: Record<string, string>, core: number | undefined): Promise<Replica> {
+/**
+ * Starts the built server, or another script that takes the same settings, and waits until it says that it is ready. A folder
+ * in BENCH_PROFILE gets its CPU profile.
+ */
+export async function startReplica(
+  env: Record<string, string>,
+  core: number | undefined,
+  script = 'dist/server.js',
+): Promise<Replica> {
   const port = await freePort();
   const started = performance.now();
   const { BENCH_PROFILE: folder } = process.env;
   const flags = folder === undefined ? [] : ['--cpu-prof', `--cpu-prof-dir=${resolve(folder)}`];
-  const child: ChildProcess = spawn(process.execPath, [...flags, resolve('dist/server.js')], {
+  const child: ChildProcess = spawn(process.execPath, [...flags, resolve(script)], {
     env: {
       PATH: process.env.PATH,
       NODE_ENV: 'production',
@@ -76,13 +83,30 @@ export class Stack {
   ) {}
 
   static async start(core: number): Promise<Stack> {
-    const stack = new Stack(
-      await startPostgres({ settings: { shared_buffers: '256MB' } }),
-      await startRedis(),
-      core,
-    );
+    const pg = await startPostgres({ settings: { shared_buffers: '256MB', min_wal_size: '1GB' } });
+    const stack = new Stack(pg, await startRedis(), core);
     for (const { pid } of await stack.stores()) pin(pid, core);
+    await stack.age();
     return stack;
+  }
+
+  /** Makes the files of PostgreSQL's log that a database has that runs for a while: each new one would be a pause of some 50 ms. */
+  private async age(): Promise<void> {
+    const sql = postgres(this.pg.adminUrl(), { max: 1, onnotice: () => {} });
+    await sql.unsafe(`do $$ begin
+      for i in 1..64 loop
+        perform pg_logical_emit_message(true, 'bench', 'something'), pg_switch_wal();
+      end loop;
+    end $$`);
+    await sql.end();
+    await this.checkpoint();
+  }
+
+  /** Writes out what was changed, so that none of it falls into a measurement. */
+  async checkpoint(): Promise<void> {
+    const sql = postgres(this.pg.adminUrl(), { max: 1 });
+    await sql`checkpoint`;
+    await sql.end();
   }
 
   /** Process ids by part, those of PostgreSQL and Redis found below this process by their names. */
