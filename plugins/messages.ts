@@ -2,8 +2,9 @@ import { randomBytes } from 'node:crypto';
 import { setTimeout as sleep } from 'node:timers/promises';
 import type { FastifyBaseLogger } from 'fastify';
 import fp from 'fastify-plugin';
-import { findConversations, openConversations, type Pair } from '../sql/conversations.js';
+import { findConversations, type Pair } from '../sql/conversations.js';
 import {
+  type Appended,
   append,
   type Debt,
   findStored,
@@ -75,8 +76,8 @@ const debtsBeside = (messages: number) => Math.min(2 * messages + 100, SETTLE_DE
 const WAITING_MESSAGES = 50_000;
 const WAITING_BYTES = 64 * 1_048_576;
 /** Milliseconds from the start of one batch to the next, unless as many messages wait as make one worthwhile. */
-const INTERVAL_MS = 2;
-const WORTHWHILE = 128;
+const INTERVAL_MS = 4;
+const WORTHWHILE = 64;
 /** Milliseconds after which confirmed debts are deleted without a batch to ride in. */
 const IDLE_MS = 200;
 /** Milliseconds that one attempt at a batch may take, and after which one in doubt is answered as such. */
@@ -84,13 +85,14 @@ const ATTEMPT_MS = 5000;
 const DOUBT_MS = 15_000;
 const PROBE_MS = 250;
 
-/** A send with its conversation known, and those that asked for the very same message. */
+/** A message on its way into the log, and those that asked for the very same. */
 interface Entry extends NewMessage {
   senders: Sender[];
 }
 
 const pairKey = (a: number, b: number) => `${a}:${b}`;
-const idKey = (message: NewMessage) => `${message.conversation}:${message.from}:${message.clientId}`;
+const idKey = (message: { from: number; to: number; clientId: string }) =>
+  `${message.from}:${message.to}:${message.clientId}`;
 const sqlState = (error: unknown) => (error instanceof Error && 'code' in error ? String(error.code) : '');
 
 /**
@@ -247,10 +249,10 @@ export class MessageLog {
     this.listener.onSettled(debts);
   }
 
-  /** Finds the conversations of a batch, folds what is asked twice, answers what was stored before, and stores the rest. */
+  /** Folds what is asked twice, answers what was stored before, and stores the rest. */
   private async store(batch: Send[]) {
     try {
-      await this.findPairs(batch);
+      await this.findNamed(batch);
     } catch (error) {
       if (error instanceof DeadlineError || isUnavailable(error)) await this.goDown(error);
       else this.log.error({ err: error }, 'conversations could not be found');
@@ -258,22 +260,23 @@ export class MessageLog {
       return;
     }
     const entries = new Map<string, Entry>();
+    const pairs = new Map<string, Pair>();
     for (const { from, to, conversation, clientId, content, sender } of batch) {
-      const pair =
-        conversation > 0
-          ? this.conversations.get(conversation)
-          : this.pairs.get(pairKey(Math.min(from, to), Math.max(from, to)));
-      if (pair === undefined || (pair.a !== from && pair.b !== from)) {
-        sender.onFailed(
-          clientId,
-          new ChatError(conversation > 0 ? 'conversation_not_found' : 'user_not_found'),
-        );
+      const named = conversation > 0 ? this.conversations.get(conversation) : undefined;
+      if (conversation > 0 && named?.a !== from && named?.b !== from) {
+        sender.onFailed(clientId, new ChatError('conversation_not_found'));
         continue;
       }
+      const a = named?.a ?? Math.min(from, to);
+      const b = named?.b ?? Math.max(from, to);
+      const both = pairKey(a, b);
+      // One for the whole batch, whether it was named by its users or by its number.
+      const pair = pairs.get(both) ?? this.pairs.get(both) ?? named ?? { conversation: 0, a, b };
+      pairs.set(both, pair);
       const entry: Entry = {
-        conversation: pair.conversation,
+        pair,
         from,
-        to: pair.a + pair.b - from,
+        to: a + b - from,
         clientId: clientId === '' ? this.idPrefix + (this.idCounter++).toString(36) : clientId,
         content,
         senders: [sender],
@@ -288,31 +291,15 @@ export class MessageLog {
     if (entries.size > 0) await this.write([...entries.values()], false);
   }
 
-  private async findPairs(batch: Send[]) {
-    const pairs = new Map<string, { a: number; b: number }>();
+  /** Finds the conversations that are named by their number. */
+  private async findNamed(batch: readonly Send[]) {
     const ids = new Set<number>();
-    for (const { from, to, conversation } of batch) {
-      if (conversation > 0) {
-        if (this.conversations.get(conversation) === undefined) ids.add(conversation);
-        continue;
-      }
-      const a = Math.min(from, to);
-      const b = Math.max(from, to);
-      const key = pairKey(a, b);
-      if (this.pairs.get(key) === undefined) pairs.set(key, { a, b });
-    }
-    if (pairs.size > 0) {
-      this.counts.statements++;
-      // In order, as every replica does it.
-      const wanted = [...pairs.values()].sort((x, y) => x.a - y.a || x.b - y.b);
-      for (const pair of await deadline(openConversations(this.db.log, wanted), ATTEMPT_MS))
-        this.pairs.set(pairKey(pair.a, pair.b), pair);
-    }
-    if (ids.size > 0) {
-      this.counts.statements++;
-      for (const pair of await deadline(findConversations(this.db.log, [...ids]), ATTEMPT_MS))
-        this.conversations.set(pair.conversation, pair);
-    }
+    for (const { conversation } of batch)
+      if (conversation > 0 && this.conversations.get(conversation) === undefined) ids.add(conversation);
+    if (ids.size === 0) return;
+    this.counts.statements++;
+    for (const pair of await deadline(findConversations(this.db.log, [...ids]), ATTEMPT_MS))
+      this.conversations.set(pair.conversation, pair);
   }
 
   /**
@@ -331,26 +318,10 @@ export class MessageLog {
         }
         const debts = this.confirmed.slice(0, debtsBeside(todo.length));
         this.counts.statements++;
-        const { numbered, at, recent } = await deadline(append(this.db.log, todo, debts), ATTEMPT_MS);
+        const appended = await deadline(append(this.db.log, todo, debts), ATTEMPT_MS);
         this.counts.batches++;
-        this.counts.messages += todo.length;
         this.goUp();
-        this.announce(
-          todo,
-          todo.map(({ conversation, from, to, clientId, content, senders }, i) => ({
-            conversation,
-            seq: numbered[i]?.seq ?? 0,
-            msgId: numbered[i]?.msgId ?? 0,
-            from,
-            to,
-            clientId,
-            content,
-            createdAt: at,
-            recent: recent[i] ?? true,
-            again: false,
-            receipts: senders[0]?.wantsReceipts ?? false,
-          })),
-        );
+        this.onAppended(todo, appended);
         this.dropConfirmed(debts);
         return;
       } catch (error) {
@@ -376,6 +347,43 @@ export class MessageLog {
         return this.fail(todo, new ChatError(inDoubt ? 'outcome_unknown' : 'unavailable'));
       }
     }
+  }
+
+  private onAppended(entries: readonly Entry[], appended: readonly (Appended | undefined)[]) {
+    const stored: Entry[] = [];
+    const deliveries: Delivery[] = [];
+    const strangers: Entry[] = [];
+    for (let i = 0; i < entries.length; i++) {
+      const entry = entries[i];
+      const row = appended[i];
+      if (entry === undefined) continue;
+      if (row === undefined) {
+        strangers.push(entry);
+        continue;
+      }
+      const { pair, from, to, clientId, content, senders } = entry;
+      if (pair.conversation === 0) {
+        pair.conversation = row.conversation;
+        this.pairs.set(pairKey(pair.a, pair.b), pair);
+      }
+      stored.push(entry);
+      deliveries.push({
+        conversation: row.conversation,
+        seq: row.seq,
+        msgId: row.msgId,
+        from,
+        to,
+        clientId,
+        content,
+        createdAt: row.createdAt,
+        recent: row.recent,
+        again: false,
+        receipts: senders[0]?.wantsReceipts ?? false,
+      });
+    }
+    this.counts.messages += stored.length;
+    this.announce(stored, deliveries);
+    if (strangers.length > 0) this.fail(strangers, new ChatError('user_not_found'));
   }
 
   /** Answers those that are stored already, and returns the others. */

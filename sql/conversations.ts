@@ -2,47 +2,11 @@ import type { Conversation } from '../schemas/conversation.js';
 import type { Message } from '../schemas/message.js';
 import { numbers, type Sql } from './handle.js';
 
-/** A conversation of two users, or of one with oneself; `a` is the lower id. */
+/** A conversation of two users, or of one with oneself; `a` is the lower id. 0 where it isn't known yet, or not there. */
 export interface Pair {
   conversation: number;
   a: number;
   b: number;
-}
-
-/**
- * Finds the conversations of pairs of users, and makes those that are missing.
- * @param pairs lower id first
- * @returns those whose two users exist, in no order
- */
-export async function openConversations(
-  sql: Sql,
-  pairs: readonly { a: number; b: number }[],
-): Promise<Pair[]> {
-  const as = numbers(pairs.map((pair) => pair.a));
-  const bs = numbers(pairs.map((pair) => pair.b));
-  // In order, so that two replicas that make the same pairs wait for each other instead of locking each other out. Whoever
-  // waited finds the pair taken, and nothing of its own made: then it looks again.
-  // Looked up by scalar subqueries, which leave the planner one way: by the unique index.
-  const opened = await sql<Pair[]>`
-    with wanted as materialized (
-      select p.a, p.b, (select conversation_id from conversations c where c.user_a = p.a and c.user_b = p.b) as id
-      from unnest(${as}::bigint[], ${bs}::bigint[]) p(a, b)
-      where (select true from users where user_id = p.a) and (select true from users where user_id = p.b)
-    ), made as (
-      insert into conversations (user_a, user_b)
-      select a, b from wanted where id is null order by a, b
-      on conflict (user_a, user_b) do nothing
-      returning conversation_id, user_a, user_b
-    )
-    select id as conversation, a, b from wanted where id is not null
-    union all select conversation_id, user_a, user_b from made`;
-  if (opened.length === pairs.length) return opened;
-  // Either a user isn't there, or another replica made the conversation at this moment, unseen by this statement.
-  return sql<Pair[]>`
-    select c.conversation_id as conversation, c.user_a as a, c.user_b as b
-    from unnest(${as}::bigint[], ${bs}::bigint[]) p(a, b)
-    join conversations c on c.user_a = p.a and c.user_b = p.b
-    where exists (select from users where user_id = p.a) and exists (select from users where user_id = p.b)`;
 }
 
 /** Finds conversations by id; those whose users are both there, in no order. */

@@ -1,22 +1,24 @@
+import type { Pair } from './conversations.js';
 import { numbers, parseNumbers, type Sql, strings } from './handle.js';
 
-/** A message to store. `conversation` is known by now. */
+/** A message to store. `pair` is the conversation of `from` and `to`, which may not be known or not be there yet. */
 export interface NewMessage {
-  conversation: number;
+  pair: Pair;
   from: number;
   to: number;
   clientId: string;
   content: string;
 }
 
-/** What the database made of a message. */
-interface Numbered {
+/** A message that is in the log. `createdAt` in milliseconds since 1970. */
+export interface StoredMessage {
+  conversation: number;
   seq: number;
   msgId: number;
-}
-
-/** A message that is in the log. `createdAt` in milliseconds since 1970. */
-export interface StoredMessage extends NewMessage, Numbered {
+  from: number;
+  to: number;
+  clientId: string;
+  content: string;
   createdAt: number;
 }
 
@@ -26,65 +28,99 @@ export interface Debt {
   msgId: number;
 }
 
+/** What the database made of a message. */
 export interface Appended {
-  /** In the order of the messages given. */
-  numbered: Numbered[];
-  /** Milliseconds since 1970. */
-  at: number;
-  /** For each message, whether the one before it in its conversation may still be on its way. */
-  recent: boolean[];
+  conversation: number;
+  seq: number;
+  msgId: number;
+  createdAt: number;
+  /** Whether the message before it in its conversation may still be on its way. */
+  recent: boolean;
 }
 
 /** Milliseconds after which a message has surely been seen by the repair of whoever holds its receiver. */
 const SETTLED_MS = 30_000;
 
 /**
- * Appends a batch: numbers the messages, stores them, writes the debts and deletes the confirmed ones, in one statement.
- * @param messages in the order in which they get their numbers; no two with the same conversation, sender and id
+ * Appends a batch: makes the conversations that are missing, numbers the messages, stores them, writes the debts and deletes
+ * the confirmed ones, in one statement.
+ * @param messages in the order in which they get their numbers; those of one conversation share their `pair`; no two with the
+ *   same conversation, sender and id
  * @param confirmed debts to delete; one that another replica is deleting is left to it
- * @throws PostgresError 23505 on `messages_client_id` if one of the messages is already there: nothing is stored then
+ * @returns what became of each message; undefined where one of its two users isn't there
+ * @throws PostgresError 23505 if one of the messages is there already, or another replica made one of the conversations at
+ *   this moment: nothing is stored then
  */
 export async function append(
   sql: Sql,
   messages: readonly NewMessage[],
   confirmed: readonly Debt[],
-): Promise<Appended> {
+): Promise<(Appended | undefined)[]> {
   // One plan serves forever, whatever the tables hold: no joins, since their order would depend on that, but places in
   // arrays (width_bucket finds an id's among sorted ones) and scalar subqueries.
-  const conversations = [...new Set(messages.map((message) => message.conversation))].sort((a, b) => a - b);
-  const place = new Map(conversations.map((id, i) => [id, i]));
-  const counts: number[] = new Array(conversations.length).fill(0);
+  const pairs = [...new Set(messages.map((message) => message.pair))].sort(
+    // In order, as every replica does it: two that make the same wait for each other instead of locking each other out.
+    (x, y) => x.conversation - y.conversation || x.a - y.a || x.b - y.b,
+  );
+  const place = new Map(pairs.map((pair, i) => [pair, i]));
+  const counts: number[] = new Array(pairs.length).fill(0);
   const places: number[] = [];
   const ranks: number[] = [];
-  for (const { conversation } of messages) {
-    const i = place.get(conversation) ?? 0;
+  for (const { pair } of messages) {
+    const i = place.get(pair) ?? 0;
     const rank = (counts[i] ?? 0) + 1;
     counts[i] = rank;
     places.push(i + 1);
     ranks.push(rank);
   }
-  const ids = numbers(conversations);
-  const [row] = await sql<[{ bases: string; msg_ids: string; ages: string; at: Date }]>`
-    with locked as materialized (
-      select conversation_id, last_at from conversations where conversation_id = any (${ids}::bigint[])
+  const [row] = await sql<[{ ids: string; bases: string; ages: string; msg_ids: string | null; at: Date }]>`
+    with looked as materialized (
+      select p.i, p.a, p.b, p.n,
+        case when p.id > 0 then p.id
+          else (select conversation_id from conversations c where c.user_a = p.a and c.user_b = p.b) end as old,
+        p.id > 0 or ((select true from users where user_id = p.a) and (select true from users where user_id = p.b)) as able
+      from unnest(${numbers(pairs.map((pair) => pair.conversation))}::bigint[], ${numbers(pairs.map((pair) => pair.a))}::bigint[],
+        ${numbers(pairs.map((pair) => pair.b))}::bigint[], ${numbers(counts)}::int[]) with ordinality p(id, a, b, n, i)
+    ), pairs as materialized (
+      select i, a, b, n, old, case when able then coalesce(old, nextval('conversations_conversation_id_seq')) end as id
+      from looked
+    ), made as (
+      insert into conversations (conversation_id, user_a, user_b, last_seq) overriding system value
+      select id, a, b, n from pairs where old is null and id is not null
+      returning 1
+    ), there as materialized (
+      select array_agg(id order by id) as ids, array_agg(n order by id) as counts from pairs where id = old
+    ), locked as materialized (
+      select conversation_id, last_at from conversations
+      where conversation_id = any ((select ids from there)::bigint[]) and (select count(*) from made) >= 0
       order by conversation_id for no key update
     ), bumped as (
       update conversations
-      set last_seq = last_seq + (${numbers(counts)}::int[])[width_bucket(conversation_id, ${ids}::bigint[])], last_at = now()
-      where conversation_id = any (${ids}::bigint[]) and (select count(*) from locked) = cardinality(${ids}::bigint[])
+      set last_seq = last_seq + (select counts from there)[width_bucket(conversation_id, (select ids from there))],
+        last_at = now()
+      where conversation_id = any ((select ids from there)::bigint[])
+        and (select count(*) from locked) = (select cardinality(ids) from there)
       returning conversation_id as id,
-        last_seq - (${numbers(counts)}::int[])[width_bucket(conversation_id, ${ids}::bigint[])] as base
+        last_seq - (select counts from there)[width_bucket(conversation_id, (select ids from there))] as base
     ), bases as materialized (
-      select array_agg(base order by id) as b from bumped
+      select array_agg(base order by id) as bases from bumped
+    ), ages as materialized (
+      select array_agg((extract(epoch from now() - last_at) * 1000)::bigint order by conversation_id) as ages from locked
+    ), placed as materialized (
+      select array_agg(id order by i) as ids,
+        array_agg(case when place is null then 0 else (select bases from bases)[place] end order by i) as bases,
+        array_agg(case when place is null then 0 else (select ages from ages)[place] end order by i) as ages
+      from (select i, id, case when id = old then width_bucket(id, (select ids from there)) end as place from pairs) each
     ), numbered as materialized (
-      select nextval('message_ids') as msg_id, (${ids}::bigint[])[i.place] as conversation_id,
-        (select b from bases)[i.place] + i.rank as seq, i.sender, i.receiver, i.client_id, i.content
+      select nextval('message_ids') as msg_id, (select ids from placed)[m.place] as conversation_id,
+        (select bases from placed)[m.place] + m.rank as seq, m.sender, m.receiver, m.client_id, m.content
       from unnest(${numbers(places)}::int[], ${numbers(ranks)}::int[],
         ${numbers(messages.map((message) => message.from))}::bigint[],
         ${numbers(messages.map((message) => message.to))}::bigint[],
         ${strings(messages.map((message) => message.clientId))}::text[],
         ${strings(messages.map((message) => message.content))}::text[])
-        i(place, rank, sender, receiver, client_id, content)
+        m(place, rank, sender, receiver, client_id, content)
+      where (select ids from placed)[m.place] is not null
     ), stored as (
       insert into messages (conversation_id, seq, msg_id, from_user_id, created_at, client_id, content)
       select conversation_id, seq, msg_id, sender, now(), client_id, content from numbered
@@ -98,21 +134,26 @@ export async function append(
         from unnest(${numbers(confirmed.map((debt) => debt.to))}::bigint[],
           ${numbers(confirmed.map((debt) => debt.msgId))}::bigint[]) d(user_id, msg_id)))
     )
-    select (select b from bases)::text as bases, (select array_agg(msg_id) from numbered)::text as msg_ids,
-      (select array_agg((extract(epoch from now() - last_at) * 1000)::bigint order by conversation_id)
-        from locked)::text as ages,
-      now() as at`;
+    select ids::text, bases::text, ages::text, (select array_agg(msg_id) from numbered)::text as msg_ids, now() as at
+    from placed`;
+  // NULL, where a user isn't there, is read as NaN.
+  const ids = parseNumbers(row.ids);
   const bases = parseNumbers(row.bases);
-  const msgIds = parseNumbers(row.msg_ids);
   const ages = parseNumbers(row.ages);
-  return {
-    numbered: messages.map((_, i) => ({
-      seq: (bases[(places[i] ?? 0) - 1] ?? Number.NaN) + (ranks[i] ?? Number.NaN),
-      msgId: msgIds[i] ?? Number.NaN,
-    })),
-    at: row.at.getTime(),
-    recent: messages.map((_, i) => (ages[(places[i] ?? 0) - 1] ?? 0) < SETTLED_MS),
-  };
+  const msgIds = parseNumbers(row.msg_ids ?? '');
+  const createdAt = row.at.getTime();
+  let stored = 0;
+  return places.map((place, i) => {
+    const conversation = ids[place - 1] ?? Number.NaN;
+    if (Number.isNaN(conversation)) return undefined;
+    return {
+      conversation,
+      seq: (bases[place - 1] ?? Number.NaN) + (ranks[i] ?? Number.NaN),
+      msgId: msgIds[stored++] ?? Number.NaN,
+      createdAt,
+      recent: (ages[place - 1] ?? 0) < SETTLED_MS,
+    };
+  });
 }
 
 interface MessageRow {
@@ -138,14 +179,14 @@ const toStored = (row: MessageRow): StoredMessage => ({
 /** Which of the given messages are stored already, by conversation, sender and id, as they were stored then. */
 export async function findStored(sql: Sql, messages: readonly NewMessage[]): Promise<StoredMessage[]> {
   const rows = await sql<MessageRow[]>`
-    select m.conversation_id, m.seq, m.msg_id, m.from_user_id, c.user_a + c.user_b - m.from_user_id as to_user_id,
+    select m.conversation_id, m.seq, m.msg_id, m.from_user_id, i.a + i.b - m.from_user_id as to_user_id,
       m.created_at, m.client_id, m.content
-    from unnest(${numbers(messages.map((message) => message.conversation))}::bigint[],
+    from unnest(${numbers(messages.map(({ pair }) => pair.a))}::bigint[], ${numbers(messages.map(({ pair }) => pair.b))}::bigint[],
       ${numbers(messages.map((message) => message.from))}::bigint[],
-      ${strings(messages.map((message) => message.clientId))}::text[]) i(conversation_id, from_user_id, client_id)
-    cross join lateral (select * from messages x where x.conversation_id = i.conversation_id
-      and x.from_user_id = i.from_user_id and x.client_id = i.client_id limit 1) m
-    cross join lateral (select * from conversations x where x.conversation_id = i.conversation_id limit 1) c
+      ${strings(messages.map((message) => message.clientId))}::text[]) i(a, b, from_user_id, client_id)
+    cross join lateral (select * from messages x
+      where x.conversation_id = (select conversation_id from conversations c where c.user_a = i.a and c.user_b = i.b)
+        and x.from_user_id = i.from_user_id and x.client_id = i.client_id limit 1) m
     order by m.conversation_id, m.seq`;
   return rows.map(toStored);
 }

@@ -166,6 +166,43 @@ t.test('[X6] the same id from both instances at once is one message', async (t) 
   t.equal(b.of('chat').length, 1);
 });
 
+t.test(
+  'a conversation that an instance has not met is one, by its users and by its number, in one batch',
+  async (t) => {
+    const [alice, bob] = await pair();
+    const carol = await signUp(one);
+    const first = { to_user_id: bob.user_id, content: 'the first' };
+    const posted = await one.request('POST', '/api/messages', { token: alice.token, body: first });
+    const { conversation_id } = posted.body.data;
+    const a = await connectSynced(t, two, alice);
+    const targets = [
+      { conversation_id },
+      { to_user_id: bob.user_id },
+      { to_user_id: carol.user_id },
+      { to_user_id: 2 ** 40 },
+      { conversation_id },
+      { to_user_id: bob.user_id },
+    ];
+    for (const [i, target] of targets.entries()) a.send('chat', { id: `n-${i}`, ...target, content: `${i}` });
+    await a.until(
+      () => a.of('sent').length + a.of('error').length === targets.length,
+      'not all are answered',
+    );
+    t.strictSame(
+      a.of('sent').map(({ id, conversation_id: where, seq }) => [id, where === conversation_id, seq]),
+      [
+        ['n-0', true, 2],
+        ['n-1', true, 3],
+        ['n-2', false, 1],
+        ['n-4', true, 4],
+        ['n-5', true, 5],
+      ],
+    );
+    t.match(a.of('error'), [{ id: 'n-3', code: 'user_not_found' }]);
+    await a.close();
+  },
+);
+
 t.test('[B2] a message whose publish is lost comes by repair', async (t) => {
   const [alice, bob] = await pair();
   const { bus } = one.app;

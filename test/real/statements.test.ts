@@ -36,8 +36,11 @@ const quiet = () =>
     return row?.debts === 0 && row.present === senders.length + receivers.length;
   }, 'it is not quiet');
 
-/** Sends so many in a second, spread evenly, and gives what it cost. */
-async function cost(messages: number): Promise<{ statements: number; commits: number; batches: number }> {
+/** Sends so many in a second, spread evenly, each sender to one receiver, and gives what it cost. */
+async function cost(
+  messages: number,
+  receiver = 0,
+): Promise<{ statements: number; commits: number; batches: number }> {
   await quiet();
   const { counts } = one.app.messages;
   const before = { ...counts, commits: await commits() };
@@ -46,7 +49,7 @@ async function cost(messages: number): Promise<{ statements: number; commits: nu
   for (let slice = 0, i = 0; slice < slices; slice++) {
     for (; i < ((slice + 1) * messages) / slices; i++)
       from[i % from.length]?.send('chat', {
-        to_user_id: receivers[i % receivers.length]?.user_id,
+        to_user_id: receivers[(i + receiver) % receivers.length]?.user_id,
         content: `${i}`,
       });
     if (slices > 1) await wait(1000 / slices);
@@ -64,6 +67,11 @@ async function cost(messages: number): Promise<{ statements: number; commits: nu
 t.test('a lone message is one statement and one commit, and one more when it has arrived', async (t) => {
   const { statements, commits, batches } = await cost(1);
   t.comment(`1 message: ${batches} batch, ${statements} statements, ${commits} commits`);
+  t.strictSame({ statements, commits, batches }, { statements: 2, commits: 2, batches: 1 });
+});
+
+t.test('the first message of a pair costs no more', async (t) => {
+  const { statements, commits, batches } = await cost(1, 1);
   t.strictSame({ statements, commits, batches }, { statements: 2, commits: 2, batches: 1 });
 });
 
