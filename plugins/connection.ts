@@ -106,7 +106,7 @@ export abstract class Connection implements Sender {
   /** Reads what comes next and gives it. @returns whether there may be more */
   protected abstract read(): Promise<boolean>;
   protected abstract hasUnconfirmedRoom(): boolean;
-  /** Whether a debt is known to this connection: written, or confirmed already. */
+  /** Whether debts that nobody has confirmed are known to this connection: it was written them. */
   abstract knows(debts: readonly { msgId: number; conversation: number; seq: number }[]): boolean;
   /** Whether more than the live frames is wanted from the log. */
   protected abstract get wantsPages(): boolean;

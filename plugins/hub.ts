@@ -472,9 +472,10 @@ export class Hub {
         LOOK_ROWS,
       ),
     );
+    const settling = new Set(this.settling.map((debt) => debt.msgId));
     const byUser = new Map<number, typeof debts>();
     for (const debt of debts) {
-      if (this.settledWhileLooking?.has(debt.msgId)) continue;
+      if (settling.has(debt.msgId) || this.settledWhileLooking?.has(debt.msgId)) continue;
       const list = byUser.get(debt.to);
       if (list === undefined) byUser.set(debt.to, [debt]);
       else list.push(debt);

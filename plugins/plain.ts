@@ -160,7 +160,7 @@ export class PlainConnection extends Connection {
   }
 
   knows(debts: readonly { msgId: number }[]): boolean {
-    const ids = this.knownIds();
+    const ids = new Set(this.unconfirmed.map((given) => given.msgId));
     return debts.every((debt) => ids.has(debt.msgId));
   }
 
