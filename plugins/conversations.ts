@@ -30,11 +30,11 @@ interface Conversations {
 /** What sockets and HTTP do with conversations alike. */
 export default fp(
   async (app) => {
-    // Members never change, so what was found stays true.
+    // Members never change, so what was found stays true, as long as the database has one history.
     const others = new Cache<string, number>(20_000);
     const conversations: Conversations = {
       async other(user, conversation) {
-        const key = `${user}:${conversation}`;
+        const key = `${app.db.epoch}:${user}:${conversation}`;
         const known = others.get(key);
         if (known !== undefined) return known;
         const found = await within(conversationOf(app.db.sql, user, conversation));

@@ -494,6 +494,7 @@ export class Hub {
       'the database has another history now: clients start afresh',
     );
     this.db.epoch = epoch;
+    this.messages.forget();
     for (const connection of this.connections.values()) connection.close(CLOSE.shutdown);
   }
 

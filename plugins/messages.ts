@@ -90,9 +90,7 @@ interface Entry extends NewMessage {
   senders: Sender[];
 }
 
-const pairKey = (a: number, b: number) => `${a}:${b}`;
-const idKey = (message: { from: number; to: number; clientId: string }) =>
-  `${message.from}:${message.to}:${message.clientId}`;
+const idKey = ({ from, to, clientId }: NewMessage) => `${from}:${to}:${clientId}`;
 const sqlState = (error: unknown) => (error instanceof Error && 'code' in error ? String(error.code) : '');
 
 /**
@@ -116,7 +114,6 @@ export class MessageLog {
   private idle: Promise<void> = Promise.resolve();
   private settleDue = false;
   private closed = false;
-  private readonly pairs = new Cache<string, Pair>(50_000, 600_000);
   private readonly conversations = new Cache<number, Pair>(50_000, 600_000);
   private readonly recent = new Cache<string, StoredMessage>(20_000);
   /** Set by the hub. */
@@ -148,6 +145,12 @@ export class MessageLog {
   /** Debts confirmed but not deleted yet. */
   get settling(): readonly Debt[] {
     return this.confirmed;
+  }
+
+  /** Forgets what it knows of the database: another history is in it now. */
+  forget(): void {
+    this.conversations.clear();
+    this.recent.clear();
   }
 
   /** Finishes what was asked so far. */
@@ -260,23 +263,15 @@ export class MessageLog {
       return;
     }
     const entries = new Map<string, Entry>();
-    const pairs = new Map<string, Pair>();
     for (const { from, to, conversation, clientId, content, sender } of batch) {
       const named = conversation > 0 ? this.conversations.get(conversation) : undefined;
       if (conversation > 0 && named?.a !== from && named?.b !== from) {
         sender.onFailed(clientId, new ChatError('conversation_not_found'));
         continue;
       }
-      const a = named?.a ?? Math.min(from, to);
-      const b = named?.b ?? Math.max(from, to);
-      const both = pairKey(a, b);
-      // One for the whole batch, whether it was named by its users or by its number.
-      const pair = pairs.get(both) ?? this.pairs.get(both) ?? named ?? { conversation: 0, a, b };
-      pairs.set(both, pair);
       const entry: Entry = {
-        pair,
         from,
-        to: a + b - from,
+        to: named === undefined ? to : named.a + named.b - from,
         clientId: clientId === '' ? this.idPrefix + (this.idCounter++).toString(36) : clientId,
         content,
         senders: [sender],
@@ -361,11 +356,7 @@ export class MessageLog {
         strangers.push(entry);
         continue;
       }
-      const { pair, from, to, clientId, content, senders } = entry;
-      if (pair.conversation === 0) {
-        pair.conversation = row.conversation;
-        this.pairs.set(pairKey(pair.a, pair.b), pair);
-      }
+      const { from, to, clientId, content, senders } = entry;
       stored.push(entry);
       deliveries.push({
         conversation: row.conversation,

@@ -2,7 +2,7 @@ import type { Conversation } from '../schemas/conversation.js';
 import type { Message } from '../schemas/message.js';
 import { numbers, type Sql } from './handle.js';
 
-/** A conversation of two users, or of one with oneself; `a` is the lower id. 0 where it isn't known yet, or not there. */
+/** A conversation of two users, or of one with oneself; `a` is the lower id. */
 export interface Pair {
   conversation: number;
   a: number;

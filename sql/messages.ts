@@ -1,9 +1,7 @@
-import type { Pair } from './conversations.js';
 import { numbers, parseNumbers, type Sql, strings } from './handle.js';
 
-/** A message to store. `pair` is the conversation of `from` and `to`, which may not be known or not be there yet. */
+/** A message to store. */
 export interface NewMessage {
-  pair: Pair;
   from: number;
   to: number;
   clientId: string;
@@ -11,14 +9,10 @@ export interface NewMessage {
 }
 
 /** A message that is in the log. `createdAt` in milliseconds since 1970. */
-export interface StoredMessage {
+export interface StoredMessage extends NewMessage {
   conversation: number;
   seq: number;
   msgId: number;
-  from: number;
-  to: number;
-  clientId: string;
-  content: string;
   createdAt: number;
 }
 
@@ -33,6 +27,7 @@ export interface Appended {
   conversation: number;
   seq: number;
   msgId: number;
+  /** Milliseconds since 1970. */
   createdAt: number;
   /** Whether the message before it in its conversation may still be on its way. */
   recent: boolean;
@@ -44,8 +39,7 @@ const SETTLED_MS = 30_000;
 /**
  * Appends a batch: makes the conversations that are missing, numbers the messages, stores them, writes the debts and deletes
  * the confirmed ones, in one statement.
- * @param messages in the order in which they get their numbers; those of one conversation share their `pair`; no two with the
- *   same conversation, sender and id
+ * @param messages in the order in which they get their numbers; no two with the same users and id
  * @param confirmed debts to delete; one that another replica is deleting is left to it
  * @returns what became of each message; undefined where one of its two users isn't there
  * @throws PostgresError 23505 if one of the messages is there already, or another replica made one of the conversations at
@@ -58,38 +52,37 @@ export async function append(
 ): Promise<(Appended | undefined)[]> {
   // One plan serves forever, whatever the tables hold: no joins, since their order would depend on that, but places in
   // arrays (width_bucket finds an id's among sorted ones) and scalar subqueries.
-  const pairs = [...new Set(messages.map((message) => message.pair))].sort(
-    // In order, as every replica does it: two that make the same wait for each other instead of locking each other out.
-    (x, y) => x.conversation - y.conversation || x.a - y.a || x.b - y.b,
-  );
-  const place = new Map(pairs.map((pair, i) => [pair, i]));
-  const counts: number[] = new Array(pairs.length).fill(0);
-  const places: number[] = [];
+  // A conversation is named by its users, not by an id that was looked up before: in a database that was put back to an earlier
+  // moment that may be the one of somebody else.
+  const groups = new Map<string, { a: number; b: number; count: number; place: number }>();
   const ranks: number[] = [];
-  for (const { pair } of messages) {
-    const i = place.get(pair) ?? 0;
-    const rank = (counts[i] ?? 0) + 1;
-    counts[i] = rank;
-    places.push(i + 1);
-    ranks.push(rank);
-  }
+  const groupOf = messages.map(({ from, to }) => {
+    const [a, b] = from < to ? [from, to] : [to, from];
+    const key = `${a}:${b}`;
+    const group = groups.get(key) ?? { a, b, count: 0, place: 0 };
+    groups.set(key, group);
+    ranks.push(++group.count);
+    return group;
+  });
+  // In order, as every replica does it: two that make the same wait for each other instead of locking each other out.
+  const pairs = [...groups.values()].sort((x, y) => x.a - y.a || x.b - y.b);
+  for (const [i, group] of pairs.entries()) group.place = i + 1;
   const [row] = await sql<[{ ids: string; bases: string; ages: string; msg_ids: string | null; at: Date }]>`
-    with looked as materialized (
-      select p.i, p.a, p.b, p.n,
-        case when p.id > 0 then p.id
-          else (select conversation_id from conversations c where c.user_a = p.a and c.user_b = p.b) end as old,
-        p.id > 0 or ((select true from users where user_id = p.a) and (select true from users where user_id = p.b)) as able
-      from unnest(${numbers(pairs.map((pair) => pair.conversation))}::bigint[], ${numbers(pairs.map((pair) => pair.a))}::bigint[],
-        ${numbers(pairs.map((pair) => pair.b))}::bigint[], ${numbers(counts)}::int[]) with ordinality p(id, a, b, n, i)
-    ), pairs as materialized (
-      select i, a, b, n, old, case when able then coalesce(old, nextval('conversations_conversation_id_seq')) end as id
-      from looked
+    with pairs as materialized (
+      select p.i, p.a, p.b, p.n, c.conversation_id as old, coalesce(c.conversation_id,
+        case when (select true from users where user_id = p.a) and (select true from users where user_id = p.b)
+          then nextval('conversations_conversation_id_seq') end) as id
+      from unnest(${numbers(pairs.map((pair) => pair.a))}::bigint[], ${numbers(pairs.map((pair) => pair.b))}::bigint[],
+        ${numbers(pairs.map((pair) => pair.count))}::int[]) with ordinality p(a, b, n, i)
+      left join lateral (select conversation_id from conversations x where x.user_a = p.a and x.user_b = p.b limit 1) c
+        on true
     ), made as (
       insert into conversations (conversation_id, user_a, user_b, last_seq) overriding system value
       select id, a, b, n from pairs where old is null and id is not null
       returning 1
     ), there as materialized (
-      select array_agg(id order by id) as ids, array_agg(n order by id) as counts from pairs where id = old
+      select array_agg(id order by id) as ids, array_agg(n order by id) as counts
+      from pairs where old is not null
     ), locked as materialized (
       select conversation_id, last_at from conversations
       where conversation_id = any ((select ids from there)::bigint[]) and (select count(*) from made) >= 0
@@ -110,11 +103,11 @@ export async function append(
       select array_agg(id order by i) as ids,
         array_agg(case when place is null then 0 else (select bases from bases)[place] end order by i) as bases,
         array_agg(case when place is null then 0 else (select ages from ages)[place] end order by i) as ages
-      from (select i, id, case when id = old then width_bucket(id, (select ids from there)) end as place from pairs) each
+      from (select i, id, case when old is not null then width_bucket(old, (select ids from there)) end as place from pairs) each
     ), numbered as materialized (
       select nextval('message_ids') as msg_id, (select ids from placed)[m.place] as conversation_id,
         (select bases from placed)[m.place] + m.rank as seq, m.sender, m.receiver, m.client_id, m.content
-      from unnest(${numbers(places)}::int[], ${numbers(ranks)}::int[],
+      from unnest(${numbers(groupOf.map((group) => group.place))}::int[], ${numbers(ranks)}::int[],
         ${numbers(messages.map((message) => message.from))}::bigint[],
         ${numbers(messages.map((message) => message.to))}::bigint[],
         ${strings(messages.map((message) => message.clientId))}::text[],
@@ -143,7 +136,7 @@ export async function append(
   const msgIds = parseNumbers(row.msg_ids ?? '');
   const createdAt = row.at.getTime();
   let stored = 0;
-  return places.map((place, i) => {
+  return groupOf.map(({ place }, i) => {
     const conversation = ids[place - 1] ?? Number.NaN;
     if (Number.isNaN(conversation)) return undefined;
     return {
@@ -179,13 +172,14 @@ const toStored = (row: MessageRow): StoredMessage => ({
 /** Which of the given messages are stored already, by conversation, sender and id, as they were stored then. */
 export async function findStored(sql: Sql, messages: readonly NewMessage[]): Promise<StoredMessage[]> {
   const rows = await sql<MessageRow[]>`
-    select m.conversation_id, m.seq, m.msg_id, m.from_user_id, i.a + i.b - m.from_user_id as to_user_id,
+    select m.conversation_id, m.seq, m.msg_id, m.from_user_id, i.to_user_id,
       m.created_at, m.client_id, m.content
-    from unnest(${numbers(messages.map(({ pair }) => pair.a))}::bigint[], ${numbers(messages.map(({ pair }) => pair.b))}::bigint[],
-      ${numbers(messages.map((message) => message.from))}::bigint[],
-      ${strings(messages.map((message) => message.clientId))}::text[]) i(a, b, from_user_id, client_id)
+    from unnest(${numbers(messages.map((message) => message.from))}::bigint[],
+      ${numbers(messages.map((message) => message.to))}::bigint[],
+      ${strings(messages.map((message) => message.clientId))}::text[]) i(from_user_id, to_user_id, client_id)
     cross join lateral (select * from messages x
-      where x.conversation_id = (select conversation_id from conversations c where c.user_a = i.a and c.user_b = i.b)
+      where x.conversation_id = (select conversation_id from conversations c
+        where c.user_a = least(i.from_user_id, i.to_user_id) and c.user_b = greatest(i.from_user_id, i.to_user_id))
         and x.from_user_id = i.from_user_id and x.client_id = i.client_id limit 1) m
     order by m.conversation_id, m.seq`;
   return rows.map(toStored);
