@@ -50,8 +50,8 @@ export async function append(
   messages: readonly NewMessage[],
   confirmed: readonly Debt[],
 ): Promise<(Appended | undefined)[]> {
-  // One plan serves forever, whatever the tables hold: no joins, since their order would depend on that, but places in
-  // arrays (width_bucket finds an id's among sorted ones) and scalar subqueries.
+  // One plan serves forever, whatever the tables hold: no joins whose order would depend on that, but places in arrays
+  // (width_bucket finds an id's among sorted ones), scalar subqueries and a lateral with a limit.
   // A conversation is named by its users, not by an id that was looked up before: in a database that was put back to an earlier
   // moment that may be the one of somebody else.
   const groups = new Map<string, { a: number; b: number; count: number; place: number }>();
