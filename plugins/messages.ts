@@ -78,6 +78,8 @@ const WAITING_BYTES = 64 * 1_048_576;
 /** Milliseconds from the start of one batch to the next, unless as many messages wait as make one worthwhile. */
 const INTERVAL_MS = 4;
 const WORTHWHILE = 64;
+/** How fast the largest batch of late is forgotten: by half in 170 batches, well under a second. */
+const FADE = 0.996;
 /** Milliseconds after which confirmed debts are deleted without a batch to ride in. */
 const IDLE_MS = 200;
 /** Milliseconds that one attempt at a batch may take, and after which one in doubt is answered as such. */
@@ -108,6 +110,11 @@ export class MessageLog {
   private running = false;
   private startedAt = Number.NEGATIVE_INFINITY;
   private endWait: (() => void) | undefined;
+  /**
+   * As many waiting messages as there is no use in waiting for more of: as the largest batch of late had. Where everybody waits
+   * for an answer before they write again, nobody is left to wait for.
+   */
+  private worthwhile = 1;
   private down = false;
   private idleTimer: NodeJS.Timeout | undefined;
   private probeTimer: NodeJS.Timeout | undefined;
@@ -131,7 +138,7 @@ export class MessageLog {
       return send.sender.onFailed(send.clientId, new ChatError('overloaded'));
     this.gathering.push(send);
     this.gatheringBytes += send.content.length;
-    if (this.gathering.length === WORTHWHILE) this.endWait?.();
+    if (this.gathering.length >= this.worthwhile) this.endWait?.();
     this.start();
   }
 
@@ -180,6 +187,7 @@ export class MessageLog {
         await this.interval();
         const batch = this.take();
         this.startedAt = performance.now();
+        this.worthwhile = Math.min(WORTHWHILE, Math.max(batch.length, this.worthwhile * FADE));
         if (batch.length > 0) await this.store(batch);
         else await this.settleSome();
         if (this.confirmed.length === 0) this.settleDue = false;
@@ -196,7 +204,7 @@ export class MessageLog {
   /** Lets a batch gather for a moment: the cost of one is mostly its own, not that of its messages. */
   private async interval() {
     const ms = this.startedAt + INTERVAL_MS - performance.now();
-    if (ms <= 0 || this.gathering.length >= WORTHWHILE || this.closed) return;
+    if (ms <= 0 || this.gathering.length >= this.worthwhile || this.closed) return;
     await new Promise<void>((resolve) => {
       const timer = setTimeout(resolve, ms);
       this.endWait = () => {
