@@ -2,6 +2,9 @@ import { existsSync } from 'node:fs';
 import { buildApp } from './app.js';
 import { ConfigError, loadConfig } from './plugins/config.js';
 
+/** Milliseconds for a proxy's kept connections to be used once more, and closed by that answer. */
+const LINGER_MS = 500;
+
 /** Says why the server can't run, without a stack trace, and leaves. */
 function refuse(error: unknown): never {
   process.stderr.write(`${error instanceof Error ? error.message : String(error)}\n`);
@@ -45,7 +48,7 @@ async function main() {
         process.exit(1);
       }, config.SHUTDOWN_SECONDS * 1000).unref();
       app.ws
-        .leave()
+        .leave(LINGER_MS)
         .then(() => app.close())
         .then(() => process.exit(0), refuse);
     });

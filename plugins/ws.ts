@@ -1,6 +1,7 @@
 import type { IncomingMessage, ServerResponse } from 'node:http';
-import type { Socket } from 'node:net';
+import { Server, type Socket } from 'node:net';
 import type { Duplex } from 'node:stream';
+import { setTimeout as sleep } from 'node:timers/promises';
 import websocket from '@fastify/websocket';
 import fp from 'fastify-plugin';
 import { LIMITS } from '../schemas/limits.js';
@@ -17,13 +18,19 @@ export const EXTENDED = 'chat.v2';
 
 /** Milliseconds for a client that broke the protocol to hang up. */
 const GRACE_MS = 3000;
+/** Milliseconds between looks at whether the last connection has gone. */
+const LOOK_MS = 20;
 
 /** What is let in. */
 interface Doors {
   /** Whether this instance takes work: false from the moment that it is told to leave. */
   open: boolean;
-  /** Leaves: not ready at once, then, after a pause for balancers to notice, no new connections, and the sockets closed. */
-  leave(): Promise<void>;
+  /**
+   * Leaves: not ready at once, then, after a pause for balancers to notice, no new connections, and the sockets closed.
+   * @param linger milliseconds that requests on connections from before are answered still, each with the word that it was the
+   *   last there: a proxy that asks on one as it is cut doesn't dare to repeat a POST (RFC 9110, 9.2.2)
+   */
+  leave(linger?: number): Promise<void>;
 }
 
 /** Whether a request asks for our WebSocket; every other upgrade is ignored. */
@@ -107,15 +114,22 @@ export default fp(
       );
     });
 
+    app.addHook('onSend', async (_request, reply) => {
+      if (!doors.open) reply.header('connection', 'close');
+    });
+    const connections = () =>
+      new Promise<number>((resolve) => app.server.getConnections((_error, count) => resolve(count)));
     let leaving: Promise<void> | undefined;
-    const leave = () => {
+    const leave = (linger = 0) => {
       leaving ??= (async () => {
         doors.open = false;
-        const pause = config.DRAIN_PAUSE_SECONDS * 1000;
-        if (pause > 0) await new Promise((resolve) => setTimeout(resolve, pause));
-        if (app.server.listening) app.server.close();
+        await sleep(config.DRAIN_PAUSE_SECONDS * 1000);
+        // The HTTP server's own `close` cuts the connections that are idle at this moment.
+        if (app.server.listening) Server.prototype.close.call(app.server);
+        const end = performance.now() + linger;
         log.info({ connections: hub.size }, 'closing connections');
         await hub.drain();
+        while (performance.now() < end && (await connections()) > 0) await sleep(LOOK_MS);
       })();
       return leaving;
     };

@@ -1,3 +1,4 @@
+import { createConnection } from 'node:net';
 import t from 'tap';
 import { build, eventually } from './helper.js';
 
@@ -39,6 +40,32 @@ t.test('a server that leaves is alive and not ready, and takes no new sockets', 
   await left;
   await eventually(() => !beside.app.server.listening, 'it listens on');
 });
+
+t.test(
+  'a server that leaves still answers on connections from before, and says that it was the last time',
+  async (t) => {
+    const beside = await build(t, {}, server);
+    const { hostname, port } = new URL(beside.url);
+    const socket = createConnection(Number(port), hostname);
+    t.teardown(() => socket.destroy());
+    let text = '';
+    socket.on('data', (data) => {
+      text += data;
+    });
+    const ask = () => socket.write('GET /healthz HTTP/1.1\r\nHost: a\r\n\r\n');
+    ask();
+    await eventually(() => /"ok"/.test(text), 'not answered');
+    t.match(text, /\r\nconnection: keep-alive\r\n/i);
+    text = '';
+    const left = beside.app.ws.leave(60_000);
+    await eventually(() => !beside.app.server.listening, 'it listens on');
+    ask();
+    await eventually(() => socket.readableEnded, 'not closed');
+    t.match(text, /^HTTP\/1.1 200 OK\r\n/);
+    t.match(text, /\r\nconnection: close\r\n/i);
+    await left;
+  },
+);
 
 t.test('a server without its database is alive and not ready', async (t) => {
   const alone = await build(t);
