@@ -40,7 +40,8 @@ const SETTLED_MS = 30_000;
  * Appends a batch: makes the conversations that are missing, numbers the messages, stores them, writes the debts and deletes
  * the confirmed ones, in one statement.
  * @param messages in the order in which they get their numbers; no two with the same users and id
- * @param confirmed debts to delete; one that another replica is deleting is left to it
+ * @param confirmed debts to delete: in the order of their places in the table, so that replicas that delete the same don't lock
+ *   each other out
  * @returns what became of each message; undefined where one of its two users isn't there
  * @throws PostgresError 23505 if one of the messages is there already, or another replica made one of the conversations at
  *   this moment: nothing is stored then
@@ -122,8 +123,7 @@ export async function append(
       select receiver, msg_id, conversation_id, seq from numbered
     ), settled as (
       delete from offline_messages where ctid = any (array(
-        select (select o.ctid from offline_messages o where o.to_user_id = d.user_id and o.msg_id = d.msg_id
-          for update skip locked)
+        select (select o.ctid from offline_messages o where o.to_user_id = d.user_id and o.msg_id = d.msg_id)
         from unnest(${numbers(confirmed.map((debt) => debt.to))}::bigint[],
           ${numbers(confirmed.map((debt) => debt.msgId))}::bigint[]) d(user_id, msg_id)))
     )
@@ -189,8 +189,7 @@ export async function findStored(sql: Sql, messages: readonly NewMessage[]): Pro
 export async function settle(sql: Sql, confirmed: readonly Debt[]): Promise<void> {
   await sql`
     delete from offline_messages where ctid = any (array(
-      select (select o.ctid from offline_messages o where o.to_user_id = d.user_id and o.msg_id = d.msg_id
-        for update skip locked)
+      select (select o.ctid from offline_messages o where o.to_user_id = d.user_id and o.msg_id = d.msg_id)
       from unnest(${numbers(confirmed.map((debt) => debt.to))}::bigint[],
         ${numbers(confirmed.map((debt) => debt.msgId))}::bigint[]) d(user_id, msg_id)))`;
 }
@@ -291,8 +290,7 @@ export async function settlePositions(
       delete from offline_messages where ctid = any (array(
         select o.ctid from offline_messages o, width_bucket(o.conversation_id, ${ids}::bigint[]) place
         where o.to_user_id = ${user} and (${ids}::bigint[])[place] = o.conversation_id
-          and o.seq <= (${seqs}::bigint[])[place]
-        for update of o skip locked))
+          and o.seq <= (${seqs}::bigint[])[place]))
       returning conversation_id, seq
     )
     select g.conversation_id as conversation, max(g.seq) as seq, c.user_a + c.user_b - ${user} as other

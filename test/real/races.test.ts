@@ -1,5 +1,6 @@
 /** Replicas on one PostgreSQL and one Redis that get into each other's way on purpose. */
 import t from 'tap';
+import { settle, settlePositions } from '../../sql/messages.js';
 import {
   build,
   type Client,
@@ -140,3 +141,19 @@ t.test(
     );
   },
 );
+
+t.test("replicas that delete the same debts in opposite order don't lock each other out", async (t) => {
+  const [bob] = (await users(1)) as [User];
+  const debts = upTo(1000).map((msgId) => ({ to: bob.user_id, msgId }));
+  const left = () => sql`select from offline_messages where to_user_id = ${bob.user_id}`;
+  for (let round = 0; round < 10; round++) {
+    await sql`insert into offline_messages (to_user_id, msg_id, conversation_id, seq)
+      select ${bob.user_id}, n, 0, n from generate_series(1, ${debts.length}) n`;
+    await Promise.all([
+      settle(one.app.db.sql, debts),
+      settle(two.app.db.sql, [...debts].reverse()),
+      settlePositions(one.app.db.sql, bob.user_id, [{ conversation: 0, seq: debts.length }]),
+    ]);
+    t.equal((await left()).length, 0);
+  }
+});
