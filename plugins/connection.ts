@@ -4,7 +4,7 @@ import { CLOSE, type Close } from '../schemas/close.js';
 import type { StoredMessage } from '../sql/messages.js';
 import { ChatError } from './errors.js';
 import type { Hub } from './hub.js';
-import type { Delivery, Sender } from './messages.js';
+import type { Confirmed, Delivery, Sender } from './messages.js';
 
 /** Bytes that may wait in a socket before the connection counts as behind. */
 const BUFFER_BYTES = 262_144;
@@ -21,13 +21,10 @@ const BAD_MS = 60_000;
 const PING_MS = 500;
 
 /** What a client was written and hasn't confirmed. */
-export interface Given {
+export interface Given extends Confirmed {
   /** 0 where nothing is owed: a copy of the user's own message. */
   msgId: number;
-  conversation: number;
   seq: number;
-  /** Who hears that it arrived; 0 where nobody wants to. */
-  informs: number;
   bytes: number;
 }
 

@@ -143,6 +143,7 @@ export class ExtendedConnection extends Connection {
     const owed = message.to === this.user;
     const list = this.unconfirmed.get(message.conversation) ?? [];
     list.push({
+      to: this.user,
       msgId: owed ? message.msgId : 0,
       conversation: message.conversation,
       seq: message.seq,
@@ -188,10 +189,7 @@ export class ExtendedConnection extends Connection {
     if (list.length === 0) this.unconfirmed.delete(conversation);
     this.unconfirmedCount -= arrived.length;
     for (const given of arrived) this.unconfirmedBytes -= given.bytes;
-    this.hub.confirm(
-      this.user,
-      arrived.filter((given) => given.msgId > 0),
-    );
+    this.hub.confirmed(arrived.filter((given) => given.msgId > 0));
     this.progress();
   }
 

@@ -8,7 +8,7 @@ import type { Sql } from '../sql/handle.js';
 import { type Debt, openDebts } from '../sql/messages.js';
 import type { Bus } from './bus.js';
 import type { Settings } from './config.js';
-import type { Connection, Given } from './connection.js';
+import type { Connection } from './connection.js';
 import { type Db, deadline } from './db.js';
 import { ExtendedConnection } from './extended.js';
 import type { Confirmed, Delivery, MessageLog, Send } from './messages.js';
@@ -165,12 +165,9 @@ export class Hub {
     }
   }
 
-  /** Confirms what a connection was written; debts are deleted soon, and senders told that want to know. */
-  confirm(user: number, arrived: readonly Given[]): void {
-    if (arrived.length === 0) return;
-    this.messages.confirm(
-      arrived.map(({ msgId, conversation, informs }) => ({ to: user, msgId, conversation, informs })),
-    );
+  /** What a connection was written has arrived: debts are deleted soon, and senders told that want to know. */
+  confirmed(arrived: readonly Confirmed[]): void {
+    if (arrived.length > 0) this.messages.confirm(arrived);
   }
 
   private onSettled(debts: readonly Confirmed[]) {

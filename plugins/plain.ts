@@ -102,6 +102,7 @@ export class PlainConnection extends Connection {
 
   private note(message: StoredMessage, bytes: number) {
     this.unconfirmed.push({
+      to: this.user,
       msgId: message.msgId,
       conversation: message.conversation,
       seq: message.seq,
@@ -144,7 +145,7 @@ export class PlainConnection extends Connection {
     const arrived = this.unconfirmed.splice(0, ping.covers - this.confirmed);
     this.confirmed = ping.covers;
     for (const given of arrived) this.unconfirmedBytes -= given.bytes;
-    this.hub.confirm(this.user, arrived);
+    this.hub.confirmed(arrived);
     this.progress();
   }
 
