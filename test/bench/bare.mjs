@@ -1,4 +1,4 @@
-/** What the libraries cost by themselves: a door for WebSockets that checks a token, and nothing behind it. */
+/** What the libraries cost by themselves: a door for WebSockets that checks a token, and messages passed on, none stored. */
 import jwt from '@fastify/jwt';
 import websocket from '@fastify/websocket';
 import fastify from 'fastify';
@@ -6,8 +6,17 @@ import fastify from 'fastify';
 const app = fastify({ logger: { level: 'warn' } });
 await app.register(websocket);
 await app.register(jwt, { secret: process.env.JWT_SECRET });
-const preValidation = async (request) => app.jwt.verify(request.query.token);
-app.get('/ws', { websocket: true, preValidation }, (socket) => socket.on('message', () => {}));
+const sockets = new Map();
+const preValidation = async (request) => {
+  request.from = app.jwt.verify(request.query.token).user_id;
+};
+app.get('/ws', { websocket: true, preValidation }, (socket, { from }) => {
+  sockets.set(from, socket);
+  socket.on('message', (data) => {
+    const { type, to_user_id, content } = JSON.parse(data);
+    sockets.get(to_user_id)?.send(JSON.stringify({ type, to_user_id, from_user_id: from, content }));
+  });
+});
 await app.listen({ host: process.env.HOST, port: Number(process.env.PORT) });
 process.on('SIGTERM', () => process.exit());
 process.stdout.write('is ready\n');

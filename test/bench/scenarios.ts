@@ -23,11 +23,12 @@ async function withReplicas(
   env: Env,
   count: number,
   work: (replicas: Replica[]) => Promise<Figures>,
+  script?: string,
 ) {
   const replicas: Replica[] = [];
   try {
     for (let i = 0; i < count; i++)
-      replicas.push(await startReplica({ ...env, INSTANCE_ID: `server-${i + 1}` }, bench.core));
+      replicas.push(await startReplica({ ...env, INSTANCE_ID: `server-${i + 1}` }, bench.core, script));
     return await work(replicas);
   } finally {
     for (const replica of replicas) await replica.stop();
@@ -61,17 +62,23 @@ async function measure(bench: Bench, replicas: readonly Replica[], ledger: Ledge
 }
 
 /** Pairs in a closed loop, on one instance or across two. */
-export const loadOn = (bench: Bench, env: Env, inFlight = 8, instances = 1, count = 50) =>
-  withReplicas(bench, env, instances, async (replicas) => {
-    const ledger = new Ledger();
-    const ports = [replicas[0]?.port ?? 0, replicas.at(-1)?.port ?? 0] as [number, number];
-    const load = await pairs(ledger, count, inFlight, ports);
-    await load.start();
-    await sleep(3000);
-    const figures = await measure(bench, replicas, ledger);
-    await load.stop();
-    return { ...figures, lost: ledger.lost, doubled: ledger.doubled };
-  });
+export const loadOn = (bench: Bench, env: Env, inFlight = 8, instances = 1, count = 50, script?: string) =>
+  withReplicas(
+    bench,
+    env,
+    instances,
+    async (replicas) => {
+      const ledger = new Ledger();
+      const ports = [replicas[0]?.port ?? 0, replicas.at(-1)?.port ?? 0] as [number, number];
+      const load = await pairs(ledger, count, inFlight, ports);
+      await load.start();
+      await sleep(3000);
+      const figures = await measure(bench, replicas, ledger);
+      await load.stop();
+      return { ...figures, lost: ledger.lost, doubled: ledger.doubled };
+    },
+    script,
+  );
 
 /** Users that write to each other at random. */
 export const openLoopOn = (bench: Bench, env: Env, users: number, rate: number) =>
@@ -317,7 +324,11 @@ async function embeddedLoad(bench: Bench, env: Record<string, string>): Promise<
 const fresh = (run: (bench: Bench, env: Env) => Promise<Figures>) => async (bench: Bench) =>
   run(bench, await bench.stack.fresh());
 
+const BARE = 'test/bench/bare.mjs';
+
 export const scenarios: Record<string, (bench: Bench) => Promise<Figures>> = {
+  'the libraries alone, nothing stored: 50 pairs, 8 in flight': (bench) =>
+    loadOn(bench, { JWT_SECRET: SECRET }, 8, 1, 50, BARE),
   'one instance, 50 pairs, 8 in flight': fresh((bench, env) => loadOn(bench, env)),
   'one instance, 50 pairs, 1 in flight': fresh((bench, env) => loadOn(bench, env, 1)),
   'two instances, 50 pairs, 8 in flight': fresh((bench, env) => loadOn(bench, env, 8, 2)),
@@ -329,8 +340,7 @@ export const scenarios: Record<string, (bench: Bench) => Promise<Figures>> = {
   '20,000 messages to people who are away': offline,
   '5,000 idle connections': fresh((bench, env) => idleOn(bench, env, 5000)),
   '10,000 idle connections': fresh((bench, env) => idleOn(bench, env, 10_000)),
-  'the libraries alone: 10,000 connections': (bench) =>
-    idleOn(bench, { JWT_SECRET: SECRET }, 10_000, 'test/bench/bare.mjs'),
+  'the libraries alone: 10,000 connections': (bench) => idleOn(bench, { JWT_SECRET: SECRET }, 10_000, BARE),
   '8 clients that sign in beside 200 messages/s': logins,
   'embedded, 50 pairs, 8 in flight': embedded,
 };
