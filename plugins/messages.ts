@@ -78,7 +78,7 @@ const WAITING_BYTES = 64 * 1_048_576;
 /** Milliseconds from the start of one batch to the next, unless as many messages wait as make one worthwhile. */
 const INTERVAL_MS = 4;
 const WORTHWHILE = 64;
-/** How fast the largest batch of late is forgotten: by half in 170 batches, well under a second. */
+/** What each batch leaves of the largest of late. Slow, so that a batch that came sooner by it doesn't make the next ones smaller. */
 const FADE = 0.996;
 /** Milliseconds after which confirmed debts are deleted without a batch to ride in. */
 const IDLE_MS = 200;
