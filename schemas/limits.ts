@@ -17,6 +17,8 @@ export const LIMITS = {
   /** Frames of a client that wait while an earlier one is handled, and their bytes; past them its socket isn't read. */
   inboxFrames: 64,
   inboxBytes: 65_536,
+  /** Bytes of messages that are kept for a client while one before them is missing. */
+  heldBytes: 262_144,
   /** Pieces that a client's message may come in: frames, and packets while a frame isn't whole. */
   messageFragments: 256,
   messageChunks: 2048,
