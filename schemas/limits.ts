@@ -52,6 +52,8 @@ export const HTTP = {
   graceMs: 1000,
   /** Connections of a user, WebSockets among them. */
   perUser: 50,
+  /** Passwords that wait to be hashed; past it a login is told to come back. */
+  waitingPasswords: 64,
   /** Descriptors that are kept free for everything that is no client. */
   reservedDescriptors: 64,
   /** Connections beyond the last that are told so at one time; the next are cut without a word. */
