@@ -36,6 +36,8 @@ export const HTTP = {
   bodyBytes: 65_536,
   /** Requests that wait parsed on a connection while one before them is answered. */
   waitingRequests: 16,
+  /** The same in bytes of their heads: past it no further one may wait. */
+  waitingBytes: 65_536,
   /** For the head of a request to arrive, and for all of it. */
   headersMs: 10_000,
   requestMs: 30_000,

@@ -1,21 +1,17 @@
 import { lookup } from 'node:dns/promises';
 import { once } from 'node:events';
-import { mkdtemp, rm } from 'node:fs/promises';
 import { createConnection } from 'node:net';
 import { tmpdir } from 'node:os';
-import { join } from 'node:path';
 import t from 'tap';
-import { eventually } from '../helper.js';
+import { eventually, freshStack } from '../helper.js';
 import { builtServer, startProcess } from '../process.js';
 import { HANDSHAKE, RawSocket, rawRequest } from '../raw.js';
 
 t.setTimeout(300_000);
 
 t.test('a server whose connections are held open by their clients ends by itself', async (t) => {
-  const folder = await mkdtemp(join(tmpdir(), 'chat-shutdown-'));
-  t.teardown(() => rm(folder, { recursive: true, force: true }));
-  const env = { PORT: '0', HOST: 'localhost', DATA_DIR: join(folder, 'data'), SHUTDOWN_SECONDS: '30' };
-  const running = startProcess(t, await builtServer(t), env, folder);
+  const env = { ...(await freshStack(t)), PORT: '0', HOST: 'localhost', SHUTDOWN_SECONDS: '30' };
+  const running = startProcess(t, await builtServer(t), env, tmpdir());
   const [, port = ''] = await running.says(/open http:\/\/localhost:(\d+)/);
   const document = rawRequest('GET', '/api/openapi.json');
   const words = [

@@ -1,19 +1,17 @@
 /** What clients ask for and never read, bounded in memory and in descriptors. */
-import { mkdtemp, readdir, readlink, rm } from 'node:fs/promises';
+import { readdir, readlink } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import t, { type Test } from 'tap';
-import { eventually } from '../helper.js';
+import { eventually, freshStack } from '../helper.js';
 import { builtServer, startProcess } from '../process.js';
 import { RawSocket, rawRequest } from '../raw.js';
 
 t.setTimeout(300_000);
 const MB = 1024 * 1024;
 
-const folder = await mkdtemp(join(tmpdir(), 'chat-unread-'));
-t.teardown(() => rm(folder, { recursive: true, force: true }));
-const env = { PORT: '0', HOST: '127.0.0.1', LOG_LEVEL: 'fatal', DATA_DIR: join(folder, 'data') };
-const running = startProcess(t, await builtServer(t), env, folder);
+const env = { ...(await freshStack(t)), PORT: '0', HOST: '127.0.0.1', LOG_LEVEL: 'fatal' };
+const running = startProcess(t, await builtServer(t), env, tmpdir());
 const [, port = ''] = await running.says(/open http:\/\/127\.0\.0\.1:(\d+)/);
 const get = async (path: string) => (await fetch(`http://127.0.0.1:${port}${path}`)).text();
 
