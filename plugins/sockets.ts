@@ -1,3 +1,4 @@
+import { once } from 'node:events';
 import { type IncomingMessage, type RequestListener, Server, type ServerResponse } from 'node:http';
 import type { Socket, Server as TcpServer } from 'node:net';
 import type { Duplex } from 'node:stream';
@@ -56,6 +57,7 @@ export class Sockets {
   private readonly headcount = new Headcount();
   /** Servers at further addresses. */
   private beside: TcpServer[] = [];
+  private besideClosed: Promise<unknown> | undefined;
   private readonly isProxy: (address: string, hop: number) => boolean;
   private handler: RequestListener = () => {};
   private refusals = 0;
@@ -180,14 +182,19 @@ export class Sockets {
 
   /** Takes no more connections. */
   stopListening(): void {
+    this.besideClosed = Promise.all(this.beside.map((server) => once(server, 'close')));
     for (const server of [this.server, ...this.beside]) stopListening(server);
   }
 
-  /** Lets all connections go that are no WebSockets: at once, or with the answer that is under way, which has to be read soon. */
-  close(): void {
+  /**
+   * Lets all connections go that are no WebSockets: at once, or with the answer that is under way, which has to be read soon.
+   * Those of the server itself its own `close` waits for.
+   */
+  async close(): Promise<void> {
     this.leaving = true;
     this.closing = true;
     for (const peer of this.http) this.judge(peer);
+    await this.besideClosed;
   }
 
   stop(): void {

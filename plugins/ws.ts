@@ -84,7 +84,7 @@ export default fp(
         log.info({ connections: hub.size }, 'closing connections');
         await hub.drain();
         while (performance.now() < end && sockets.size > 0) await sleep(LOOK_MS);
-        sockets.close();
+        await sockets.close();
       })();
       return leaving;
     };

@@ -28,12 +28,14 @@ export async function builtServer(t: Test): Promise<string> {
   await mkdir(cache, { recursive: true });
   const folder = await mkdtemp(join(cache, 'build-'));
   t.teardown(() => rm(folder, { recursive: true, force: true }));
-  const build = spawn(process.execPath, [join(root, 'build.mjs'), '--force', '--out', folder], {
+  // The page is looked for in a folder of this name.
+  const dist = join(folder, 'dist');
+  const build = spawn(process.execPath, [join(root, 'build.mjs'), '--force', '--out', dist], {
     stdio: 'inherit',
   });
   const [code] = await once(build, 'exit');
   if (code !== 0) throw new Error(`the build ended with ${code}`);
-  return join(folder, 'server.js');
+  return join(dist, 'server.js');
 }
 
 /** Starts a built server with these settings and no others; it is ended after the test. */
