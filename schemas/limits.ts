@@ -13,3 +13,31 @@ export const LIMITS = {
   /** People whose presence one connection may watch. */
   watchedUsers: 500,
 } as const;
+
+/** Bounds of TCP connections and of HTTP on them; a WebSocket has its own above. Times are in milliseconds. */
+export const HTTP = {
+  /** Bytes of a body. */
+  bodyBytes: 65_536,
+  /** Requests that wait parsed on a connection while one before them is answered. */
+  waitingRequests: 16,
+  /** For the head of a request to arrive, and for all of it. */
+  headersMs: 10_000,
+  requestMs: 30_000,
+  /** That an idle connection is kept: longer than a proxy keeps it. */
+  keepAliveMs: 75_000,
+  /** From accept until an idle connection that never showed a token is closed. */
+  tokenMs: 10_000,
+  /** For an answer to be read, once it is whole. */
+  answerMs: 30_000,
+  /** For a client to hang up after its last answer. */
+  farewellMs: 2000,
+  /** Connections of an address that have shown no token, those aside that are younger than `graceMs`. */
+  anonymousPerAddress: 200,
+  graceMs: 1000,
+  /** Connections of a user, WebSockets among them. */
+  perUser: 50,
+  /** Descriptors that are kept free for everything that is no client. */
+  reservedDescriptors: 64,
+  /** Connections beyond the last that are told so at one time; the next are cut without a word. */
+  refusals: 32,
+} as const;
