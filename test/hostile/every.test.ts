@@ -11,8 +11,8 @@ import type { Visit } from './visit.js';
 const SEED = 1;
 const SETTINGS = {
   LOG_LEVEL: 'error',
-  HEARTBEAT_SECONDS: '1',
-  HEARTBEAT_TIMEOUT_SECONDS: '4',
+  HEARTBEAT_SECONDS: '2',
+  HEARTBEAT_TIMEOUT_SECONDS: '8',
   SLOW_SECONDS: '2',
   DRAIN_SECONDS: '0',
 };
@@ -46,8 +46,8 @@ t.test(`whatever a peer does at whatever moment, all others are served (seed ${S
   await crowd(
     {
       port: server.port,
-      deadlines: { heartbeat: 1, silence: 4, slow: 2 },
-      patienceMs: 16_000,
+      deadlines: { heartbeat: 2, silence: 8, slow: 2 },
+      patienceMs: 24_000,
       seed: SEED,
       connections: list.length,
       accounts: hostile,

@@ -1,10 +1,23 @@
 // Loaded into the server (`node --import`): tells what the process holds to whoever started it, and ends with it.
-import { readdirSync } from 'node:fs';
+import { fstatSync, readdirSync, readlinkSync } from 'node:fs';
 import { setTimeout as sleep } from 'node:timers/promises';
+
+const { DATA_DIR = '/nowhere' } = process.env;
 
 /** Connections to PostgreSQL and Redis: a pool's own come and go. */
 function connectionsTo(ports) {
   return process._getActiveHandles().filter(({ remotePort }) => ports.includes(remotePort)).length;
+}
+
+/** Whether a descriptor is a file of the embedded database, which opens what it comes to need. Only Linux names files. */
+function isDatabase(descriptor) {
+  try {
+    if (process.platform !== 'linux') return fstatSync(Number(descriptor)).isFile();
+    return readlinkSync(`/proc/self/fd/${descriptor}`).startsWith(DATA_DIR);
+  } catch {
+    // The one that the look itself took.
+    return true;
+  }
 }
 
 // A worker of the server loads this too, and has nobody to tell.
@@ -17,8 +30,8 @@ if (process.send) {
       await sleep(20);
     }
     const { rss, heapUsed, external } = process.memoryUsage();
-    // The look itself takes one.
-    const descriptors = readdirSync('/dev/fd').length - 1 - connectionsTo(services);
+    const open = readdirSync('/dev/fd').filter((descriptor) => !isDatabase(descriptor));
+    const descriptors = open.length - connectionsTo(services);
     process.send({ resident: rss, used: heapUsed + external, descriptors });
   });
 }

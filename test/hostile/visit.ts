@@ -32,7 +32,7 @@ export interface Visit extends Combination {
 }
 
 /** Seconds for what has to be soon; a busy machine's included. */
-const SOON = 15;
+const SOON = 12;
 /** Seconds that a request may take to arrive, and what a busy machine adds. */
 const REQUEST = 40;
 
