@@ -123,6 +123,7 @@ export class Sockets {
     let bytes = 0;
     let most: Peer | undefined;
     for (const peer of this.http) {
+      if (peer.socket.destroyed) continue;
       bytes += peer.socket.writableLength;
       if (peer.socket.writableLength > (most?.socket.writableLength ?? 0)) most = peer;
     }

@@ -46,6 +46,11 @@ export default fp(
       options: {
         server: sockets.upgrades,
         maxPayload: LIMITS.frameBytes,
+        // The connection answers pings itself, as far as its client reads.
+        autoPong: false,
+        // A message in thousands of pieces, or in a packet for each byte, takes a hundred times its size in memory.
+        maxFragments: LIMITS.messageFragments,
+        maxBufferedChunks: LIMITS.messageChunks,
         perMessageDeflate: false,
         handleProtocols: (protocols: Set<string>) => (protocols.has(EXTENDED) ? EXTENDED : false),
       },
