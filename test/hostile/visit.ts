@@ -19,7 +19,7 @@ interface Deadlines {
 export interface Place {
   port: number;
   deadlines: Deadlines;
-  /** Milliseconds that a connection stays at most. */
+  /** Milliseconds that a connection stays at most; a longer bound isn't tried. */
   patienceMs: number;
 }
 
@@ -33,6 +33,8 @@ export interface Visit extends Combination {
 
 /** Seconds for what has to be soon; a busy machine's included. */
 const SOON = 12;
+/** Milliseconds that a peer stays at most where it may. */
+const STAY_MS = 8000;
 /** Seconds that a request may take to arrive, and what a busy machine adds. */
 const REQUEST = 40;
 
@@ -51,7 +53,7 @@ function bound({ stage, manner }: Combination, deadlines: Deadlines): number | u
   if (kind === 'answer') return manner === 'sends rubbish' ? SOON : undefined;
   if (manner === 'half-closes' || manner === 'sends rubbish') return SOON;
   if (manner === 'stalls') return deadlines.heartbeat + deadlines.silence + SOON;
-  if (manner === 'never reads') return deadlines.slow + deadlines.heartbeat + deadlines.silence + SOON;
+  if (manner === 'never reads') return deadlines.slow + deadlines.heartbeat + deadlines.silence + 2 * SOON;
   return undefined;
 }
 
@@ -80,7 +82,7 @@ export async function visit(
       return done('left');
     }
     const isJudged = limit !== undefined && limit * 1000 <= patienceMs;
-    const ms = isJudged ? limit * 1000 : draw.int(500, patienceMs / 2);
+    const ms = isJudged ? limit * 1000 : draw.int(500, STAY_MS);
     if (await peer.isLetGo(ms - (performance.now() - began))) return done('let go');
     return done(isJudged ? 'held' : 'left');
   } finally {
