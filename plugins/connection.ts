@@ -9,9 +9,8 @@ import { Inbox } from './inbox.js';
 import type { Confirmed, Delivery, Sender } from './messages.js';
 import { weightOf } from './weight.js';
 
-/** Messages that are kept while the one before them is missing, of one conversation and of all. */
+/** Messages of a conversation that are kept while the one before them is missing. */
 const HELD = 64;
-const HELD_IN_ALL = 256;
 /** Sends of one connection that may wait for the log before no further frame is handled. */
 const SENDS = 1000;
 /** Bad frames within as many milliseconds that are too many. */
@@ -91,7 +90,6 @@ export abstract class Connection implements Sender {
   /** Place in each conversation: what is written continues it by one. */
   protected positions: Map<number, number> | undefined;
   private held: Map<number, StoredMessage[]> | undefined;
-  private heldCount = 0;
   private heldBytes = 0;
 
   abstract readonly wantsReceipts: boolean;
@@ -185,10 +183,9 @@ export abstract class Connection implements Sender {
     this.held ??= new Map();
     const list = this.held.get(message.conversation) ?? [];
     if (list.some((other) => other.seq === message.seq)) return;
-    if (list.length >= HELD || this.heldCount >= HELD_IN_ALL) return this.fallBehind();
+    if (list.length >= HELD || this.heldBytes >= LIMITS.heldBytes) return this.fallBehind();
     list.push(message);
     list.sort((a, b) => a.seq - b.seq);
-    this.heldCount++;
     this.heldBytes += weightOf(message.content);
     this.held.set(message.conversation, list);
     this.hub.watchGap(this);
@@ -201,7 +198,6 @@ export abstract class Connection implements Sender {
       const position = this.position(conversation) ?? 0;
       if (next.seq > position + 1) return;
       list.shift();
-      this.heldCount--;
       this.heldBytes -= weightOf(next.content);
       if (next.seq <= position) continue;
       if (next.to === this.user) this.give(next);
@@ -213,7 +209,6 @@ export abstract class Connection implements Sender {
 
   private dropHeld() {
     this.held = undefined;
-    this.heldCount = 0;
     this.heldBytes = 0;
   }
 
@@ -248,8 +243,11 @@ export abstract class Connection implements Sender {
 
   /** Bytes that this connection keeps in memory: unread by its client, and unhandled by us. */
   get bytes(): number {
-    if (this.tcp.destroyed) return 0;
-    return this.waitingBytes + this.inbox.bytes + this.heldBytes;
+    return this.tcp.destroyed ? 0 : this.waitingBytes + this.inbox.bytes + this.heldBytes + this.claimedBytes;
+  }
+  /** Those of positions that the client has named and not yet said all of. */
+  protected get claimedBytes(): number {
+    return 0;
   }
 
   /** Goes on reading the log for this connection, if it wants that and there is room. */

@@ -32,6 +32,8 @@ export interface Db {
   epoch: string;
   /** Why the database is gone for good in this process; comes only if it is. */
   readonly dead: Promise<Error>;
+  /** Says that it stores nothing any more and won't by itself: only the embedded engine is ours to start anew. */
+  giveUp(error: Error): void;
 }
 
 /** Milliseconds that any statement may take. The embedded engine ignores it: its callers have deadlines of their own. */
@@ -182,13 +184,21 @@ export default fp<{ beside?: FastifyInstance | undefined }>(
     const [version] = await firstAnswer(
       () => sql<[{ v: string }]>`select current_setting('server_version') as v`,
     );
+    let die: (error: Error) => void = () => {};
+    const dead = new Promise<Error>((resolve) => {
+      embedded?.onFatal(resolve);
+      die = resolve;
+    });
     const lanes = embedded ? oneLane(sql) : poolOf(open, config.DB_POOL);
     const db: Db = {
       ...lanes,
       sql,
       engine: `${embedded ? 'embedded PostgreSQL' : 'PostgreSQL'} ${version.v.split(' ')[0]}`,
       epoch: await firstAnswer(() => epochOf(sql)),
-      dead: new Promise<Error>((resolve) => embedded?.onFatal(resolve)),
+      dead,
+      giveUp: (error) => {
+        if (embedded) die(error);
+      },
     };
     app.decorate('db', db);
     app.addHook('onClose', async () => {

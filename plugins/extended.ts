@@ -192,8 +192,8 @@ export class ExtendedConnection extends Connection {
     for (const [conversation, user] of untold ?? []) this.hub.informOf({ to: this.user, user, conversation });
   }
 
-  override get bytes(): number {
-    return super.bytes + POSITION_BYTES * (this.claimed?.size ?? 0);
+  protected override get claimedBytes(): number {
+    return POSITION_BYTES * (this.claimed?.size ?? 0);
   }
 
   /**

@@ -31,6 +31,8 @@ const GAP_MS = 50;
 const LOOK_ROWS = 64;
 const LOOK_USERS = 500;
 const LOOK_PAUSE_MS = 10;
+/** Receipts that wait to be told; past them the next change tells. */
+const CHANGES = 100_000;
 /** Bytes of content, about, in one parcel to another replica. */
 const PARCEL_BYTES = 262_144;
 /** Ownership renewals in one tick, and milliseconds until one that failed is tried again. */
@@ -296,7 +298,7 @@ export class Hub {
 
   /** Tells `to`, soon, how far `user` has received and read. */
   informOf(change: Change): void {
-    if (change.to === change.user || this.closed) return;
+    if (change.to === change.user || this.closed || this.changes.size >= CHANGES) return;
     this.changes.set(`${change.to}:${change.conversation}`, change);
     if (this.informing) return;
     this.informing = true;

@@ -93,6 +93,8 @@ const HELD_ATTEMPT_MS = 7000;
 const HELD_AT_ONCE = 2;
 /** Milliseconds between looks at whether messages can be stored again. */
 const PROBE_MS = 250;
+/** Milliseconds without storing after which an engine of our own is given up, unless its disk is full: that a new start won't mend. */
+const GIVE_UP_MS = 30_000;
 /** Milliseconds that what the log last said of the database is believed, and that a send may wait in a log that is well. */
 const BELIEVED_MS = 2000;
 const STALE_MS = 5000;
@@ -106,6 +108,7 @@ const idKey = ({ from, to, clientId }: NewMessage) => `${from}:${to}:${clientId}
 const pairKey = ({ from, to }: { from: number; to: number }) =>
   from < to ? `${from}:${to}` : `${to}:${from}`;
 const sqlState = (error: unknown) => (error instanceof Error && 'code' in error ? String(error.code) : '');
+const isDiskFull = (error: unknown) => sqlState(error) === '53100' || /File too large/.test(String(error));
 
 /**
  * The log: gathers sends while a batch is under way, and stores them with the next one. One batch at a time, so the order
@@ -135,7 +138,8 @@ export class MessageLog {
    * for an answer before they write again, nobody is left to wait for.
    */
   private worthwhile = 1;
-  private down = false;
+  /** Since when nothing can be stored, in milliseconds of `performance.now()`. */
+  private downSince: number | undefined;
   /** When the database was last seen to store, in milliseconds of `performance.now()`. */
   private provenAt = Number.NEGATIVE_INFINITY;
   private proving: Promise<void> | undefined;
@@ -200,6 +204,10 @@ export class MessageLog {
     this.closed = true;
     clearTimeout(this.idleTimer);
     clearTimeout(this.probeTimer);
+  }
+
+  private get down(): boolean {
+    return this.downSince !== undefined;
   }
 
   private start() {
@@ -522,9 +530,11 @@ export class MessageLog {
 
   /** Nothing can be stored: what waits is answered now, what comes is answered at once, until it can again. */
   private goDown(error: unknown) {
-    if (!this.down)
+    if (this.downSince === undefined)
       this.log.error({ err: error }, 'the database stores nothing: sends are refused until it does');
-    this.down = true;
+    this.downSince ??= performance.now();
+    if (performance.now() - this.downSince > GIVE_UP_MS && error instanceof Error && !isDiskFull(error))
+      this.db.giveUp(error);
     const waiting = this.gathering;
     this.gathering = [];
     this.waitingSince = undefined;
@@ -536,7 +546,7 @@ export class MessageLog {
 
   private goUp() {
     if (this.down) this.log.info('the database stores again');
-    this.down = false;
+    this.downSince = undefined;
     this.provenAt = performance.now();
   }
 

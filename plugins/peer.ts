@@ -7,6 +7,10 @@ interface Waiting {
   start(): void;
 }
 
+/** Bytes of a request's head, nearly. */
+const sizeOf = ({ url = '', rawHeaders }: IncomingMessage) =>
+  rawHeaders.reduce((sum, text) => sum + text.length, url.length);
+
 /**
  * One accepted connection. What is asked on it is done one after the other, the next when the answer before it was handed to the
  * socket whole: so at most one answer waits to be read. Moments are in sweeps of `Sockets`.
@@ -51,6 +55,11 @@ export class Peer {
 
   get waits(): number {
     return this.waiting.length;
+  }
+
+  /** Bytes of what waits: its heads; of bodies there is never more than a packet, until they are read. */
+  get waitingBytes(): number {
+    return this.waiting.reduce((sum, { request }) => sum + (request === undefined ? 0 : sizeOf(request)), 0);
   }
 
   /** Does something when all before it is answered. */

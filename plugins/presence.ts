@@ -64,6 +64,11 @@ class Presence {
     this.attempt(() => this.db.delivery.ask(forgetReplicas));
   }
 
+  /** Users that somebody here watches. */
+  get watched(): number {
+    return this.watchers.size;
+  }
+
   private attempt(work: () => Promise<void>): void {
     work().catch((error: unknown) => this.log.debug({ err: error }, 'presence is late'));
   }

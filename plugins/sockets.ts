@@ -1,13 +1,5 @@
-import { lookup } from 'node:dns/promises';
-import { once } from 'node:events';
-import {
-  createServer,
-  type IncomingMessage,
-  type RequestListener,
-  Server,
-  type ServerResponse,
-} from 'node:http';
-import { createServer as createTcpServer, type Socket, Server as TcpServer } from 'node:net';
+import { type IncomingMessage, type RequestListener, Server, type ServerResponse } from 'node:http';
+import type { Socket, Server as TcpServer } from 'node:net';
 import type { Duplex } from 'node:stream';
 import proxyAddr from '@fastify/proxy-addr';
 import type { FastifyRequest } from 'fastify';
@@ -17,6 +9,7 @@ import type { Settings } from './config.js';
 import { descriptorLimit } from './descriptors.js';
 import { ChatError, rawAnswer, toChatError } from './errors.js';
 import { Headcount } from './headcount.js';
+import { createHttpServer, listenBeside, stopListening } from './http-server.js';
 import { Peer } from './peer.js';
 import { isOurs, withoutUpgrade } from './upgrade.js';
 
@@ -28,10 +21,6 @@ declare module 'fastify' {
 
 /** Milliseconds between two looks at all deadlines. */
 const SWEEP_MS = 250;
-
-// Node past 24 no longer hands over a socket that can be read again from the start; it reads ignored upgrades itself if it is told
-// which are wanted. Its types don't know that yet.
-const upgrades = Number.parseInt(process.versions.node, 10) > 24 && { shouldUpgradeCallback: isOurs };
 
 const overloaded = (message?: string) => new ChatError('overloaded', message, { retryAfter: 2 });
 
@@ -55,7 +44,7 @@ export class Sockets {
     refused: { full: 0, address: 0, user: 0, waiting: 0 },
     cut: { idle: 0, unread: 0, leaving: 0 },
   };
-  readonly server: Server;
+  readonly server = createHttpServer();
   /** Never listens: gives the WebSocket library the upgrades that have their turn. */
   readonly upgrades = new Server();
   /** Each answer is the last on its connection. */
@@ -66,7 +55,7 @@ export class Sockets {
   private readonly http = new Set<Peer>();
   private readonly headcount = new Headcount();
   /** Servers at further addresses. */
-  private readonly beside: TcpServer[] = [];
+  private beside: TcpServer[] = [];
   private readonly isProxy: (address: string, hop: number) => boolean;
   private handler: RequestListener = () => {};
   private refusals = 0;
@@ -78,18 +67,6 @@ export class Sockets {
     const free = descriptorLimit() - HTTP.reservedDescriptors - 2 * settings.DB_POOL;
     this.limits = { ...HTTP, connections: Math.max(1, free) };
     this.isProxy = proxyAddr.compile([...settings.trustedProxies]);
-    this.server = createServer({
-      // A request without Host is refused by us, in the envelope; one that takes too long is looked for often.
-      requireHostHeader: false,
-      connectionsCheckingInterval: 1000,
-      headersTimeout: HTTP.headersMs,
-      requestTimeout: HTTP.requestMs,
-      keepAliveTimeout: HTTP.keepAliveMs,
-      ...upgrades,
-    });
-    // A client that says all and then ends its side (`nc -N`) is answered; Node would drop the answer, and has this switch
-    // without a document.
-    Object.assign(this.server, { httpAllowHalfOpen: true });
     const take = (request: IncomingMessage, answer: ServerResponse) => this.take(request, answer);
     this.server.on('connection', (socket) => this.accept(socket));
     this.server.on('request', take);
@@ -196,28 +173,14 @@ export class Sockets {
     peer.inTurn(undefined, () => this.bow(peer, rawAnswer(refusal)));
   }
 
-  /** Listens at the other addresses of a name, too: `localhost` has two. One that can't be had is done without. */
+  /** Listens at all addresses of a name. */
   async listenBeside(name: string): Promise<void> {
-    const own = this.server.address();
-    if (own === null || typeof own === 'string') return;
-    for (const { address } of await lookup(name, { all: true })) {
-      if (address === own.address) continue;
-      const server = createTcpServer({ allowHalfOpen: true, noDelay: true }, (socket) =>
-        this.server.emit('connection', socket),
-      );
-      server.listen(own.port, address);
-      await once(server, 'listening').then(
-        () => this.beside.push(server),
-        () => {},
-      );
-    }
+    this.beside = await listenBeside(this.server, name);
   }
 
   /** Takes no more connections. */
   stopListening(): void {
-    // The HTTP server's own `close` cuts the connections that are idle at this moment.
-    if (this.server.listening) TcpServer.prototype.close.call(this.server);
-    for (const server of this.beside) if (server.listening) server.close();
+    for (const server of [this.server, ...this.beside]) stopListening(server);
   }
 
   /** Lets all connections go that are no WebSockets: at once, or with the answer that is under way, which has to be read soon. */
@@ -294,7 +257,8 @@ export class Sockets {
   private stopped({ socket }: IncomingMessage): Peer | undefined {
     const peer = this.peers.get(socket);
     if (peer === undefined || peer.deaf || socket.destroyed) return undefined;
-    if (peer.waits < this.limits.waitingRequests) return peer;
+    const { waitingRequests, waitingBytes } = this.limits;
+    if (peer.waits < waitingRequests && peer.waitingBytes < waitingBytes) return peer;
     this.counts.refused.waiting++;
     peer.deafen();
     socket.pause();

@@ -2,6 +2,7 @@ import type { FastifyPluginAsyncTypebox } from '@fastify/type-provider-typebox';
 import { Type } from '@sinclair/typebox';
 import { within } from '../plugins/db.js';
 import { ChatError } from '../plugins/errors.js';
+import { askerOf } from '../plugins/password.js';
 import { answers, ok } from '../schemas/envelope.js';
 import { Credentials, Me, PASSWORD_BYTES, Session } from '../schemas/user.js';
 import { findByName, findUser } from '../sql/users.js';
@@ -16,7 +17,11 @@ const login: FastifyPluginAsyncTypebox = async (app) => {
       ? undefined
       : await within(app.db.requests, (sql) => findByName(sql, username));
     const usable = Buffer.byteLength(password) <= PASSWORD_BYTES && !password.includes('\0');
-    const matches = await app.auth.passwords.matches(usable ? password : '', user?.password);
+    const matches = await app.auth.passwords.matches(
+      usable ? password : '',
+      user?.password,
+      askerOf(request),
+    );
     if (!matches || !usable || user === undefined) throw new ChatError('unauthorized');
     return ok({ user_id: user.user_id, username: user.username, token: app.auth.sign(user) });
   });

@@ -18,6 +18,7 @@ const metrics: FastifyPluginAsync = async (app) => {
     const rows: [name: string, kind: 'counter' | 'gauge', help: string, value: number][] = [
       ['chat_connections', 'gauge', 'WebSocket connections', app.hub.size],
       ['chat_connections_opened_total', 'counter', 'WebSocket connections opened', hub.opened],
+      ['chat_watched_users', 'gauge', 'Users whose presence somebody here watches', app.presence.watched],
       ['chat_sockets', 'gauge', 'TCP connections, WebSockets among them', app.sockets.size],
       ['chat_sockets_accepted_total', 'counter', 'TCP connections accepted', sockets.accepted],
       ['chat_sockets_refused_total', 'counter', 'Refused for want of room', sum(sockets.refused)],

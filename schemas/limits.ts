@@ -17,6 +17,8 @@ export const LIMITS = {
   /** Frames of a client that wait while an earlier one is handled, and their bytes; past them its socket isn't read. */
   inboxFrames: 64,
   inboxBytes: 65_536,
+  /** Bytes of messages that are kept for a client while one before them is missing. */
+  heldBytes: 262_144,
   /** Pieces that a client's message may come in: frames, and packets while a frame isn't whole. */
   messageFragments: 256,
   messageChunks: 2048,
@@ -34,6 +36,8 @@ export const HTTP = {
   bodyBytes: 65_536,
   /** Requests that wait parsed on a connection while one before them is answered. */
   waitingRequests: 16,
+  /** The same in bytes of their heads: past it no further one may wait. */
+  waitingBytes: 65_536,
   /** For the head of a request to arrive, and for all of it. */
   headersMs: 10_000,
   requestMs: 30_000,
@@ -50,6 +54,8 @@ export const HTTP = {
   graceMs: 1000,
   /** Connections of a user, WebSockets among them. */
   perUser: 50,
+  /** Passwords that wait to be hashed; past it a login is told to come back. */
+  waitingPasswords: 64,
   /** Descriptors that are kept free for everything that is no client. */
   reservedDescriptors: 64,
   /** Connections beyond the last that are told so at one time; the next are cut without a word. */

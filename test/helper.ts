@@ -83,7 +83,7 @@ async function embeddedTemplate(): Promise<string> {
 }
 
 /** A fresh database and bus: names in the environment that point an instance at them. */
-async function freshStack(t: Test): Promise<Env> {
+export async function freshStack(t: Test): Promise<Env> {
   if (!REAL) {
     const folder = await mkdtemp(join(tmpdir(), 'chat-test-'));
     t.teardown(() => rm(folder, { recursive: true, force: true }));

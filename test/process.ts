@@ -11,6 +11,7 @@ const root = fileURLToPath(new URL('..', import.meta.url));
 const PATIENCE_MS = 30_000;
 
 export interface ServerProcess {
+  readonly pid: number | undefined;
   /** All that it has written so far, to both streams. */
   output(): string;
   /** Waits until the output has something. @throws Error with the output when it doesn't come */
@@ -65,6 +66,7 @@ export function startProcess(
     await ended;
   });
   return {
+    pid: child.pid,
     output: () => text,
     ended,
     signal: (name) => child.kill(name),

@@ -52,11 +52,47 @@ t.test(
     ]) {
       const answer = await get(path);
       t.equal(answer.status, 404, path);
-      t.equal(answer.headers.get('cache-control'), null, path);
+      t.equal(answer.headers.get('cache-control'), 'no-store', path);
       t.match(await answer.json(), { code: 404, error: 'not_found' });
     }
   },
 );
+
+t.test('what a client has already is not sent again', async (t) => {
+  for (const coding of ['br', 'gzip', 'identity']) {
+    const ask = { 'accept-encoding': coding };
+    const tag = (await get('/', ask)).headers.get('etag') ?? '';
+    for (const known of [tag, `"other", ${tag}`, '*']) {
+      const answer = await get('/', { ...ask, 'if-none-match': known });
+      t.strictSame([answer.status, await answer.text()], [304, ''], `${coding} ${known}`);
+      t.equal(answer.headers.get('etag'), tag);
+      t.equal(answer.headers.get('cache-control'), 'no-cache');
+    }
+    t.equal((await get('/', { ...ask, 'if-none-match': '"other"' })).status, 200);
+  }
+});
+
+t.test('a file comes in the coding that its client takes', async (t) => {
+  for (const [accepted, coding] of [
+    ['gzip, deflate, br', 'br'],
+    ['gzip;q=0.5, br;q=0', 'gzip'],
+    ['*', 'br'],
+    ['identity', undefined],
+    ['', undefined],
+  ] as const) {
+    const answer = await server.app.inject({ url: '/', headers: { 'accept-encoding': accepted } });
+    t.equal(answer.headers['content-encoding'], coding, accepted);
+    t.equal(answer.headers['content-length'], String(answer.rawPayload.length), accepted);
+    t.match(answer.headers['content-type'], 'text/html', accepted);
+    t.match(answer.headers.vary, /accept-encoding/i);
+    const head = await server.app.inject({
+      method: 'HEAD',
+      url: '/',
+      headers: { 'accept-encoding': accepted },
+    });
+    t.strictSame([head.rawPayload.length, head.headers.etag], [0, answer.headers.etag], accepted);
+  }
+});
 
 t.test('a wrong method is said to be one', async (t) => {
   const { status, body } = await server.request('POST', '/', { body: {} });
