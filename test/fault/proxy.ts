@@ -27,8 +27,9 @@ export interface TcpProxy {
   /**
    * Does something to the line on which a client writes next, before that goes on.
    * @param text what must be in it, such as a word of a statement
+   * @returns calls it off, if it hasn't happened
    */
-  onNext(act: (line: Line) => void, text?: string): void;
+  onNext(act: (line: Line) => void, text?: string): () => void;
   /** Nothing passes for a while: all lines are forgotten, and new ones from their beginning. */
   part(ms: number): void;
   close(): Promise<void>;
@@ -185,7 +186,13 @@ export async function startProxy(target: number): Promise<TcpProxy> {
   return {
     port: await listen(server),
     lines: () => [...pairs],
-    onNext: (act, text = '') => void waiting.push({ act, text }),
+    onNext(act, text = '') {
+      const next = { act, text };
+      waiting.push(next);
+      return () => {
+        if (waiting.includes(next)) waiting.splice(waiting.indexOf(next), 1);
+      };
+    },
     part(ms) {
       partedUntil = Date.now() + ms;
       for (const pair of pairs) pair.forget(ms);

@@ -13,6 +13,8 @@ export interface Postgres {
   url(database?: string): string;
   /** For the superuser. */
   adminUrl(database?: string): string;
+  /** Runs statements as the superuser, one after the other. */
+  command(...statements: string[]): Promise<void>;
   /** Where `createDatabase` puts tables, if a small disk was asked for and can be made here. The log is elsewhere. */
   readonly disk: Disk | undefined;
   /** The longest file, in bytes, that the server may write from now on; undefined: as long as it likes. Linux alone. */
@@ -35,6 +37,28 @@ async function query(url: string, text: string): Promise<void> {
     await sql.unsafe(text);
   } finally {
     await sql.end({ timeout: 1 });
+  }
+}
+
+/** Leaves a transaction open after a statement that locks something. @returns ends it */
+export async function leaveOpen(url: string, statement: string): Promise<() => Promise<void>> {
+  const sql = postgres(url, { max: 1, onnotice: () => {} });
+  try {
+    const session = await sql.reserve();
+    await session.unsafe('begin');
+    await session.unsafe(statement);
+    let over: Promise<void> | undefined;
+    return () => {
+      // Its session may be gone, and with it the transaction.
+      over ??= session.unsafe('rollback').then(
+        () => sql.end({ timeout: 1 }),
+        () => sql.end({ timeout: 1 }),
+      );
+      return over;
+    };
+  } catch (error) {
+    await sql.end({ timeout: 1 });
+    throw error;
   }
 }
 
@@ -107,6 +131,9 @@ export async function startPostgres(
     }
     return {
       disk,
+      async command(...statements) {
+        for (const statement of statements) await query(server.adminUrl(), statement);
+      },
       async limitFiles(bytes) {
         const { pid } = server.running;
         // What writes back old pages must be able to; new sessions have their limit from the parent.

@@ -3,7 +3,8 @@ import { setTimeout as wait } from 'node:timers/promises';
 import t from 'tap';
 import { startProxy } from '../fault/proxy.js';
 import { build, eventually, signUp } from '../helper.js';
-import { ask, leaveOpen, tryOpening } from './outside.js';
+import { leaveOpen } from '../nodes/postgres.js';
+import { ask, tryOpening } from './outside.js';
 
 t.setTimeout(120_000);
 
@@ -39,7 +40,8 @@ t.test('while nobody can be let in /readyz says so, and it ends with the cause',
   const server = await build(t);
   const alice = await signUp(server);
   t.equal((await tryOpening(server, alice)).status, 101);
-  const unlock = await leaveOpen(t, server.env.DB_URL ?? '', 'lock table users in access exclusive mode');
+  const unlock = await leaveOpen(server.env.DB_URL ?? '', 'lock table users in access exclusive mode');
+  t.teardown(unlock);
   const opening = tryOpening(server, alice);
   const asked = performance.now();
   await eventually(

@@ -2,7 +2,6 @@
 import { mkdtemp, rm } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
-import postgres from 'postgres';
 import type { Test } from 'tap';
 import WebSocket from 'ws';
 import { type Answer, freshName, REAL, SECRET, type User } from '../helper.js';
@@ -80,25 +79,4 @@ export function tryOpening(
     socket.on('open', () => end(101));
     socket.on('unexpected-response', (_request, response) => end(response.statusCode ?? 0));
   });
-}
-
-/**
- * Leaves a transaction open after a statement that locks something.
- * @returns ends it, which the end of the test does, too
- */
-export async function leaveOpen(t: Test, url: string, statement: string): Promise<() => Promise<void>> {
-  const sql = postgres(url, { max: 1, onnotice: () => {} });
-  const session = await sql.reserve();
-  await session.unsafe('begin');
-  await session.unsafe(statement);
-  let over: Promise<void> | undefined;
-  const end = () => {
-    over ??= session.unsafe('rollback').then(() => {
-      session.release();
-      return sql.end();
-    });
-    return over;
-  };
-  t.teardown(end);
-  return end;
 }

@@ -15,24 +15,18 @@ const REFUSING_MS = 6000;
 /** A content that no page has room for by chance, and that doesn't get smaller. */
 const bulky = () => randomBytes(4500).toString('base64');
 
-async function admin(database: Postgres, url: string, ...statements: string[]): Promise<void> {
-  const sql = postgres(database.adminUrl(new URL(url).pathname.slice(1)), { max: 1, onnotice: () => {} });
-  for (const statement of statements) await sql.unsafe(statement);
-  await sql.end();
-}
-
 const faults: {
   name: string;
   diskBytes?: number;
-  begin(database: Postgres, url: string): Promise<unknown>;
-  end(database: Postgres, url: string): Promise<unknown>;
+  begin(database: Postgres): Promise<unknown>;
+  end(database: Postgres): Promise<unknown>;
 }[] = [
   {
     name: 'is read-only',
-    begin: (database, url) =>
-      admin(database, url, 'alter system set default_transaction_read_only = on', 'select pg_reload_conf()'),
-    end: (database, url) =>
-      admin(database, url, 'alter system reset default_transaction_read_only', 'select pg_reload_conf()'),
+    begin: (database) =>
+      database.command('alter system set default_transaction_read_only = on', 'select pg_reload_conf()'),
+    end: (database) =>
+      database.command('alter system reset default_transaction_read_only', 'select pg_reload_conf()'),
   },
   {
     name: 'has a full disk',
@@ -97,7 +91,7 @@ for (const { name, diskBytes, begin, end } of faults)
     for (let i = 0; i < 3500; i++) send();
     await eventually(() => told.size === 3500, 'not all are stored before', 60_000);
 
-    await begin(database, url);
+    await begin(database);
     begun = performance.now();
     await eventually(() => {
       send();
@@ -115,7 +109,7 @@ for (const { name, diskBytes, begin, end } of faults)
     const back = () => server.process.output().match(/is back/g)?.length ?? 0;
     t.equal(back(), 0, 'nor does the log');
 
-    await end(database, url);
+    await end(database);
     const ended = performance.now();
     await eventually(async () => {
       const before = told.size;

@@ -2,7 +2,8 @@
 import { setTimeout as wait } from 'node:timers/promises';
 import t from 'tap';
 import { build, connectSynced, eventually, signUp } from '../helper.js';
-import { ask, leaveOpen } from './outside.js';
+import { leaveOpen } from '../nodes/postgres.js';
+import { ask } from './outside.js';
 
 t.setTimeout(120_000);
 /** Longer than any deadline of a statement. */
@@ -24,11 +25,11 @@ t.test('a conversation whose row is held keeps only its own messages waiting', a
   await c.next('sent');
 
   const release = await leaveOpen(
-    t,
     server.env.DB_URL ?? '',
     `select 1 from conversations where conversation_id = ${conversation_id} for update`,
   );
 
+  t.teardown(release);
   // As a good client does: the same id again, as soon as it is told that it may.
   const answers: string[] = [];
   const send = () => a.send('chat', { id: 'held', to_user_id: bob.user_id, content: 'held' });
