@@ -1,6 +1,7 @@
 import type { TypeBoxTypeProvider } from '@fastify/type-provider-typebox';
 import Fastify, { type FastifyInstance } from 'fastify';
 import auth from './plugins/auth.js';
+import clock from './plugins/clock.js';
 import config, { type Settings } from './plugins/config.js';
 import conversations from './plugins/conversations.js';
 import db from './plugins/db.js';
@@ -9,6 +10,7 @@ import errors, { ChatError, rawAnswer, sendError, toChatError } from './plugins/
 import hub from './plugins/hub.js';
 import json from './plugins/json.js';
 import messages from './plugins/messages.js';
+import openings from './plugins/openings.js';
 import presence from './plugins/presence.js';
 import redis from './plugins/redis.js';
 import ui from './plugins/ui.js';
@@ -93,11 +95,13 @@ export async function buildApp(
   await app.register(errors);
   await app.register(json);
   await app.register(docs);
+  await app.register(clock);
   await app.register(db, overrides);
   await app.register(redis, overrides);
   await app.register(auth);
   await app.register(messages);
   await app.register(hub);
+  await app.register(openings);
   await app.register(presence);
   await app.register(conversations);
   await app.register(ws);

@@ -5,9 +5,11 @@ import type { FastifyInstance } from 'fastify';
 import fp from 'fastify-plugin';
 import postgres from 'postgres';
 import { epochOf, noticePlace } from '../sql/epoch.js';
+import type { Sql } from '../sql/handle.js';
 import { migrate } from '../sql/migrate.js';
 import { type Embedded, openEmbedded } from './embedded.js';
 import { ChatError } from './errors.js';
+import { type Client, DeadlineError, Lanes } from './lanes.js';
 
 declare module 'fastify' {
   interface FastifyInstance {
@@ -15,25 +17,29 @@ declare module 'fastify' {
   }
 }
 
-type Pool = postgres.Sql<{ bigint: number }>;
-
 export interface Db {
-  /** The pool, for everything but the log's appends. */
-  readonly sql: Pool;
-  /** One connection of its own for appends: a batch in doubt can be cut off without hurting anybody else. */
-  readonly log: Pool;
+  /** What people ask for, over HTTP and in frames. */
+  readonly requests: Lanes;
+  /** What openings and delivery lean on, so that no list is in their way. */
+  readonly delivery: Lanes;
+  /** The log's appends, one at a time. */
+  readonly log: Lanes;
+  /** A connection for what is done by hand and at the start. */
+  readonly sql: Client;
   /** Name and version, for people. */
   readonly engine: string;
   /** Which history this is: see `sql/epoch.ts`. The hub renews it. */
   epoch: string;
   /** Why the database is gone for good in this process; comes only if it is. */
   readonly dead: Promise<Error>;
-  /** Opens `log` afresh, when what it was doing can't be waited for any longer. */
-  resetLog(): Promise<void>;
 }
 
 /** Milliseconds that any statement may take. The embedded engine ignores it: its callers have deadlines of their own. */
 const STATEMENT_MS = 10_000;
+/** Milliseconds that a batch waits for the row of a conversation: longer than another batch holds one, and no longer than that. */
+const LOG_LOCK_MS = 250;
+/** Seconds after which the connection that is seldom needed is closed. */
+const IDLE_SECONDS = 10;
 
 /**
  * How every statement is planned: once, and by index. Each is short and has one; statistics are late on tables that grow from
@@ -59,57 +65,69 @@ const common = {
   types: { bigint: { to: 20, from: [20], parse: Number, serialize: String } },
 };
 
+const codeOf = (error: unknown): string =>
+  error instanceof Error && 'code' in error ? String(error.code) : '';
+
 /** Whether an error says that the server couldn't be reached or is not in a state to work, rather than that it refused. */
 export function isUnavailable(error: unknown): boolean {
-  const code = error instanceof Error && 'code' in error ? String(error.code) : '';
   return (
-    /^(CONNECTION_|CONNECT_TIMEOUT|ECONN|EPIPE|ETIMEDOUT|EHOST|ENET|ENOTFOUND|EAI_AGAIN|ENOENT)/.test(code) ||
-    /^(08|53|57P|25006)/.test(code)
+    error instanceof DeadlineError ||
+    /^(CONNECTION_|CONNECT_TIMEOUT|ECONN|EPIPE|ETIMEDOUT|EHOST|ENET|ENOTFOUND|EAI_AGAIN|ENOENT|08|25006|53|57P|58)/.test(
+      codeOf(error),
+    )
   );
-}
-
-/** Whether an error says that the statement never reached the server. */
-export function neverSent(error: unknown): boolean {
-  const code = error instanceof Error && 'code' in error ? String(error.code) : '';
-  return /^(ECONNREFUSED|CONNECT_TIMEOUT|CONNECTION_ENDED|EHOST|ENET|ENOTFOUND|EAI_AGAIN|ENOENT|57P03|53300|28)/.test(
-    code,
-  );
-}
-
-/** The database didn't answer in time: what was asked may still happen. */
-export class DeadlineError extends Error {
-  override name = 'DeadlineError';
 }
 
 /**
- * Waits for a query no longer than a deadline.
- * @param ms milliseconds
- * @throws DeadlineError
+ * Whether an error says that what was asked has not happened: the statement never reached the server, or the server answered
+ * that it failed. Only a session that ends may have committed before it says so.
  */
-export async function deadline<T>(query: Promise<T>, ms = STATEMENT_MS): Promise<T> {
-  let timer: NodeJS.Timeout | undefined;
-  const late = new Promise<never>((_, reject) => {
-    timer = setTimeout(() => reject(new DeadlineError(`the database didn't answer within ${ms} ms`)), ms);
-  });
-  try {
-    return await Promise.race([query, late]);
-  } finally {
-    clearTimeout(timer);
-  }
+export function isRefusal(error: unknown): boolean {
+  const code = codeOf(error);
+  return (
+    /^(ECONNREFUSED|CONNECT_TIMEOUT|CONNECTION_ENDED|EHOST|ENET|ENOTFOUND|EAI_AGAIN|ENOENT|57P03)/.test(
+      code,
+    ) ||
+    (error instanceof postgres.PostgresError && !/^(08|57P)/.test(code))
+  );
 }
 
 /**
- * Waits for a query that somebody outside waits for too.
+ * Asks for somebody outside, who waits.
  * @throws ChatError `overloaded` when the database can't answer now
  */
-export async function within<T>(query: Promise<T>): Promise<T> {
+export async function within<T>(lanes: Lanes, question: (sql: Sql) => Promise<T>): Promise<T> {
   try {
-    return await deadline(query, STATEMENT_MS / 2);
+    return await lanes.ask(question);
   } catch (error) {
-    if (error instanceof DeadlineError || isUnavailable(error))
+    if (isUnavailable(error))
       throw new ChatError('overloaded', 'the database cannot be reached now, try again');
     throw error;
   }
+}
+
+/** Makes a client of the database: milliseconds that it waits for locks, seconds that its connection may be idle. */
+type Open = (options?: { lockMs?: number; idleSeconds?: number }) => Client;
+
+/** The embedded engine has one connection: all wait for it in one row. */
+function oneLane(sql: Client): Pick<Db, 'requests' | 'delivery' | 'log'> {
+  const only = new Lanes(1, () => sql, { renewable: false });
+  return { requests: only, delivery: only, log: only };
+}
+
+/** @param count lanes, those of the log left out */
+function poolOf(open: Open, count: number): Pick<Db, 'requests' | 'delivery' | 'log'> {
+  // Where one connection died without a word, the others probably did too.
+  const onLate = () => {
+    for (const lanes of Object.values(pool)) lanes.renew();
+  };
+  const delivery = Math.ceil(count / 3);
+  const pool = {
+    requests: new Lanes(count - delivery, () => open(), { renewable: true, onLate }),
+    delivery: new Lanes(delivery, () => open(), { renewable: true, onLate }),
+    log: new Lanes(1, () => open({ lockMs: LOG_LOCK_MS }), { renewable: true, onLate }),
+  };
+  return pool;
 }
 
 /**
@@ -124,28 +142,37 @@ export default fp<{ beside?: FastifyInstance | undefined }>(
       return;
     }
     let embedded: Embedded | undefined;
-    let open: (max: number) => Pool;
+    let open: Open;
     if (config.embedded) {
       embedded = await openEmbedded(config.DATA_DIR);
       const { socket } = embedded;
       // The client knows `socket`, its types don't.
-      const options = { ...common, socket, max: 1, user: 'postgres', connection: PLANNING };
+      // It answers when it can: on a slow machine the first answer takes its time.
+      const options = {
+        ...common,
+        socket,
+        max: 1,
+        connect_timeout: 0,
+        user: 'postgres',
+        connection: PLANNING,
+      };
       open = () => postgres(options);
     } else {
-      open = (max) =>
+      open = ({ lockMs = STATEMENT_MS / 2, idleSeconds } = {}) =>
         postgres(config.DB_URL, {
           ...common,
-          max,
+          max: 1,
+          ...(idleSeconds !== undefined && { idle_timeout: idleSeconds }),
           connection: {
             application_name: `chat-server ${config.INSTANCE_ID}`,
             statement_timeout: STATEMENT_MS,
-            lock_timeout: STATEMENT_MS / 2,
+            lock_timeout: lockMs,
             client_connection_check_interval: 1000,
             ...PLANNING,
           },
         });
     }
-    const sql = open(config.DB_POOL);
+    const sql = open({ idleSeconds: IDLE_SECONDS });
     const applied = await firstAnswer(() => migrate(sql));
     if (applied.length > 0) log.info({ applied }, 'database migrated');
     if (embedded) {
@@ -155,22 +182,17 @@ export default fp<{ beside?: FastifyInstance | undefined }>(
     const [version] = await firstAnswer(
       () => sql<[{ v: string }]>`select current_setting('server_version') as v`,
     );
-    const db = {
+    const lanes = embedded ? oneLane(sql) : poolOf(open, config.DB_POOL);
+    const db: Db = {
+      ...lanes,
       sql,
-      log: embedded ? sql : open(1),
       engine: `${embedded ? 'embedded PostgreSQL' : 'PostgreSQL'} ${version.v.split(' ')[0]}`,
       epoch: await firstAnswer(() => epochOf(sql)),
       dead: new Promise<Error>((resolve) => embedded?.onFatal(resolve)),
-      async resetLog() {
-        if (embedded) return;
-        const old = db.log;
-        db.log = open(1);
-        await old.end({ timeout: 0 });
-      },
     };
     app.decorate('db', db);
     app.addHook('onClose', async () => {
-      await Promise.all([db.sql, db.log].map((pool) => pool.end({ timeout: 5 })));
+      await Promise.all([sql.end({ timeout: 5 }), ...Object.values(lanes).map((each) => each.end())]);
       await embedded?.close();
     });
 

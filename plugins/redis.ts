@@ -1,7 +1,7 @@
 import { randomBytes } from 'node:crypto';
 import type { FastifyInstance } from 'fastify';
 import fp from 'fastify-plugin';
-import { type Bus, MemoryBroker, MemoryBus } from './bus.js';
+import { type Bus, MemoryBroker, MemoryBus, namespaceOf } from './bus.js';
 
 declare module 'fastify' {
   interface FastifyInstance {
@@ -23,9 +23,10 @@ export default fp<{ beside?: FastifyInstance | undefined }>(
       const { RedisBus } = await import('./redis-bus.js');
       const redis = new RedisBus(replica, {
         nodes: config.redisNodes,
-        namespace: `chat:${app.db.epoch.slice(0, 8)}`,
+        namespace: namespaceOf(app.db.epoch),
         leaseMs: config.LEASE_SECONDS * 1000,
         log,
+        clock: app.clock,
       });
       const notice = setInterval(() => log.warn(`still waiting for Redis (REDIS_ADDR)`), 5000);
       const limit = AbortSignal.timeout(Math.max(config.STARTUP_WAIT_SECONDS, 1) * 1000);
@@ -51,5 +52,5 @@ export default fp<{ beside?: FastifyInstance | undefined }>(
     app.decorate('bus', bus);
     app.addHook('onClose', () => bus.close());
   },
-  { name: 'redis', dependencies: ['config', 'db'] },
+  { name: 'redis', dependencies: ['config', 'clock', 'db'] },
 );

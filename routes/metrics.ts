@@ -28,6 +28,14 @@ const metrics: FastifyPluginAsync = async (app) => {
       ],
       ['chat_repairs_total', 'counter', 'Connections that repair found to be owed something', hub.repaired],
       ['chat_stood_still_total', 'counter', 'Pauses of the process longer than a lease', hub.late],
+      ['chat_waiting_bytes', 'gauge', 'Bytes that wait for clients, the log and the bus', app.hub.bytes],
+      ['chat_over_budget_total', 'counter', 'Connections closed since too much waited', hub.overBudget],
+      [
+        'chat_database_late_total',
+        'counter',
+        'Questions to the database given up',
+        [...new Set([app.db.requests, app.db.delivery, app.db.log])].reduce((sum, { late }) => sum + late, 0),
+      ],
       ['chat_database_up', 'gauge', 'Whether messages can be stored', Number(app.messages.works)],
       ['chat_bus_up', 'gauge', 'Whether the bus between instances works', Number(app.bus.ok)],
       [

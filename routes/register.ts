@@ -30,7 +30,7 @@ const register: FastifyPluginAsyncTypebox = async (app) => {
     if (Buffer.byteLength(password) > PASSWORD_BYTES) throw new ChatError('password_too_long');
     if (UNHASHABLE.test(password)) throw new ChatError('password_invalid');
     const hash = await app.auth.passwords.hash(password);
-    const id = await within(addUser(app.db.sql, username, hash));
+    const id = await within(app.db.requests, (sql) => addUser(sql, username, hash));
     if (id === undefined) throw new ChatError('username_taken');
     return ok({ user_id: id });
   });

@@ -16,7 +16,9 @@ const users: FastifyPluginAsyncTypebox = async (app) => {
       const beginning = query.query.trim();
       if (nameKey(beginning) === '' || beginning.includes('\0'))
         throw new ChatError('bad_request', 'query must have a character that names have');
-      return ok({ users: await within(searchUsers(app.db.sql, beginning, query.limit ?? 20)) });
+      return ok({
+        users: await within(app.db.requests, (sql) => searchUsers(sql, beginning, query.limit ?? 20)),
+      });
     },
   );
 
@@ -24,7 +26,7 @@ const users: FastifyPluginAsyncTypebox = async (app) => {
     '/api/users/:id',
     { schema: { params: UserParams, response: answers(User) } },
     async ({ params }) => {
-      const user = await within(findUser(app.db.sql, params.id));
+      const user = await within(app.db.requests, (sql) => findUser(sql, params.id));
       if (user === undefined) throw new ChatError('user_not_found');
       return ok(user);
     },

@@ -72,6 +72,6 @@ t.test('a server without its database is alive and not ready', async (t) => {
   await alone.app.db.sql.end({ timeout: 0 });
   const { status, body } = await alone.request('GET', '/readyz');
   t.equal(status, 503);
-  t.strictSame(body, { code: 503, message: 'the database does not answer', error: 'overloaded' });
+  t.strictSame(body, { code: 503, message: 'the database stores nothing now', error: 'overloaded' });
   t.equal((await alone.request('GET', '/healthz')).status, 200);
 });

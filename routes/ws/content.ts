@@ -16,5 +16,6 @@ export function checkedContent(raw: string): string {
   if (UNSTORABLE.test(content)) throw new ChatError('content_invalid');
   if (content.length * 3 > LIMITS.contentBytes && Buffer.byteLength(content) > LIMITS.contentBytes)
     throw new ChatError('content_too_long', `content is longer than ${LIMITS.contentBytes} bytes`);
-  return content;
+  // A part of a string keeps the whole of it in memory.
+  return content.length < raw.length ? Buffer.from(content).toString() : content;
 }

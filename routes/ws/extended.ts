@@ -4,7 +4,7 @@ import type { ExtendedConnection } from '../../plugins/extended.js';
 import { extendedClient } from '../../schemas/frames.js';
 import { checkedContent } from './content.js';
 import { expireWith } from './expiry.js';
-import { type FrameHandler, readFrame, row, rowOf } from './frame.js';
+import { type FrameHandler, isSend, readFrame, row, rowOf } from './frame.js';
 
 type Handler = FrameHandler<ExtendedConnection>;
 
@@ -64,6 +64,7 @@ export function extendedDispatch(
   const rows = new Map<string, Handler>(Object.entries(tableOf(app)));
   return (connection, data) => {
     const frame = readFrame(data);
+    if (connection.isGone && !isSend(frame)) return;
     const id = 'id' in frame && typeof frame.id === 'string' && frame.id.length <= 64 ? frame.id : undefined;
     const fail = (error: unknown): void => {
       if (!(error instanceof ChatError))
