@@ -23,9 +23,15 @@ function wiresOf({ world }: Act, name: string): Wires {
   return wires;
 }
 
+/** A replica that has something to lose: one that isn't just being started. */
+function connected(act: Act, wire: keyof Wires) {
+  const busy = act.world.replicas.filter(({ name }) => wiresOf(act, name)[wire].lines().length > 0);
+  return busy.length > 0 ? act.chance.pick(busy) : replica(act);
+}
+
 /** Does something to the connections on which a replica asks PostgreSQL next, for as long as the step lasts. */
 async function onQuestions(act: Act, grace: number, doIt: (line: Line) => void): Promise<Result> {
-  const { name } = replica(act);
+  const { name } = connected(act, 'postgres');
   const count = act.chance.pick(some);
   let met = 0;
   const { postgres } = wiresOf(act, name);
@@ -54,7 +60,7 @@ async function locked(act: Act, statement: string): Promise<Result> {
 }
 
 async function parted(act: Act, from: { postgres: boolean; redis: boolean }): Promise<Result> {
-  const { name } = replica(act);
+  const { name } = connected(act, from.postgres ? 'postgres' : 'redis');
   const wires = wiresOf(act, name);
   act.did(`${name} from${from.postgres ? ' PostgreSQL' : ''}${from.redis ? ' Redis' : ''}`);
   const cut = async () => {
@@ -129,7 +135,7 @@ export const behind = {
   'postgres-hang': (act) => onQuestions(act, findingOut, (line) => line.forget(keepalive)),
   'postgres-torn': (act) => onQuestions(act, 2000, (line) => line.cutAfter(act.chance.int(1, 300))),
   async 'postgres-forget'(act) {
-    const { name } = replica(act);
+    const { name } = connected(act, 'postgres');
     const lines = wiresOf(act, name).postgres.lines();
     act.did(`${name}, ${lines.length} connections`);
     await absent(act, { what: 'replica', name, grace: findingOut }, async () => {
@@ -146,7 +152,7 @@ export const behind = {
     return redisFor(act, ['acl', 'setuser', 'default', right], ['acl', 'setuser', 'default', '+@all']);
   },
   async 'redis-forget'(act) {
-    const { name } = replica(act);
+    const { name } = connected(act, 'redis');
     const lines = wiresOf(act, name).redis.lines();
     act.did(`${name}, ${lines.length} connections`);
     for (const line of lines) line.forget(keepalive);

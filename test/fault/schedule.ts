@@ -42,7 +42,7 @@ export const habits = {
   /** Some never are. */
   'postgres-hang': { needs: 'wires', lasts: [4000, 6000], mends: 1000 },
   /** Connections that break in the middle of an answer. */
-  'postgres-torn': { needs: 'wires', lasts: [500, 1500], mends: 500 },
+  'postgres-torn': { needs: 'wires', lasts: [1000, 2000], mends: 500 },
   /** All connections of a replica are gone without a word; new ones work. */
   'postgres-forget': { needs: 'wires', lasts: [4000, 6000], mends: 1000 },
   /** A replica that takes no writes. */
