@@ -54,7 +54,8 @@ export async function ask(
 /** Registers somebody and signs in. */
 export async function signUpOutside(server: Pick<Outside, 'url'>, username = freshName()): Promise<User> {
   const body = { username, password: 'a password' };
-  await ask(server, 'POST', '/register', { body });
+  const made = await ask(server, 'POST', '/register', { body });
+  if (made.status !== 200) throw new Error(`no user: ${made.status} ${JSON.stringify(made.body)}`);
   const { status, body: answer } = await ask(server, 'POST', '/login', { body });
   if (status !== 200) throw new Error(`no login: ${status} ${JSON.stringify(answer)}`);
   return { user_id: answer.data.user_id, username, token: answer.data.token };
