@@ -26,6 +26,7 @@ async function main() {
     await app.close();
     throw new Error(`Can't listen on ${config.HOST}:${config.PORT} (HOST, PORT): ${reason(error)}`);
   });
+  if (config.HOST === 'localhost') await app.sockets.listenBeside(config.HOST);
   const { port } = new URL(url);
   const host = config.HOST === '0.0.0.0' || config.HOST === '::' ? 'localhost' : config.HOST;
   const bus = config.redisNodes.length > 0 ? `Redis ${config.redisNodes.join(', ')}` : 'no Redis';

@@ -248,6 +248,7 @@ export abstract class Connection implements Sender {
 
   /** Bytes that this connection keeps in memory: unread by its client, and unhandled by us. */
   get bytes(): number {
+    if (this.tcp.destroyed) return 0;
     return this.waitingBytes + this.inbox.bytes + this.heldBytes;
   }
 
@@ -441,6 +442,12 @@ export abstract class Connection implements Sender {
   onPing(payload: Buffer): void {
     this.heardAt = this.hub.clock.now;
     if (this.canWrite && !this.isFull) this.put(frameOf(PONG, payload));
+  }
+
+  /** Closes it at once: behind all that its client doesn't read it won't read the reason, either. */
+  cut(): void {
+    this.close(CLOSE.slow);
+    this.socket.terminate();
   }
 
   /** Says goodbye, and listens until the client does; the socket is cut if it doesn't. */

@@ -70,6 +70,7 @@ export function rawAnswer(error: ChatError, headers: Record<string, string> = {}
     'Content-Type': 'application/json; charset=utf-8',
     'Content-Length': String(Buffer.byteLength(body)),
     Connection: 'close',
+    ...(error.retryAfter !== undefined && { 'Retry-After': String(error.retryAfter) }),
     ...headers,
   };
   const head = Object.entries(all).map(([name, value]) => `${name}: ${value}`);

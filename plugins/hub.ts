@@ -428,7 +428,6 @@ export class Hub {
     const renewal = this.config.LEASE_SECONDS * 500;
     const slow = this.config.SLOW_SECONDS * 1000;
     const at = performance.now();
-    this.keepBudget();
     let renewals = this.bus.ok ? RENEWALS : 0;
     for (const connection of this.connections.values()) {
       if (now - connection.heardAt > timeout) connection.close(CLOSE.idle);
@@ -442,26 +441,18 @@ export class Hub {
     }
   }
 
-  /** Bytes that wait for clients, and messages that wait for the log and the bus. */
+  /** Bytes that wait for clients or for the bus. */
   get bytes(): number {
-    let bytes = this.messages.bytes + this.remoteBytes;
+    let bytes = this.remoteBytes;
     for (const connection of this.all) bytes += connection.bytes;
     return bytes;
   }
 
-  /** Closes the connections whose clients read least, until what waits for all of them fits. */
-  private keepBudget() {
-    let over = this.bytes - this.config.MEMORY_BUDGET * 1_048_576;
-    if (over <= 0) return;
-    const slowest = [...this.all].sort((a, b) => b.bytes - a.bytes);
-    for (const connection of slowest) {
-      if (over <= 0 || connection.bytes === 0) return;
-      over -= connection.bytes;
-      this.counts.overBudget++;
-      connection.close(CLOSE.slow);
-      // Behind all that it doesn't read it won't read the reason, either.
-      connection.socket.terminate();
-    }
+  /** The connection that keeps most bytes, if any keeps some. */
+  slowest(): Connection | undefined {
+    let slowest: Connection | undefined;
+    for (const connection of this.all) if (connection.bytes > (slowest?.bytes ?? 0)) slowest = connection;
+    return slowest;
   }
 
   /** After a pause as long as a lease somebody else may have the users: ask before writing to anybody. */

@@ -60,6 +60,7 @@ export default fp(
         const token = tokenOf(request);
         if (token === undefined || token === '') throw new ChatError('missing_token');
         const claims = app.auth.verify(token);
+        app.sockets.admit(request, claims.user_id);
         const drawn = await draw(claims.user_id);
         if (drawn === undefined) throw new ChatError('unauthorized');
         request.opening = { claims, ...drawn };
