@@ -3,7 +3,7 @@ import { setTimeout as wait } from 'node:timers/promises';
 import t from 'tap';
 import { startProxy } from '../fault/proxy.js';
 import { build } from '../helper.js';
-import { ask, signUpOutside, tryOpening } from './outside.js';
+import { ask, signUpOutside, startOutside, tryOpening } from './outside.js';
 
 t.setTimeout(120_000);
 /** Milliseconds from the loss until everything works again, for good. */
@@ -16,7 +16,11 @@ t.test('a pool whose connections all vanish silently is made anew within seconds
   const wire = await startProxy(Number(target.port));
   t.teardown(() => wire.close());
   target.port = String(wire.port);
-  const server = await build(t, { DB_URL: target.href, DB_POOL: '5' }, stack);
+  const server = await startOutside(t, {
+    DB_URL: target.href,
+    REDIS_ADDR: stack.env.REDIS_ADDR ?? '',
+    DB_POOL: '5',
+  });
   const [alice, bob] = [await signUpOutside(server), await signUpOutside(server)];
   const credentials = { username: alice.username, password: 'a password' };
   const jobs = {
