@@ -440,6 +440,7 @@ export abstract class Connection implements Sender {
   onPing(payload: Buffer): void {
     this.heardAt = this.hub.clock.now;
     if (this.canWrite && !this.isFull) this.put(frameOf(PONG, payload));
+    else if (this.isOpen) this.inbox.pause();
   }
 
   /** Closes it at once: behind all that its client doesn't read it won't read the reason, either. */

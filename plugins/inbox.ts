@@ -29,10 +29,14 @@ export class Inbox {
     this.frames.push(frame);
     this.bytes += frame.length;
     const many = this.frames.length - this.next > LIMITS.inboxFrames || this.bytes > LIMITS.inboxBytes;
-    if (!this.isPaused && (many || !this.busy)) {
-      this.isPaused = true;
-      this.owner.pause();
-    }
+    if (many || !this.busy) this.pause();
+  }
+
+  /** Reads nothing more from the client until it goes on. */
+  pause(): void {
+    if (this.isPaused) return;
+    this.isPaused = true;
+    this.owner.pause();
   }
 
   /** Handles what waits, as far as it may. */

@@ -3,7 +3,7 @@ import type { Duplex } from 'node:stream';
 import { setTimeout as sleep } from 'node:timers/promises';
 import websocket from '@fastify/websocket';
 import fp from 'fastify-plugin';
-import { LIMITS } from '../schemas/limits.js';
+import { HTTP, LIMITS } from '../schemas/limits.js';
 import { ChatError, rawAnswer } from './errors.js';
 
 declare module 'fastify' {
@@ -15,6 +15,8 @@ declare module 'fastify' {
 /** The subprotocol of extended clients. */
 export const EXTENDED = 'chat.v2';
 
+/** Milliseconds for a client that said goodbye to hang up, too. The library knows this option, its types don't. */
+const CLOSING = { closeTimeout: HTTP.farewellMs };
 /** Milliseconds for a client that broke the protocol to hang up. */
 const GRACE_MS = 3000;
 /** Milliseconds between looks at whether the last connection has gone. */
@@ -46,6 +48,7 @@ export default fp(
       options: {
         server: sockets.upgrades,
         maxPayload: LIMITS.frameBytes,
+        ...CLOSING,
         // The connection answers pings itself, as far as its client reads.
         autoPong: false,
         // A message in thousands of pieces, or in a packet for each byte, takes a hundred times its size in memory.

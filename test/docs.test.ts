@@ -60,7 +60,7 @@ t.test('the metrics count what is connected and stored', async (t) => {
 
 t.test('what SECURITY.md adds up for 1,000 connections is what the bounds are', async (t) => {
   const text = await readFile(new URL('../SECURITY.md', import.meta.url), 'utf8');
-  const table = /<!-- memory -->([^]*)<!-- \/memory -->/.exec(text)?.[1] ?? '';
+  const table = /<!-- memory -->([\s\S]*)<!-- \/memory -->/.exec(text)?.[1] ?? '';
   const rows = [...table.matchAll(/^\| `(\w+)`.*\| (\d+) \| (\d+) \| (\d+) \|$/gm)];
   const bounds = new Map<string, number>(Object.entries(LIMITS));
   for (const [, name = '', bytes, times, mebibytes] of rows) {
