@@ -37,7 +37,7 @@ export default fp(
         budget.closed++;
       }
     };
-    const timer = setInterval(keep, LOOK_MS);
+    const timer = setInterval(keep, LOOK_MS).unref();
     app.addHook('onClose', async () => clearInterval(timer));
     app.decorate('budget', budget);
   },

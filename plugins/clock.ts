@@ -18,7 +18,7 @@ export class Clock {
   /** Milliseconds; of use only beside another reading of the same clock. */
   now = 0;
   private readAt = performance.now();
-  private readonly timer = setInterval(() => this.step(), STEP_MS);
+  private readonly timer = setInterval(() => this.step(), STEP_MS).unref();
 
   private step() {
     const at = performance.now();

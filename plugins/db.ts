@@ -24,6 +24,8 @@ export interface Db {
   readonly delivery: Lanes;
   /** The log's appends, one at a time. */
   readonly log: Lanes;
+  /** Appends that wait for a row that somebody holds. */
+  readonly held: Lanes;
   /** A connection for what is done by hand and at the start. */
   readonly sql: Client;
   /** Name and version, for people. */
@@ -42,6 +44,8 @@ const STATEMENT_MS = 10_000;
 const LOG_LOCK_MS = 250;
 /** Seconds after which the connection that is seldom needed is closed. */
 const IDLE_SECONDS = 10;
+/** Conversations that appends wait for at once, each on a connection that is there only then. */
+export const HELD_LANES = 2;
 
 /**
  * How every statement is planned: once, and by index. Each is short and has one; statistics are late on tables that grow from
@@ -112,13 +116,13 @@ export async function within<T>(lanes: Lanes, question: (sql: Sql) => Promise<T>
 type Open = (options?: { lockMs?: number; idleSeconds?: number }) => Client;
 
 /** The embedded engine has one connection: all wait for it in one row. */
-function oneLane(sql: Client): Pick<Db, 'requests' | 'delivery' | 'log'> {
+function oneLane(sql: Client): Pick<Db, 'requests' | 'delivery' | 'log' | 'held'> {
   const only = new Lanes(1, () => sql, { renewable: false });
-  return { requests: only, delivery: only, log: only };
+  return { requests: only, delivery: only, log: only, held: only };
 }
 
-/** @param count lanes, those of the log left out */
-function poolOf(open: Open, count: number): Pick<Db, 'requests' | 'delivery' | 'log'> {
+/** @param count lanes, those for appends left out */
+function poolOf(open: Open, count: number): Pick<Db, 'requests' | 'delivery' | 'log' | 'held'> {
   // Where one connection died without a word, the others probably did too.
   const onLate = () => {
     for (const lanes of Object.values(pool)) lanes.renew();
@@ -128,6 +132,7 @@ function poolOf(open: Open, count: number): Pick<Db, 'requests' | 'delivery' | '
     requests: new Lanes(count - delivery, () => open(), { renewable: true, onLate }),
     delivery: new Lanes(delivery, () => open(), { renewable: true, onLate }),
     log: new Lanes(1, () => open({ lockMs: LOG_LOCK_MS }), { renewable: true, onLate }),
+    held: new Lanes(HELD_LANES, () => open({ idleSeconds: IDLE_SECONDS }), { renewable: true, onLate }),
   };
   return pool;
 }

@@ -17,7 +17,7 @@ import {
   tryAppend,
 } from '../sql/messages.js';
 import { Cache } from './cache.js';
-import { type Db, isRefusal } from './db.js';
+import { type Db, HELD_LANES, isRefusal } from './db.js';
 import { ChatError } from './errors.js';
 import type { Lanes } from './lanes.js';
 import { weightOf } from './weight.js';
@@ -88,11 +88,13 @@ const IDLE_MS = 200;
 /** Milliseconds that one attempt at a batch may take, and after which one in doubt is answered as such. */
 const ATTEMPT_MS = 5000;
 const DOUBT_MS = 15_000;
-/** The same for a batch that waits for the row of a conversation, and no more of them at once. */
+/** The same for a batch that waits for the row of a conversation: longer than the lock may take. */
 const HELD_ATTEMPT_MS = 7000;
-const HELD_AT_ONCE = 2;
 /** Milliseconds between looks at whether messages can be stored again. */
 const PROBE_MS = 250;
+/** Contents that no page has room for by chance and that don't get smaller: one that is stored apart from its row, some that aren't. */
+const bulk = () =>
+  [12_000, ...Array.from({ length: 8 }, () => 1350)].map((bytes) => randomBytes(bytes).toString('base64'));
 /** Milliseconds without storing after which an engine of our own is given up, unless its disk is full: that a new start won't mend. */
 const GIVE_UP_MS = 30_000;
 /** Milliseconds that what the log last said of the database is believed, and that a send may wait in a log that is well. */
@@ -410,7 +412,7 @@ export class MessageLog {
       if (held === undefined) rest.push(entry);
       else this.hold(held, entry);
     }
-    if (this.heldRuns < HELD_AT_ONCE) this.heldIdle = Promise.all([this.heldIdle, this.storeHeld()]);
+    if (this.heldRuns < HELD_LANES) this.heldIdle = Promise.all([this.heldIdle, this.storeHeld()]);
     return rest;
   }
 
@@ -431,7 +433,7 @@ export class MessageLog {
           held.delete(idKey(entry));
           this.waitingBytes -= weightOf(entry.content);
         }
-        await this.write(entries, false, this.db.delivery);
+        await this.write(entries, false, this.db.held);
       }
       this.held.delete(pair);
       this.storingHeld.delete(pair);
@@ -545,7 +547,7 @@ export class MessageLog {
   }
 
   private goUp() {
-    if (this.down) this.log.info('the database stores again');
+    if (this.down) this.log.info('the database is back: messages are stored again');
     this.downSince = undefined;
     this.provenAt = performance.now();
   }
@@ -560,10 +562,11 @@ export class MessageLog {
     }, PROBE_MS);
   }
 
-  /** Finds out whether messages can be stored, by storing one that is taken back. */
+  /** Finds out whether messages can be stored, by storing some that are taken back: where none could be, many enough to need room. */
   private prove(): Promise<void> {
+    const contents = this.down ? bulk() : [''];
     this.proving ??= this.db.log
-      .ask(tryAppend, BELIEVED_MS)
+      .ask((sql) => tryAppend(sql, contents), BELIEVED_MS)
       .then(
         () => this.goUp(),
         (error: unknown) => this.goDown(error),

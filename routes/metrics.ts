@@ -43,7 +43,10 @@ const metrics: FastifyPluginAsync = async (app) => {
         'chat_database_late_total',
         'counter',
         'Questions to the database given up',
-        [...new Set([app.db.requests, app.db.delivery, app.db.log])].reduce((sum, { late }) => sum + late, 0),
+        [...new Set([app.db.requests, app.db.delivery, app.db.log, app.db.held])].reduce(
+          (sum, { late }) => sum + late,
+          0,
+        ),
       ],
       ['chat_database_up', 'gauge', 'Whether messages can be stored', Number(app.messages.works)],
       ['chat_bus_up', 'gauge', 'Whether the bus between instances works', Number(app.bus.ok)],

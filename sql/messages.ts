@@ -157,16 +157,15 @@ export class OddAnswerError extends Error {
 }
 
 /**
- * Stores a message and takes it back, to find out whether messages can be stored: it does all that a real one does but the
- * commit.
- * @throws PostgresError what storing one would throw
+ * Stores messages and takes them back, to find out whether messages can be stored: it does all that real ones do but the commit.
+ * @throws PostgresError what storing them would throw
  */
-export async function tryAppend(sql: Sql): Promise<void> {
+export async function tryAppend(sql: Sql, contents: readonly string[]): Promise<void> {
   await sql`begin`;
   try {
     await sql`
       insert into messages (conversation_id, seq, msg_id, from_user_id, created_at, client_id, content)
-      values (0, 0, 0, 0, now(), '', '')`;
+      select 0, i, 0, 0, now(), i::text, content from unnest(${strings(contents)}::text[]) with ordinality c(content, i)`;
   } finally {
     await sql`rollback`;
   }
