@@ -218,6 +218,8 @@ export class ExtendedConnection extends Connection {
     const ends = new Map(
       (await within(lastSeqs(this.hub.sql, this.user))).map((end) => [end.conversation, end.seq]),
     );
+    if (frame.rest === 'end')
+      for (const [conversation, seq] of ends) if (!claimed.has(conversation)) claimed.set(conversation, seq);
     const positions: Position[] = [];
     for (const [conversation, seq] of claimed) {
       const end = ends.get(conversation) ?? 0;

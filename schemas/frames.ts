@@ -50,6 +50,8 @@ export const extendedClient = {
     epoch: Type.Optional(text(200)),
     positions: Type.Array(Type.Object({ conversation_id: Id, seq: Seq }), { maxItems: LIMITS.syncPositions }),
     more: Type.Optional(Type.Boolean()),
+    /** Where conversations that are not named begin: at their end, instead of at 0. */
+    rest: Type.Optional(Type.Literal('end')),
   }),
   chat: frame('chat', {
     id: Correlation,

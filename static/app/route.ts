@@ -23,10 +23,13 @@ export function openThread(user: number): void {
 export function closeThread(): void {
   if (openUser.value === null) return;
   if (fromList()) history.back();
-  else {
-    history.replaceState(null, '', location.pathname);
-    openUser.value = null;
-  }
+  else leaveThread();
+}
+
+/** The list, whatever was open: for whoever comes next. */
+export function leaveThread(): void {
+  history.replaceState(null, '', location.pathname);
+  openUser.value = null;
 }
 
 const follow = () => {

@@ -30,7 +30,6 @@ export function Composer({ client, thread }: { client: Client; thread: Thread })
       complained.value = true;
       return;
     }
-    client.drafts.set(thread.peer, '');
     client.say(thread, content);
     box.current?.focus({ preventScroll: true });
   }

@@ -15,11 +15,12 @@ import { ThreadHead } from './thread-head.js';
 const estimate = 44;
 
 export function ThreadView({ client, thread }: { client: Client; thread: Thread }) {
+  const strange = thread.gone.value && thread.conversationId === null;
   return (
     <section class="thread" aria-label={t('messages', { name: thread.user.value.username })}>
       <ThreadHead client={client} thread={thread} />
       <Log client={client} thread={thread} />
-      <Composer key={thread.peer} client={client} thread={thread} />
+      {!strange && <Composer key={thread.peer} client={client} thread={thread} />}
     </section>
   );
 }
@@ -68,6 +69,7 @@ function Log({ client, thread }: { client: Client; thread: Thread }) {
   const { start, end } = viewport.range.value;
   const receipt = thread.receipt.value;
   const states = client.outbox.state.value;
+  const unkept = client.unkept.value;
   const online = client.link.value.state === 'online';
 
   useLayoutEffect(() => {
@@ -108,9 +110,10 @@ function Log({ client, thread }: { client: Client; thread: Thread }) {
         key={key}
         {...props}
         divider={divider === index + 1}
+        unkept={row.message?.id !== undefined && unkept.has(`outbox/${row.message.id}`)}
         sender={row.own ? t('me') : thread.user.value.username}
         onRetry={client.outbox.retry}
-        onDiscard={client.outbox.discard}
+        onDiscard={client.discard}
       />,
     );
   }
@@ -127,8 +130,12 @@ function Log({ client, thread }: { client: Client; thread: Thread }) {
       </section>
       {count === 0 && (
         <div class="hello">
-          <p class="title">{t('emptyThread')}</p>
-          <p>{t('emptyThreadHint', { name: thread.user.value.username })}</p>
+          <p class="title">{t(thread.gone.value ? 'strangerTitle' : 'emptyThread')}</p>
+          {thread.gone.value ? (
+            <p>{t('strangerText')}</p>
+          ) : (
+            thread.user.value.username && <p>{t('emptyThreadHint', { name: thread.user.value.username })}</p>
+          )}
         </div>
       )}
       {!viewport.atEnd.value && count > 0 && (
