@@ -1,7 +1,14 @@
+import { readFile } from 'node:fs/promises';
 import { basename, join } from 'node:path';
 import staticFiles from '@fastify/static';
 import type { FastifyReply } from 'fastify';
 import fp from 'fastify-plugin';
+
+declare module 'fastify' {
+  interface FastifyInstance {
+    ui: { version: string | undefined };
+  }
+}
 
 interface UiOptions {
   /** The folder that the client's build made. Where it is missing there is no page, and everything else works. */
@@ -39,6 +46,7 @@ const day = 'public, max-age=86400';
  */
 export default fp<UiOptions>(
   async (app, { root = built() }) => {
+    app.decorate('ui', { version: await readFile(join(root, 'version'), 'utf8').catch(() => undefined) });
     await app.register(staticFiles, {
       root,
       serve: false,

@@ -77,6 +77,8 @@ export const extendedServer = {
     username: text(256),
     instance_id: text(200),
     epoch: text(200),
+    /** The build of the page that this instance has; absent where it has none. */
+    version: Type.Optional(text(64)),
     server_time: Timestamp,
     token_expires_at: Timestamp,
     heartbeat_seconds: Type.Integer({ minimum: 1, maximum: 3600 }),

@@ -17,6 +17,7 @@ import { expired, renew, session } from './session.js';
 import { createSocket } from './socket.js';
 import type { Thread } from './thread.js';
 import { within } from './within.js';
+import { heardOf } from './worker.js';
 
 export type Client = ReturnType<typeof createClient>;
 type Chat = ExtendedServer['chat'];
@@ -171,6 +172,7 @@ export function createClient(me: { user_id: number; username: string }) {
     const mine = ++line;
     limits.value = { content: frame.limits.content_bytes, frame: frame.limits.frame_bytes };
     learnTime(frame.server_time);
+    heardOf(frame.version);
     renewal.schedule(frame.token_expires_at, frame.server_time);
     // What is written waits for nothing but the line.
     outbox.opened();
