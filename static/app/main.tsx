@@ -1,6 +1,7 @@
 import { computed, effect, signal, untracked } from '@preact/signals';
 import { render } from 'preact';
 import { type Client, createClient } from './client.js';
+import { keepFocus } from './focus.js';
 import { watchIncoming } from './notify.js';
 import { openUser } from './route.js';
 import { expired, session, successor, userId } from './session.js';
@@ -74,5 +75,8 @@ function Root() {
 }
 
 const place = document.getElementById('app');
-if (place) render(<Root />, place);
+if (place) {
+  keepFocus(place);
+  render(<Root />, place);
+}
 keepShell();

@@ -22,6 +22,8 @@ export class Viewport {
   /** The row that stays, and how far its top is below the top of the window. */
   #anchor = { index: 0, shift: 0 };
   #set = -1;
+  /** How high the window was then: one that changed since is moved by the browser, not by a person. */
+  #height = 0;
   #frame = 0;
 
   constructor(heights: Heights) {
@@ -111,6 +113,11 @@ export class Viewport {
     const top = scroller.scrollTop;
     // Set by us: the place is known better than the scroll says.
     if (Math.abs(top - this.#set) <= 1) return;
+    // A window that grew or shrank, as beside a field that does, was clamped by the browser: only a person scrolls.
+    if (scroller.clientHeight !== this.#height) {
+      this.#settle();
+      return;
+    }
     this.#set = top;
     const index = this.heights.find(top);
     this.#anchor = { index, shift: this.heights.offset(index) - top };
@@ -135,6 +142,7 @@ export class Viewport {
       : heights.offset(this.#anchor.index) - this.#anchor.shift;
     if (Math.abs(this.#scroller.scrollTop - top) > 0.5) this.#scroller.scrollTop = top;
     this.#set = this.#scroller.scrollTop;
+    this.#height = this.#scroller.clientHeight;
   }
 
   #draw(): void {

@@ -123,6 +123,8 @@ export async function startServer(env = {}, program = entry) {
 /** What a browser says of the network by itself is no error of the page. */
 const network = /^(Failed to load resource|WebSocket connection to|Access to fetch)/;
 
+export const phone = { viewport: { width: 390, height: 844 }, isMobile: true, hasTouch: true };
+
 /** Opens a context as its own person; everything that went wrong in it is in `errors`. */
 export async function open(browser, origin, options = {}) {
   const context = await browser.newContext({

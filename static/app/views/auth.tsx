@@ -1,5 +1,5 @@
 import { useSignal } from '@preact/signals';
-import { useRef } from 'preact/hooks';
+import { useLayoutEffect, useRef } from 'preact/hooks';
 import { type Field, mistakeIn } from '../account.js';
 import { ApiError, login, register } from '../api.js';
 import { errorText, t } from '../i18n/index.js';
@@ -20,6 +20,10 @@ export function Auth({ unsent }: { unsent: number }) {
   const instead = useSignal<Session | null>(null);
   const form = useRef<HTMLFormElement>(null);
   const again = expired.value;
+
+  useLayoutEffect(() => {
+    form.current?.querySelector<HTMLElement>(`[name=${again ? 'password' : 'username'}]`)?.focus();
+  }, []);
 
   async function submit(event: Event): Promise<void> {
     event.preventDefault();

@@ -2,12 +2,13 @@ import { useSignal } from '@preact/signals';
 import { useLayoutEffect, useRef } from 'preact/hooks';
 import type { Client } from '../client.js';
 import { t } from '../i18n/index.js';
+import { composing, touch } from '../keys.js';
 import { bytes, clean } from '../text.js';
 import type { Thread } from '../thread.js';
 import { Icon } from './icons.js';
 
-/** On a phone the Enter key breaks the line, and the button sends. */
-const touch = matchMedia('(hover: none) and (pointer: coarse)');
+/** Where the style can't size a field by its text, a twin of the text does; past this length it scrolls anyway. */
+const twinLength = CSS.supports('field-sizing', 'content') ? 0 : 2_000;
 
 export function Composer({ client, thread }: { client: Client; thread: Thread }) {
   const box = useRef<HTMLTextAreaElement>(null);
@@ -17,7 +18,6 @@ export function Composer({ client, thread }: { client: Client; thread: Thread })
   const size = measure(text, client.limits.value);
   const name = thread.user.value.username;
 
-  useLayoutEffect(() => grow(box.current), [text]);
   useLayoutEffect(() => {
     // On a phone that would open the keyboard over what one came to read.
     if (!touch.matches) box.current?.focus({ preventScroll: true });
@@ -35,8 +35,7 @@ export function Composer({ client, thread }: { client: Client; thread: Thread })
   }
 
   function onKeyDown(event: KeyboardEvent): void {
-    // An input method takes Enter to mean "this word": neither `isComposing` nor 229 is a send.
-    if (event.key !== 'Enter' || event.shiftKey || event.isComposing || event.keyCode === 229) return;
+    if (event.key !== 'Enter' || event.shiftKey || composing(event)) return;
     if (touch.matches && !event.ctrlKey && !event.metaKey) return;
     event.preventDefault();
     send();
@@ -55,24 +54,26 @@ export function Composer({ client, thread }: { client: Client; thread: Thread })
           {size.note}
         </p>
       )}
-      <textarea
-        ref={box}
-        rows={1}
-        dir="auto"
-        value={text}
-        placeholder={t('write')}
-        aria-label={t('writeTo', { name })}
-        aria-invalid={size.over > 0}
-        aria-describedby={size.note ? 'size' : undefined}
-        enterkeyhint={touch.matches ? 'enter' : 'send'}
-        autocomplete="off"
-        onInput={(event) => {
-          client.drafts.set(thread.peer, event.currentTarget.value);
-          if (event.currentTarget.value) client.type(thread);
-        }}
-        onKeyDown={onKeyDown}
-        onBlur={client.drafts.flush}
-      />
+      <div class="grow" data-text={text.slice(0, twinLength)}>
+        <textarea
+          ref={box}
+          rows={1}
+          dir="auto"
+          value={text}
+          placeholder={t('write')}
+          aria-label={t('writeTo', { name })}
+          aria-invalid={size.over > 0}
+          aria-describedby={size.note ? 'size' : undefined}
+          enterkeyhint={touch.matches ? 'enter' : 'send'}
+          autocomplete="off"
+          onInput={(event) => {
+            client.drafts.set(thread.peer, event.currentTarget.value);
+            if (event.currentTarget.value) client.type(thread);
+          }}
+          onKeyDown={onKeyDown}
+          onBlur={client.drafts.flush}
+        />
+      </div>
       <button type="submit" class="send" disabled={!text.trim() || size.over > 0}>
         <Icon name="send" />
         <span class="vh">{t('send')}</span>
@@ -92,10 +93,4 @@ function measure(text: string, limits: { content: number; frame: number }): { ov
   const over = Math.max(n - limits.content, frame - limits.frame, 0);
   if (over > 0) return { over, note: t('tooLong', { n, max: limits.content, over }) };
   return { over, note: n > limits.content * 0.7 ? t('bytesLeft', { n: limits.content - n }) : '' };
-}
-
-function grow(box: HTMLTextAreaElement | null): void {
-  if (!box) return;
-  box.style.height = 'auto';
-  box.style.height = `${box.scrollHeight}px`;
 }
