@@ -2,6 +2,7 @@ import { useComputed, useSignal, useSignalEffect } from '@preact/signals';
 import { useLayoutEffect, useMemo, useRef } from 'preact/hooks';
 import { attentive } from '../attention.js';
 import type { Client } from '../client.js';
+import { now } from '../clock.js';
 import { Heights } from '../heights.js';
 import { t } from '../i18n/index.js';
 import { rowOf } from '../rows.js';
@@ -35,7 +36,7 @@ function Log({ client, thread }: { client: Client; thread: Thread }) {
     thread.rows = heights;
     return new Viewport(heights);
   }, [thread]);
-  const opened = useMemo(() => Date.now(), []);
+  const opened = useMemo(now, []);
   /** Where the unread ones began when the thread was opened; it stands until one leaves or answers. */
   const dividerAt = useSignal(thread.firstUnread());
   const pending = useComputed(() =>
