@@ -33,18 +33,24 @@ export function openLocal(userId: number, onBack: () => void) {
   let open: IDBDatabase | null = null;
   let opening: Promise<IDBDatabase> | undefined;
   let closed = false;
+  let letGo = Number.NEGATIVE_INFINITY;
   let failures = 0;
   let again: ReturnType<typeof setTimeout> | undefined;
 
   function opened(): Promise<IDBDatabase> {
+    if (performance.now() - letGo < answerWithin) throw new Error('just deleted');
     opening ??= openDatabase(databaseOf(userId)).then(
       (database) => {
         if (closed) database.close();
         open = database;
         // The browser took it away: the person cleared what sites keep, or the disk failed.
         database.onclose = lose;
-        // Another window signs out and deletes it: nothing makes it anew.
-        database.onversionchange = () => close();
+        // Another window signs out and deletes it. It isn't made anew until we would have heard of that.
+        database.onversionchange = () => {
+          database.close();
+          lose();
+          letGo = performance.now();
+        };
         return database;
       },
       (error) => {
