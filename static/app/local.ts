@@ -15,7 +15,6 @@ const keys: { [K in keyof Stores]: string } = {
 const openWithin = 3_000;
 const answerWithin = 5_000;
 
-export type Local = ReturnType<typeof openLocal>;
 /** Why what is written isn't kept: the device is full, or the browser keeps nothing. */
 export type Failing = 'full' | 'none';
 

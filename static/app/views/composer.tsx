@@ -3,7 +3,7 @@ import { useLayoutEffect, useRef } from 'preact/hooks';
 import type { Client } from '../client.js';
 import { t } from '../i18n/index.js';
 import { composing, touch } from '../keys.js';
-import { bytes, clean } from '../text.js';
+import { bytes, clean, isRtl } from '../text.js';
 import type { Thread } from '../thread.js';
 import { Icon } from './icons.js';
 
@@ -16,6 +16,8 @@ export function Composer({ client, thread }: { client: Client; thread: Thread })
   const complained = useSignal(false);
   const text = draft.value;
   const size = measure(text, client.limits.value);
+  // A book that was pasted: each key would have it read through for its direction and its spelling.
+  const huge = text.length > client.limits.value.content;
   const name = thread.user.value.username;
 
   useLayoutEffect(() => {
@@ -58,7 +60,8 @@ export function Composer({ client, thread }: { client: Client; thread: Thread })
         <textarea
           ref={box}
           rows={1}
-          dir="auto"
+          dir={huge ? (isRtl(text.slice(0, 200)) ? 'rtl' : 'ltr') : 'auto'}
+          spellcheck={!huge}
           value={text}
           placeholder={t('write')}
           aria-label={t('writeTo', { name })}
@@ -86,7 +89,14 @@ export function Composer({ client, thread }: { client: Client; thread: Thread })
 function measure(text: string, limits: { content: number; frame: number }): { over: number; note: string } {
   // No unit of a string takes more than three bytes.
   if (text.length * 3 < limits.content * 0.7) return { over: 0, note: '' };
-  const content = clean(text);
+  const whole = text.trim();
+  // Surely too long: counted, and not looked at any closer.
+  if (whole.length > limits.content) {
+    const size = bytes(whole);
+    const over = size - limits.content;
+    return { over, note: t('tooLong', { n: size, max: limits.content, over }) };
+  }
+  const content = clean(whole);
   const n = bytes(content);
   // Escapes can make the frame longer than the content; 300 is for what stands around it.
   const frame = bytes(JSON.stringify(content)) + 300;

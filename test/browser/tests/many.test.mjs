@@ -35,10 +35,13 @@ before(async () => {
      insert into messages (conversation_id, seq, msg_id, from_user_id, created_at, client_id, content)
        select conversation_id, 1, nextval('message_ids'), user_a + user_b - ${reader.user_id}, now(), '~1', 'unread'
        from conversations where ${reader.user_id} in (user_a, user_b);
-     insert into conversations (user_a, user_b, last_seq) values (${ben.user_id}, ${ben.user_id}, ${long});
+     insert into conversations (user_a, user_b, last_seq) values (${ben.user_id}, ${reader.user_id}, ${long});
      insert into messages (conversation_id, seq, msg_id, from_user_id, created_at, client_id, content)
-       select conversation_id, seq, nextval('message_ids'), user_a, now() - interval '1 hour', '~' || seq, 'number ' || seq
-       from conversations, generate_series(1, ${long}) seq where user_a = ${ben.user_id} and user_b = ${ben.user_id};
+       select conversation_id, seq, nextval('message_ids'), case seq % 2 when 0 then user_a else user_b end,
+         now() - interval '1 hour', '~' || seq, 'number ' || seq
+       from conversations, generate_series(1, ${long}) seq where last_seq = ${long};
+     insert into members (user_id, conversation_id, read_seq)
+       select user_a, conversation_id, ${long} from conversations where last_seq = ${long};
      analyze;`,
   );
 });
@@ -118,7 +121,7 @@ const inSight = (page) =>
         return bottom > box.top && top < box.bottom;
       });
       if (rows.length < 5 || rows.some((row) => row.classList.contains('empty'))) return null;
-      return rows.map((row) => Number(/number (\d+)/.exec(row.textContent)?.[1]));
+      return rows.map((row) => Number(/^number (\d+)$/.exec(row.querySelector('.text').textContent)?.[1]));
     }),
   );
 
@@ -148,28 +151,50 @@ test(`a thread of ${long} messages has an end, a beginning and all between`, asy
   await fate(page, 'one more', 'sent');
 });
 
-test('a paste of 500,000 characters leaves the keys quick', async (t) => {
+const pasted = 'lorem ipsum dolor sit amet '.repeat(18_519);
+
+/** Milliseconds of the page's own processor time for a key in a field that holds a book. */
+async function keyCost(page, selector) {
+  const devtools = await page.context().newCDPSession(page);
+  await devtools.send('Performance.enable', { timeDomain: 'threadTicks' });
+  const drawn = () =>
+    page.evaluate(() => new Promise((done) => requestAnimationFrame(() => setTimeout(done))));
+  const spent = async () => {
+    const { metrics } = await devtools.send('Performance.getMetrics');
+    return metrics.find(({ name }) => name === 'TaskDuration').value * 1000;
+  };
+  await page.evaluate(
+    ([where, text]) => {
+      const box = document.querySelector(where);
+      box.focus();
+      box.setRangeText(text, 0, 0, 'end');
+      box.dispatchEvent(new InputEvent('input', { bubbles: true }));
+    },
+    [selector, pasted],
+  );
+  await drawn();
+  await page.keyboard.type('x');
+  await drawn();
+  const before = await spent();
+  for (let i = 0; i < 4; i++) {
+    await page.keyboard.type('x');
+    await drawn();
+  }
+  return ((await spent()) - before) / 4;
+}
+
+test('after a paste of 500,000 characters a key costs what the browser takes for it, and no more', async (t) => {
   const { page } = await visitor(t);
+  await page.setContent('<textarea style="width: 600px; height: 200px"></textarea>');
+  const bare = await keyCost(page, 'textarea');
+  await page.goto(server.origin);
   await signIn(page, ben);
   await find(page, 'Ana');
-  await page.evaluate(() => {
-    const box = document.querySelector('.composer textarea');
-    box.focus();
-    box.setRangeText('lorem ipsum dolor sit amet '.repeat(18_519), 0, 0, 'end');
-    box.dispatchEvent(new InputEvent('input', { bubbles: true }));
-  });
+  const ours = await keyCost(page, '.composer textarea');
+  console.log(`# a key after a paste: ${ours.toFixed(0)} ms, in a bare field ${bare.toFixed(0)} ms`);
+  assert.ok(ours < bare * 1.35, `${ours} ms instead of ${bare} ms`);
   await page.locator('.size.over').waitFor();
-  const times = [];
-  for (let i = 0; i < 7; i++) {
-    const from = performance.now();
-    await page.keyboard.type('x');
-    await page.evaluate(() => new Promise((done) => requestAnimationFrame(() => setTimeout(done))));
-    times.push(performance.now() - from);
-  }
-  times.sort((a, b) => a - b);
-  console.log(`# a key after a paste of 500,000 characters: median ${times[3].toFixed(0)} ms`);
-  assert.ok(times[3] < 500, `median ${times[3]} ms`);
-  assert.equal((await composer(page).inputValue()).length, 18_519 * 27 + 7);
+  assert.equal((await composer(page).inputValue()).length, pasted.length + 5);
 });
 
 test('nothing went wrong in any page', () => {
