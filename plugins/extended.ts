@@ -242,7 +242,7 @@ export class ExtendedConnection extends Connection {
     // What comes while the log is asked is in the log: it is read after that.
     this.synced = false;
     try {
-      const positions = await this.accept(claimed, id);
+      const positions = await this.accept(claimed, frame.rest === 'end', id);
       this.unconfirmed.clear();
       this.unconfirmedCount = 0;
       this.unconfirmedBytes = 0;
@@ -261,16 +261,19 @@ export class ExtendedConnection extends Connection {
 
   /**
    * Compares positions with the log, and settles what they say has arrived.
-   * @param claimed by conversation
+   * @param named by conversation
+   * @param rest whether the conversations that aren't named are held to their ends
    * @param id of the frame, for its answers
    * @returns the positions to go on from
    */
   private async accept(
-    claimed: ReadonlyMap<number, number>,
+    named: ReadonlyMap<number, number>,
+    rest: boolean,
     id: { id?: string },
   ): Promise<Map<number, number>> {
     const rows = await within(this.hub.delivery, (sql) => lastSeqs(sql, this.user));
     const ends = new Map(rows.map((end) => [end.conversation, end.seq]));
+    const claimed = rest ? new Map([...ends, ...named]) : named;
     const kept = new Map<number, number>();
     const past: { conversation: number; seq: number }[] = [];
     for (const [conversation, seq] of claimed) {

@@ -1,9 +1,15 @@
 import { existsSync } from 'node:fs';
-import { readdir } from 'node:fs/promises';
+import { readdir, readFile } from 'node:fs/promises';
 import { basename, join, relative, sep } from 'node:path';
 import staticFiles from '@fastify/static';
 import Fastify, { type FastifyReply, type FastifyRequest } from 'fastify';
 import fp from 'fastify-plugin';
+
+declare module 'fastify' {
+  interface FastifyInstance {
+    ui: { version: string | undefined };
+  }
+}
 
 interface UiOptions {
   /** The folder that the client's build made. Where it is missing there is no page, and everything else works. */
@@ -105,6 +111,7 @@ function isKnown(header: string | undefined, tag: string | undefined): boolean {
  */
 export default fp<UiOptions>(
   async (app, { root = built() }) => {
+    app.decorate('ui', { version: await readFile(join(root, 'version'), 'utf8').catch(() => undefined) });
     const files = existsSync(root) ? await filesOf(root) : new Map<string, Record<Coding, Answer>>();
 
     const send = (

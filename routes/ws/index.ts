@@ -131,6 +131,7 @@ export default fp(
         username: connection.username,
         instance_id: app.config.INSTANCE_ID,
         epoch: app.db.epoch,
+        ...(app.ui.version !== undefined && { version: app.ui.version }),
         server_time: new Date().toISOString(),
         token_expires_at: new Date(claims.exp * 1000).toISOString(),
         heartbeat_seconds: app.config.HEARTBEAT_SECONDS,

@@ -22,28 +22,42 @@ interface Call {
   signal?: AbortSignal;
 }
 
+const answerWithin = 20_000;
+
 async function call<T>(path: string, { method = 'GET', body, token, signal }: Call): Promise<T> {
   const headers = new Headers();
   if (body) headers.set('content-type', 'application/json');
   if (token) headers.set('authorization', `Bearer ${token}`);
-  const answer = await fetch(path, {
-    method,
-    headers,
-    body: body ? JSON.stringify(body) : null,
-    signal: signal ?? AbortSignal.timeout(20_000),
-    cache: 'no-store',
-    credentials: 'omit',
-  }).catch((error: unknown) => {
-    if (signal?.aborted) throw error;
-    throw new ApiError('network', 'no answer');
-  });
-  const envelope = await answer.json().catch(() => ({}));
-  if (answer.ok) return envelope.data;
-  throw new ApiError(
-    typeof envelope.error === 'string' ? envelope.error : 'internal',
-    typeof envelope.message === 'string' ? envelope.message : answer.statusText,
-    Number(answer.headers.get('retry-after')) || 0,
-  );
+  const end = new AbortController();
+  const stop = () => end.abort();
+  const timer = setTimeout(stop, answerWithin);
+  signal?.addEventListener('abort', stop);
+  try {
+    const answer = await fetch(path, {
+      method,
+      headers,
+      body: body ? JSON.stringify(body) : null,
+      signal: end.signal,
+      cache: 'no-store',
+      credentials: 'omit',
+    });
+    // What is no JSON comes from something between; of what should be, half is as good as nothing.
+    const envelope = await answer.json().catch((error: unknown) => {
+      if (answer.ok) throw error;
+      return {};
+    });
+    if (answer.ok) return envelope.data;
+    throw new ApiError(
+      typeof envelope.error === 'string' ? envelope.error : 'internal',
+      typeof envelope.message === 'string' ? envelope.message : answer.statusText,
+      Number(answer.headers.get('retry-after')) || 0,
+    );
+  } catch (error) {
+    throw error instanceof ApiError || signal?.aborted ? error : new ApiError('network', 'no answer');
+  } finally {
+    clearTimeout(timer);
+    signal?.removeEventListener('abort', stop);
+  }
 }
 
 export interface Credentials {

@@ -36,8 +36,9 @@ export function beep(): void {
 export function watchIncoming(client: Client): () => void {
   client.onIncoming = (thread, message) => void incoming(client, thread, message);
   return effect(() => {
-    const n = client.directory.unread.value;
-    document.title = n > 0 ? `(${n}) ${t('app')}` : t('app');
+    // Another window counts where this one was replaced.
+    const n = client.link.value.state === 'replaced' ? 0 : client.directory.unread.value;
+    document.title = n > 0 ? `(${n > 999 ? '999+' : n}) ${t('app')}` : t('app');
     const href = n > 0 && !attentive.value ? '/icons/dot.svg' : '/icons/icon.svg';
     const icon = document.querySelector('link[rel=icon]');
     if (icon?.getAttribute('href') !== href) icon?.setAttribute('href', href);

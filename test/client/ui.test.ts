@@ -1,3 +1,4 @@
+import { createHash } from 'node:crypto';
 import { readdir } from 'node:fs/promises';
 import { brotliDecompressSync } from 'node:zlib';
 import t from 'tap';
@@ -24,6 +25,15 @@ t.test('the page lets in nothing but its own files, and is asked about each time
     t.notMatch(html, /<script(?![^>]* src=)|<style| style=| on[a-z]+=/, 'nothing inline');
     t.notMatch(html, '{{');
   }
+});
+
+t.test('the page, the worker and `welcome` name one build, by what it is made of', async (t) => {
+  const html = await (await get('/')).text();
+  const [, version] = /<meta name="version" content="([0-9a-f]{16})"/.exec(html) ?? [];
+  t.equal(version, server.app.ui.version);
+  const worker = await (await get('/sw.js')).text();
+  t.match(worker, `shell-${version}`);
+  t.match(worker, createHash('sha256').update(html).digest('hex'));
 });
 
 t.test('hashed files are kept for ever and come compressed', async (t) => {

@@ -15,6 +15,16 @@ export const en = {
   hidePassword: 'Hide password',
   working: 'One moment…',
   again: 'Your session has ended. Sign in again: messages that wait to be sent are still here.',
+  leftBehind:
+    'This browser hasn’t deleted yet what it keeps of people who signed out. It is tried again when the page opens; the browser’s settings for this site can delete it, too.',
+  insteadUnsent: {
+    one: '{n} message of {name} was not sent yet. If you go on, it is lost.',
+    other: '{n} messages of {name} were not sent yet. If you go on, they are lost.',
+  },
+  insteadAnyway: 'Go on anyway',
+  successorTitle: '{name} is signed in now',
+  successorText: 'Somebody signed in with another name in another window of this browser.',
+  successorGo: 'Go on as {name}',
   usernameMissing: 'Enter your name.',
   usernameLong: 'At most {max} characters.',
   passwordMissing: 'Enter your password.',
@@ -60,6 +70,8 @@ export const en = {
   typing: 'typing',
   emptyThread: 'No messages yet',
   emptyThreadHint: 'Say hello to {name}.',
+  strangerTitle: 'Nobody is here',
+  strangerText: 'No account has the number in this address.',
   messages: 'Messages with {name}',
   log: 'Message history',
   newMessages: 'New messages',
@@ -77,6 +89,8 @@ export const en = {
   retry: 'Try again',
   discard: 'Delete',
 
+  unkept: 'Not kept on this device: lost if this page is closed before it is sent.',
+
   write: 'Write a message',
   writeTo: 'Message to {name}',
   send: 'Send',
@@ -84,6 +98,7 @@ export const en = {
   tooLong: 'Too long: {n} of {max} bytes. Shorten it by {over}.',
 
   offline: 'You are offline. What you write is kept and sent later.',
+  offlineUnkept: 'You are offline. What you write is sent later, if this page stays open.',
   connecting: 'Connecting…',
   syncing: 'Catching up…',
   retryIn: {
@@ -92,13 +107,16 @@ export const en = {
   },
   tryNow: 'Try now',
   degraded: 'The server can’t store messages at the moment. Yours are kept and go out by themselves.',
+  degradedUnkept:
+    'The server can’t store messages at the moment. Yours go out by themselves, if this page stays open.',
   refused: 'The server closed the line because of too many bad frames.',
   replacedTitle: 'Chat is open in another window',
   replacedText: 'Only one window at a time is connected. Drafts and unsent messages are shared.',
   useHere: 'Use here',
   updated: 'A new version is ready.',
   reload: 'Reload',
-  notLasting: 'This browser keeps nothing for this site: unsent messages are lost when the page closes.',
+  notLasting: 'This browser keeps nothing for this site: what isn’t sent is lost when the page closes.',
+  storageFull: 'This device is full: what isn’t sent may be lost when the page closes. Free some space.',
 
   menu: 'Settings',
   close: 'Close',

@@ -1,9 +1,8 @@
-import { useSignal } from '@preact/signals';
 import { useEffect } from 'preact/hooks';
 import { announced } from '../announce.js';
 import type { Client } from '../client.js';
 import { t } from '../i18n/index.js';
-import { openUser } from '../route.js';
+import { closeCover, cover, openUser } from '../route.js';
 import { onShortcut } from '../shortcuts.js';
 import { Banner } from './banner.js';
 import { Dialog } from './dialog.js';
@@ -15,17 +14,9 @@ import { ThreadView } from './thread.js';
 
 /** Two panes, or on a phone the one of them that matters now. */
 export function App({ client }: { client: Client }) {
-  const dialog = useSignal<'settings' | 'shortcuts' | null>(null);
-  const close = () => {
-    dialog.value = null;
-  };
-  useEffect(
-    () =>
-      onShortcut(client, () => {
-        dialog.value = 'shortcuts';
-      }),
-    [client],
-  );
+  useEffect(() => onShortcut(client), [client]);
+  // Whoever signs in next finds nothing on top.
+  useEffect(() => closeCover, []);
 
   const thread = client.current.value;
   const [before, after] = t('pickHint', { keys: '|' }).split('|');
@@ -33,12 +24,7 @@ export function App({ client }: { client: Client }) {
     <div class={thread ? 'app open' : 'app'}>
       <Banner client={client} />
       <main class="panes">
-        <Sidebar
-          client={client}
-          onMenu={() => {
-            dialog.value = 'settings';
-          }}
-        />
+        <Sidebar client={client} />
         <div class="main">
           {thread ? (
             <ThreadView key={openUser.value} client={client} thread={thread} />
@@ -59,16 +45,8 @@ export function App({ client }: { client: Client }) {
         {announced.value}
       </p>
       {client.link.value.state === 'replaced' && <Replaced client={client} />}
-      {dialog.value === 'settings' && (
-        <Settings
-          client={client}
-          onClose={close}
-          onShortcuts={() => {
-            dialog.value = 'shortcuts';
-          }}
-        />
-      )}
-      {dialog.value === 'shortcuts' && <Shortcuts onClose={close} />}
+      {cover.value === 'settings' && <Settings client={client} />}
+      {cover.value === 'shortcuts' && <Shortcuts />}
     </div>
   );
 }

@@ -39,6 +39,8 @@ export interface RowProps {
   day: number | null;
   divider: boolean;
   fate: Fate | null;
+  /** This device couldn't keep it: only the page has it. */
+  unkept: boolean;
   sender: string;
   onRetry: (id: string) => void;
   onDiscard: (id: string) => void;
@@ -78,7 +80,14 @@ export function Row(props: RowProps) {
   );
 }
 
-function Bubble({ message, fate, sender, onRetry, onDiscard }: RowProps & { message: Message | Outgoing }) {
+function Bubble({
+  message,
+  fate,
+  unkept,
+  sender,
+  onRetry,
+  onDiscard,
+}: RowProps & { message: Message | Outgoing }) {
   const { content, created_at } = message;
   const emoji = emojiCount(content);
   const size = emoji === 0 ? '' : emoji <= 3 ? 'emoji large' : 'emoji';
@@ -97,6 +106,11 @@ function Bubble({ message, fate, sender, onRetry, onDiscard }: RowProps & { mess
           {fate && <FateIcon fate={fate} />}
         </span>
       </div>
+      {unkept && !error && (
+        <div class="failure" role="alert">
+          {t('unkept')}
+        </div>
+      )}
       {error && 'n' in message && (
         <div class="failure" role="alert">
           <span>{t('failed', { reason: errorText(error) })}</span>

@@ -3,14 +3,15 @@ import { useRef } from 'preact/hooks';
 import type { User } from '../../../schemas/user.js';
 import type { Client } from '../client.js';
 import { t } from '../i18n/index.js';
-import { hrefOf, openThread } from '../route.js';
+import { composing } from '../keys.js';
+import { hrefOf, openCover, openThread } from '../route.js';
 import { Avatar } from './avatar.js';
 import { Conversation } from './conversation.js';
 import { Icon } from './icons.js';
 
 const shownAtFirst = 60;
 
-export function Sidebar({ client, onMenu }: { client: Client; onMenu: () => void }) {
+export function Sidebar({ client }: { client: Client }) {
   const query = useSignal('');
   const people = useSignal<readonly User[] | 'failed' | null>(null);
   const shown = useSignal(shownAtFirst);
@@ -47,19 +48,20 @@ export function Sidebar({ client, onMenu }: { client: Client; onMenu: () => void
   }
 
   function onKeyDown(event: KeyboardEvent): void {
+    if (composing(event)) return;
     if (event.key === 'Escape' && query.value) {
       event.stopPropagation();
       query.value = '';
-    } else if (event.key === 'Enter' && !event.isComposing) {
+    } else if (event.key === 'Enter') {
       const first = own[0]?.user.value ?? others[0];
       if (first && wanted) open(first);
     }
   }
 
   return (
-    <nav class="sidebar" aria-label={t('conversations')} onKeyDown={arrows}>
+    <nav class="sidebar" tabIndex={-1} aria-label={t('conversations')} onKeyDown={arrows}>
       <header class="side-head">
-        <button type="button" class="round" onClick={onMenu}>
+        <button type="button" class="round" onClick={() => openCover('settings')}>
           <Icon name="menu" />
           <span class="vh">{t('menu')}</span>
         </button>
@@ -176,7 +178,7 @@ function Nothing({ client }: { client: Client }) {
 
 /** Up and down walk through the entries, from the search box too. */
 function arrows(event: KeyboardEvent): void {
-  if ((event.key !== 'ArrowDown' && event.key !== 'ArrowUp') || event.altKey || event.isComposing) return;
+  if ((event.key !== 'ArrowDown' && event.key !== 'ArrowUp') || event.altKey || composing(event)) return;
   if (!(event.currentTarget instanceof HTMLElement)) return;
   const entries = [...event.currentTarget.querySelectorAll<HTMLElement>('#search, a.conversation')];
   const { activeElement } = document;

@@ -1,4 +1,5 @@
 import type { Client } from '../client.js';
+import { now } from '../clock.js';
 import { ago } from '../format.js';
 import { t } from '../i18n/index.js';
 import { closeThread } from '../route.js';
@@ -42,7 +43,7 @@ function Seen({ presence }: { presence: { online: boolean; last_seen_at: string 
   if (presence.online) return <span class="on">{t('online')}</span>;
   const { last_seen_at: seen } = presence;
   if (seen === null) return <>{t('seenNever')}</>;
-  return <>{Date.now() - Date.parse(seen) < 60_000 ? t('seenNow') : t('seen', { when: ago(seen) })}</>;
+  return <>{now() - Date.parse(seen) < 60_000 ? t('seenNow') : t('seen', { when: ago(seen) })}</>;
 }
 
 export function Typing() {

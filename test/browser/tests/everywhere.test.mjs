@@ -8,6 +8,7 @@ import {
   launch,
   open,
   person,
+  phone,
   say,
   signIn,
   startServer,
@@ -15,7 +16,6 @@ import {
   violations,
 } from '../harness.mjs';
 
-const phone = { viewport: { width: 390, height: 844 }, isMobile: true, hasTouch: true };
 let server;
 let browser;
 const errors = [];

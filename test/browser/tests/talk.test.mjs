@@ -129,6 +129,8 @@ test('a draft survives a reload and stands in the list', async () => {
 });
 
 test('a message that nobody can get says why, can be tried again and thrown away', async () => {
+  // As long as the page can't know that nobody is there.
+  await ana.page.route('**/api/users/987654321', (route) => route.abort());
   await ana.page.goto(`${server.origin}/#/u/987654321`);
   await say(ana.page, 'Into the void');
   await ana.page.getByText('Not sent: this person is gone.').waitFor();
@@ -137,6 +139,7 @@ test('a message that nobody can get says why, can be tried again and thrown away
   await ana.page.getByText('Not sent: this person is gone.').waitFor();
   await ana.page.getByRole('button', { name: 'Delete' }).click();
   await bubble(ana.page, 'Into the void').waitFor({ state: 'detached' });
+  await ana.page.locator('a.conversation[href="#/u/987654321"]').waitFor({ state: 'detached' });
 });
 
 test('nothing went wrong in either page', () => {
