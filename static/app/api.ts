@@ -1,7 +1,7 @@
 import type { Static } from '@sinclair/typebox';
 import type { Conversations } from '../../schemas/conversation.js';
 import type { History } from '../../schemas/message.js';
-import type { Registered, Session, User, Users } from '../../schemas/user.js';
+import type { Profile, Registered, Session, User, Users } from '../../schemas/user.js';
 
 export class ApiError extends Error {
   readonly code: string;
@@ -15,6 +15,8 @@ export class ApiError extends Error {
   }
 }
 
+const answerWithin = 20_000;
+
 interface Call {
   method?: 'GET' | 'POST';
   body?: object;
@@ -26,11 +28,13 @@ async function call<T>(path: string, { method = 'GET', body, token, signal }: Ca
   const headers = new Headers();
   if (body) headers.set('content-type', 'application/json');
   if (token) headers.set('authorization', `Bearer ${token}`);
+  const late = new AbortController();
+  const timer = setTimeout(() => late.abort(), answerWithin);
   const answer = await fetch(path, {
     method,
     headers,
     body: body ? JSON.stringify(body) : null,
-    signal: signal ?? AbortSignal.timeout(20_000),
+    signal: signal ?? late.signal,
     cache: 'no-store',
     credentials: 'omit',
   }).catch((error: unknown) => {
@@ -38,6 +42,7 @@ async function call<T>(path: string, { method = 'GET', body, token, signal }: Ca
     throw new ApiError('network', 'no answer');
   });
   const envelope = await answer.json().catch(() => ({}));
+  clearTimeout(timer);
   if (answer.ok) return envelope.data;
   throw new ApiError(
     typeof envelope.error === 'string' ? envelope.error : 'internal',
@@ -70,11 +75,14 @@ export function createApi(token: () => string, onRefused: () => void) {
   }
   return {
     me: () => authorized<User>('/api/me'),
-    user: (id: number) => authorized<User>(`/api/users/${id}`),
+    user: (id: number) => authorized<Profile>(`/api/users/${id}`),
     find: (query: string, signal: AbortSignal) =>
       authorized<Static<typeof Users>>(`/api/users?${new URLSearchParams({ query, limit: '20' })}`, {
         signal,
       }),
+    /** By name, after somebody. */
+    everybody: (after: number | null, limit: number) =>
+      authorized<Static<typeof Users>>(`/api/users?limit=${limit}${after === null ? '' : `&after=${after}`}`),
     conversations: (cursor: number | null) =>
       authorized<Static<typeof Conversations>>(
         `/api/conversations?limit=100${cursor ? `&cursor=${cursor}` : ''}`,
