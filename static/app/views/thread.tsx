@@ -108,6 +108,7 @@ function Log({ client, thread }: { client: Client; thread: Thread }) {
         key={key}
         {...props}
         divider={divider === index + 1}
+        newest={index === count - 1}
         sender={row.own ? t('me') : thread.user.value.username}
         onRetry={client.outbox.retry}
         onDiscard={client.outbox.discard}

@@ -1,6 +1,18 @@
 import assert from 'node:assert/strict';
 import { after, before, test } from 'node:test';
-import { composer, fate, find, launch, open, person, phone, say, signIn, startServer, until } from '../harness.mjs';
+import {
+  composer,
+  fate,
+  find,
+  launch,
+  open,
+  person,
+  phone,
+  say,
+  signIn,
+  startServer,
+  until,
+} from '../harness.mjs';
 
 let server;
 let browser;
