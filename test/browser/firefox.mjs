@@ -3,18 +3,19 @@ import puppeteer from 'puppeteer-core';
 
 const executablePath = process.env.TEST_FIREFOX || '/usr/bin/firefox-esr';
 
-export const launchFirefox = () => puppeteer.launch({ browser: 'firefox', executablePath, headless: true });
-
-/** Opens a profile of its own; what went wrong in it is in `errors`. */
-export async function openFirefox(browser, origin) {
-  const context = await browser.createBrowserContext();
-  const page = await context.newPage();
+/**
+ * A Firefox of its own for each person, since a tab that isn't in front draws nothing and reads nothing; what went wrong in
+ * its page is in `errors`.
+ */
+export async function openFirefox(origin) {
+  const browser = await puppeteer.launch({ browser: 'firefox', executablePath, headless: true });
+  const page = await browser.newPage();
   page.setDefaultTimeout(120_000);
   await page.setViewport({ width: 1200, height: 780 });
   const errors = [];
   page.on('pageerror', (error) => errors.push(String(error.stack)));
   await page.goto(origin);
-  return { context, page, errors };
+  return { browser, page, errors };
 }
 
 export async function signInFirefox(page, { username, password }) {

@@ -1,22 +1,21 @@
 import assert from 'node:assert/strict';
 import { after, before, test } from 'node:test';
-import { come, launchFirefox, meet, openFirefox, signInFirefox, write } from '../firefox.mjs';
+import { come, meet, openFirefox, signInFirefox, write } from '../firefox.mjs';
 import { startServer, until } from '../harness.mjs';
 import { startLine } from '../line.mjs';
 
 let server;
 let line;
-let browser;
 let ana;
 let ben;
 
 before(async () => {
   server = await startServer();
   line = await startLine(server);
-  browser = await launchFirefox();
 });
 after(async () => {
-  await browser?.close();
+  await ana?.browser.close();
+  await ben?.browser.close();
   line?.end();
   await server?.end();
 });
@@ -28,14 +27,14 @@ test('Firefox: two people sign up, find each other and talk; each tick only when
     ['Ana', line.origin],
     ['Ben', server.origin],
   ]) {
-    const opened = await openFirefox(browser, origin);
+    const opened = await openFirefox(origin);
+    if (name === 'Ana') ana = opened;
+    else ben = opened;
     await opened.page.locator('.switch button').click();
     await opened.page.locator('#username').fill(name);
     await opened.page.locator('#password').fill('correct horse');
     await opened.page.locator('button.primary').click();
     await opened.page.waitForSelector('#search');
-    if (name === 'Ana') ana = opened;
-    else ben = opened;
   }
   await meet(ana.page, 'Ben');
   await write(ana.page, 'Hello Ben');

@@ -74,21 +74,24 @@ test('code keeps its first indentation, its language and its backticks', async (
 });
 
 test('hostile text costs no more than other text', async () => {
-  const hostile = `https://a.example/${'.,'.repeat(8_000)}x`;
-  await hear(hostile);
-  await bubble(ana.page, 'https://a.example/.,').waitFor();
-  // Every receipt draws all rows again: a text that is parsed each time, in a time that grows with its square, stalls.
-  const time = await ana.page.evaluate(async () => {
-    const box = document.querySelector('.composer textarea');
-    const start = performance.now();
-    for (let i = 0; i < 20; i++) {
-      box.value = `x${i}`;
-      box.dispatchEvent(new Event('input', { bubbles: true }));
-      box.dispatchEvent(new KeyboardEvent('keydown', { key: 'Enter', bubbles: true, cancelable: true }));
-      await new Promise((done) => requestAnimationFrame(done));
-    }
-    return performance.now() - start;
-  });
-  assert.ok(time < 4_000, `${time} ms`);
+  /** Twenty messages sent one after the other: each draws all rows again. */
+  const sending = () =>
+    ana.page.evaluate(async () => {
+      const box = document.querySelector('.composer textarea');
+      const start = performance.now();
+      for (let i = 0; i < 20; i++) {
+        box.value = `x${i}`;
+        box.dispatchEvent(new Event('input', { bubbles: true }));
+        box.dispatchEvent(new KeyboardEvent('keydown', { key: 'Enter', bubbles: true, cancelable: true }));
+        await new Promise((done) => requestAnimationFrame(done));
+      }
+      return performance.now() - start;
+    });
+  const before = await sending();
+  // Parsed at each drawing, in a time that grows with its square, these would stall the page.
+  for (const n of [1, 2, 3]) await hear(`${n} https://a.example/${'.,'.repeat(8_000)}x`);
+  await bubble(ana.page, '3 https://a.example/.,').waitFor();
+  const after = await sending();
+  assert.ok(after < before * 3 + 500, `${before} ms before, ${after} ms after`);
   assert.deepEqual(ana.errors, []);
 });
