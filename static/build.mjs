@@ -7,10 +7,10 @@ import { fileURLToPath } from 'node:url';
 import { promisify } from 'node:util';
 import { brotliCompress, constants, gzip } from 'node:zlib';
 import { build } from 'esbuild';
+import { targets } from './browsers.mjs';
 
 const here = fileURLToPath(new URL('.', import.meta.url));
 const compressible = new Set(['.html', '.js', '.css', '.svg', '.webmanifest', '.json']);
-const targets = ['chrome109', 'firefox115', 'safari16.4'];
 
 /** @param {string} outDir an empty or missing folder, or one that an earlier build made */
 export async function buildClient(outDir) {

@@ -2,7 +2,7 @@ import type { FastifyInstance } from 'fastify';
 import { ChatError, toChatError } from '../../plugins/errors.js';
 import type { ExtendedConnection } from '../../plugins/extended.js';
 import { extendedClient } from '../../schemas/frames.js';
-import { checkedContent } from './content.js';
+import { checkedContent, trimmed } from './content.js';
 import { expireWith } from './expiry.js';
 import { type FrameHandler, isSend, readFrame, row, rowOf } from './frame.js';
 
@@ -19,7 +19,7 @@ const tableOf = (app: FastifyInstance): { [K in keyof typeof extendedClient]: Ha
   chat: row(extendedClient.chat, (connection: ExtendedConnection, frame) => {
     if ((frame.to_user_id === undefined) === (frame.conversation_id === undefined))
       throw new ChatError('bad_request', 'bad frame: one of to_user_id and conversation_id is needed');
-    connection.chat(frame, checkedContent(frame.content));
+    connection.chat(frame, checkedContent(frame.content, trimmed));
   }),
   ack: row(extendedClient.ack, (connection: ExtendedConnection, frame) => {
     connection.acknowledge(frame.conversation_id, frame.seq);

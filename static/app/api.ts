@@ -1,7 +1,7 @@
 import type { Static } from '@sinclair/typebox';
 import type { Conversations } from '../../schemas/conversation.js';
 import type { History } from '../../schemas/message.js';
-import type { Registered, Session, User, Users } from '../../schemas/user.js';
+import type { Profile, Registered, Session, User, Users } from '../../schemas/user.js';
 
 export class ApiError extends Error {
   readonly code: string;
@@ -84,11 +84,14 @@ export function createApi(token: () => string, onRefused: () => void) {
   }
   return {
     me: () => authorized<User>('/api/me'),
-    user: (id: number) => authorized<User>(`/api/users/${id}`),
+    user: (id: number) => authorized<Profile>(`/api/users/${id}`),
     find: (query: string, signal: AbortSignal) =>
       authorized<Static<typeof Users>>(`/api/users?${new URLSearchParams({ query, limit: '20' })}`, {
         signal,
       }),
+    /** By name, after somebody. */
+    everybody: (after: number | null, limit: number) =>
+      authorized<Static<typeof Users>>(`/api/users?limit=${limit}${after === null ? '' : `&after=${after}`}`),
     conversations: (cursor: number | null) =>
       authorized<Static<typeof Conversations>>(
         `/api/conversations?limit=100${cursor ? `&cursor=${cursor}` : ''}`,

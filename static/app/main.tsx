@@ -3,6 +3,7 @@ import { render } from 'preact';
 import { type Client, createClient } from './client.js';
 import { keepFocus } from './focus.js';
 import { watchIncoming } from './notify.js';
+import { keepInSight } from './on-screen-keyboard.js';
 import { openUser } from './route.js';
 import { expired, session, successor, userId } from './session.js';
 import { App } from './views/app.js';
@@ -77,6 +78,7 @@ function Root() {
 const place = document.getElementById('app');
 if (place) {
   keepFocus(place);
+  keepInSight();
   render(<Root />, place);
 }
 keepShell();

@@ -41,9 +41,9 @@ t.test('scrolled by hand all the way, no row is skipped and neither end is misse
       const wanted = Math.max(0, Math.min(total - height, place + step));
       const next = Math.max(0, Math.min(tallest - height, top + step));
       place = scale.place(next, false);
-      if (Math.abs(place - wanted) > 0.001) return t.fail(`at ${wanted} it stands at ${place}`);
+      if (Math.abs(place - wanted) > 0.001) return void t.fail(`at ${wanted} it stands at ${place}`);
       top = scale.keep(place);
-      if (top < 0 || top > tallest - height + 0.001) return t.fail(`outside of the element: ${top}`);
+      if (top < 0 || top > tallest - height + 0.001) return void t.fail(`outside of the element: ${top}`);
     }
     t.equal(place, step < 0 ? 0 : total - height);
   }

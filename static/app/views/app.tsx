@@ -1,12 +1,17 @@
 import { useEffect } from 'preact/hooks';
 import { announced } from '../announce.js';
 import type { Client } from '../client.js';
+import { refuseFiles } from '../files.js';
 import { t } from '../i18n/index.js';
+import { noticed } from '../notice.js';
 import { closeCover, cover, openUser } from '../route.js';
 import { onShortcut } from '../shortcuts.js';
 import { Banner } from './banner.js';
 import { Dialog } from './dialog.js';
 import { Icon } from './icons.js';
+import { Menu } from './menu.js';
+import { People } from './people.js';
+import { Profile } from './profile.js';
 import { Settings } from './settings.js';
 import { Keys, Shortcuts } from './shortcuts.js';
 import { Sidebar } from './sidebar.js';
@@ -15,6 +20,7 @@ import { ThreadView } from './thread.js';
 /** Two panes, or on a phone the one of them that matters now. */
 export function App({ client }: { client: Client }) {
   useEffect(() => onShortcut(client), [client]);
+  useEffect(refuseFiles, []);
   // Whoever signs in next finds nothing on top.
   useEffect(() => closeCover, []);
 
@@ -41,12 +47,24 @@ export function App({ client }: { client: Client }) {
           )}
         </div>
       </main>
-      <p class="vh" aria-live="polite">
-        {announced.value}
-      </p>
+      <div class="vh" role="log" aria-label={t('announcements')}>
+        {announced.value.map(({ n, text }) => (
+          <p key={n}>{text}</p>
+        ))}
+      </div>
       {client.link.value.state === 'replaced' && <Replaced client={client} />}
       {cover.value === 'settings' && <Settings client={client} />}
       {cover.value === 'shortcuts' && <Shortcuts />}
+      {cover.value === 'people' && <People client={client} />}
+      {cover.value === 'profile' && thread && <Profile client={client} thread={thread} />}
+      {cover.value === 'menu' && <Menu />}
+      <div role="status">
+        {noticed.value && (
+          <p key={noticed.value.n} class="toast">
+            {noticed.value.text}
+          </p>
+        )}
+      </div>
     </div>
   );
 }

@@ -112,6 +112,7 @@ function Log({ client, thread }: { client: Client; thread: Thread }) {
         {...props}
         divider={divider === index + 1}
         unkept={row.message?.id !== undefined && unkept.has(`outbox/${row.message.id}`)}
+        newest={index === count - 1}
         sender={row.own ? t('me') : thread.user.value.username}
         onRetry={client.outbox.retry}
         onDiscard={client.discard}

@@ -266,6 +266,7 @@ test('while nobody looks, the title counts, the icon has a dot, and a notificati
       constructor(title, { body }) {
         window.shown.push(`${title}: ${body}`);
       }
+      close() {}
     };
   });
   const icon = () => page.locator('link[rel=icon]').getAttribute('href');
