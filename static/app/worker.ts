@@ -42,9 +42,11 @@ async function check(): Promise<void> {
 
 /** The worker's page where there is a worker, else the server's. */
 async function look(): Promise<void> {
-  const signal = AbortSignal.timeout(answerWithin);
-  const found = await fetch('/', { cache: 'no-cache', signal })
+  const end = new AbortController();
+  const timer = setTimeout(() => end.abort(), answerWithin);
+  const found = await fetch('/', { cache: 'no-cache', signal: end.signal })
     .then((page) => page.text())
     .then(versionIn, () => undefined);
+  clearTimeout(timer);
   if (found !== undefined) updateReady.value = found !== own;
 }
