@@ -57,6 +57,11 @@ export class Peer {
     return this.request !== undefined || this.waiting.length > 0;
   }
 
+  /** Nobody's token was shown on it, and it is no proxy's. */
+  get unknown(): boolean {
+    return this.user === undefined && !this.proxied;
+  }
+
   get waits(): number {
     return this.waiting.length;
   }

@@ -144,8 +144,7 @@ export class Sockets {
 
   /** Whether nobody's token was shown on the connection of a request. */
   isUnknown({ raw }: FastifyRequest): boolean {
-    const peer = this.peers.get(raw.socket);
-    return peer !== undefined && peer.user === undefined && !peer.proxied;
+    return this.peers.get(raw.socket)?.unknown === true;
   }
 
   /** The WebSocket library has taken a connection over; from now on its deadlines are those of the hub. */
@@ -311,7 +310,7 @@ export class Sockets {
 
   /** Whether nobody's token was shown on a connection for too long since a moment. */
   private isOverdue(peer: Peer, since = peer.since): boolean {
-    return peer.user === undefined && !peer.proxied && this.isOver(since, this.limits.tokenMs);
+    return peer.unknown && this.isOver(since, this.limits.tokenMs);
   }
 
   private sweep() {
