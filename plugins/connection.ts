@@ -80,7 +80,9 @@ export abstract class Connection implements Sender {
   /** Since when what it was written fills its socket, by the hub's clock. */
   private fullAt: number | undefined;
   private sends = 0;
-  private onAnswered: (() => void) | undefined;
+  private answers = 0;
+  /** Who waits until so many sends are answered. */
+  private awaiting: { answers: number; resolve: () => void }[] = [];
   /** Frames of this turn of the event loop, and their bytes. */
   private out: Buffer[] | undefined;
   private outBytes = 0;
@@ -405,15 +407,20 @@ export abstract class Connection implements Sender {
   /** A send was answered by the log. */
   protected uncountSend(): void {
     this.sends--;
+    this.answers++;
     if (this.sends === SENDS / 2) this.inbox.go();
-    if (this.sends === 0) this.onAnswered?.();
+    while (this.awaiting[0] !== undefined && this.awaiting[0].answers <= this.answers)
+      this.awaiting.shift()?.resolve();
   }
 
-  /** Waits until every send so far is answered, stored or refused. While a frame waits for that, the next ones wait for it. */
+  /**
+   * Waits until as many sends are answered, stored or refused, as wait for an answer now. While a frame waits for that, the next
+   * ones wait for it.
+   */
   protected answered(): Promise<void> | undefined {
     if (this.sends === 0) return undefined;
     return new Promise((resolve) => {
-      this.onAnswered = resolve;
+      this.awaiting.push({ answers: this.answers + this.sends, resolve });
     });
   }
 

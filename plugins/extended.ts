@@ -314,6 +314,9 @@ export class ExtendedConnection extends Connection {
       rows += Math.max(seq - this.position(conversation), 0);
     }
     const page = await this.hub.delivery.ask((sql) => readAfter(sql, this.user, wanted, PAGE_ROWS));
+    // An own message may be seen in the log before its sender is told: `sent` comes first, so that it comes once.
+    if (page.some((message) => message.from === this.user && !this.told?.has(message.msgId)))
+      await this.answered();
     // A sync in between has other positions: what was read for the old ones is of no use.
     if (this.state !== 'ready' || this.lagging === undefined) return true;
     if (page.length === 0) {
