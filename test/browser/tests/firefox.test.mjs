@@ -60,7 +60,12 @@ test('Firefox: the field grows with its text and shrinks again, and the end stay
   for (let n = 0; n < 25; n++) await write(ben.page, `fill ${n}`);
   await come(ana.page, 'fill 24');
   const before = await height();
-  await ana.page.locator('.composer textarea').fill('one\ntwo\nthree\nfour');
+  for (const line of ['one', 'two', 'three', 'four']) {
+    await ana.page.type('.composer textarea', line);
+    await ana.page.keyboard.down('Shift');
+    await ana.page.keyboard.press('Enter');
+    await ana.page.keyboard.up('Shift');
+  }
   await until('the field to grow', async () => (await height()) > before + 40);
   await until('the end', async () => Math.abs(await fromEnd()) < 1);
   assert.equal(await ana.page.$('.newest'), null);
@@ -92,5 +97,7 @@ test('Firefox: signing out leaves nothing on the device', async () => {
   );
   await signInFirefox(ana.page, { username: 'Ana', password: 'correct horse' });
   await ana.page.waitForSelector('a.conversation');
-  assert.deepEqual([...ana.errors, ...ben.errors], []);
+  // What the browser itself says of a line that was cut isn't the page's.
+  const wrong = [...ana.errors, ...ben.errors].filter((error) => !error.includes(`${new URL(line.origin).host}/ws`));
+  assert.deepEqual(wrong, []);
 });

@@ -41,7 +41,7 @@ before(async () => {
          now() - interval '1 hour', '~' || seq, 'number ' || seq
        from conversations, generate_series(1, ${long}) seq where last_seq = ${long};
      insert into members (user_id, conversation_id, read_seq)
-       select user_a, conversation_id, ${long} from conversations where last_seq = ${long};
+       select unnest(array[user_a, user_b]), conversation_id, ${long} from conversations where last_seq = ${long};
      analyze;`,
   );
 });
@@ -185,7 +185,7 @@ async function keyCost(page, selector) {
 
 test('after a paste of 500,000 characters a key costs what the browser takes for it, and no more', async (t) => {
   const { page } = await visitor(t);
-  await page.setContent('<textarea style="width: 600px; height: 200px"></textarea>');
+  await page.setContent('<textarea cols="80" rows="10"></textarea>');
   const bare = await keyCost(page, 'textarea');
   await page.goto(server.origin);
   await signIn(page, ben);
