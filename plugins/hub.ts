@@ -311,14 +311,18 @@ export class Hub {
       const changes = [...this.changes.values()];
       this.changes.clear();
       try {
-        const here = changes.filter(({ to }) => this.connections.get(to) instanceof ExtendedConnection);
+        const here = changes.flatMap((change) => {
+          const connection = this.connections.get(change.to);
+          return connection instanceof ExtendedConnection ? [{ ...change, connection }] : [];
+        });
         if (here.length > 0) {
           const states = await this.db.delivery.ask((sql) => receiptsOf(sql, here));
-          here.forEach(({ to, user, conversation }, i) => {
-            const connection = this.connections.get(to);
+          here.forEach(({ connection, ...change }, i) => {
             const state = states[i];
-            if (connection instanceof ExtendedConnection && state !== undefined)
-              connection.sendReceipt(conversation, user, state.delivered, state.read);
+            if (state === undefined) return;
+            // Whoever has come back meanwhile may have been told more elsewhere than was read for the connection before.
+            if (this.connections.get(change.to) !== connection) this.informOf(change);
+            else connection.sendReceipt(change.conversation, change.user, state.delivered, state.read);
           });
         }
         // Whoever has the connection reads for itself: what is read here may be late there.

@@ -35,6 +35,8 @@ export function receipts(diaries: readonly Diary[], ledger: Ledger): Finding[] {
       const { conversation, delivered, read, at } = entry;
       const key = `${conversation} ${entry.user}`;
       const last = before.get(key);
+      // What a stalled line of an earlier connection still held tells of how far it was then.
+      if (last && entry.connection < last.connection) continue;
       before.set(key, entry);
       if (last && (delivered < last.delivered || read < last.read)) {
         const what = `receipt ${delivered}/${read} after ${last.delivered}/${last.read} (${key})`;
