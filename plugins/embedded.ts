@@ -1,3 +1,4 @@
+import { extname } from 'node:path';
 import { Duplex } from 'node:stream';
 import { Worker } from 'node:worker_threads';
 import { dataFolder, lockDataDir } from './data-dir.js';
@@ -58,7 +59,7 @@ const broken = (sentence: string) => Object.assign(new Error(sentence), { code: 
 export async function openEmbedded(dataDir: string, { upkeepMs = 10_000 } = {}): Promise<Embedded> {
   const release = await lockDataDir(dataDir);
   const folder = await dataFolder(dataDir);
-  const worker = new Worker(new URL('./embedded-worker.js', import.meta.url), {
+  const worker = new Worker(new URL(`./embedded-worker${extname(import.meta.url)}`, import.meta.url), {
     name: 'embedded-database',
     workerData: { folder, upkeepMs },
   });

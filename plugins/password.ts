@@ -1,5 +1,6 @@
 import type { Socket } from 'node:net';
 import { availableParallelism } from 'node:os';
+import { extname } from 'node:path';
 import { Worker } from 'node:worker_threads';
 import type { FastifyRequest } from 'fastify';
 import { HTTP } from '../schemas/limits.js';
@@ -125,7 +126,9 @@ export class Passwords {
   }
 
   private open(): Worker {
-    const worker = new Worker(new URL('./password-worker.js', import.meta.url), { name: 'passwords' });
+    const worker = new Worker(new URL(`./password-worker${extname(import.meta.url)}`, import.meta.url), {
+      name: 'passwords',
+    });
     // Its end follows, and tells whoever waits.
     worker.on('error', () => {});
     worker.on('exit', () => {

@@ -61,12 +61,14 @@ for (const [kind, protocol, bytes, objects] of [
         () => users.every((user) => hub.connectionOf(user.user_id)?.state === 'ready'),
         'not all are ready',
       );
-    // Once before, so that what the first ones make for all is not counted.
-    const first = await run([...tokens]);
-    await once(first, 'message');
-    await ready();
-    await first.terminate();
-    await eventually(() => hub.size === 0, 'some stay');
+    // Twice before, so that what the first ones make for all is not counted.
+    for (let i = 0; i < 2; i++) {
+      const early = await run([...tokens]);
+      await once(early, 'message');
+      await ready();
+      await early.terminate();
+      await eventually(() => hub.size === 0, 'some stay');
+    }
     const before = used();
     const second = await run(tokens);
     await once(second, 'message');

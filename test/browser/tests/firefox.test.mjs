@@ -98,6 +98,8 @@ test('Firefox: signing out leaves nothing on the device', async () => {
   await signInFirefox(ana.page, { username: 'Ana', password: 'correct horse' });
   await ana.page.waitForSelector('a.conversation');
   // What the browser itself says of a line that was cut isn't the page's.
-  const wrong = [...ana.errors, ...ben.errors].filter((error) => !error.includes(`${new URL(line.origin).host}/ws`));
+  const wrong = [...ana.errors, ...ben.errors].filter(
+    (error) => !error.includes(`${new URL(line.origin).host}/ws`),
+  );
   assert.deepEqual(wrong, []);
 });
