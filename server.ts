@@ -19,7 +19,7 @@ function reason(error: unknown): string {
 
 async function main() {
   if (process.env.NODE_ENV !== 'production' && existsSync('.env')) process.loadEnvFile('.env');
-  const config = loadConfig(process.env);
+  const config = loadConfig(process.env, process.argv.slice(2));
   const app = await buildApp(config);
   await app.ready();
   const url = await app.listen({ port: config.PORT, host: config.HOST }).catch(async (error: unknown) => {

@@ -16,6 +16,8 @@ export const PUBLIC_SECRET = 'dev-secret-change-me';
 export type Settings = Readonly<
   Config & {
     embedded: boolean;
+    /** Whether a database that is missing may be begun anew (`--new`). */
+    anew: boolean;
     production: boolean;
     allowedOrigins: string[];
     trustedProxies: string[];
@@ -69,10 +71,16 @@ function isNetwork(text: string): boolean {
 /**
  * Reads the settings from an environment.
  * @param env names and values as in `process.env`; unknown names are ignored, an empty value is the default
+ * @param args what stands behind the program on the command line
  * @throws ConfigError naming every bad value at once
  */
-export function loadConfig(env: Record<string, string | undefined>): Settings {
-  const problems: string[] = [];
+export function loadConfig(env: Record<string, string | undefined>, args: string[] = []): Settings {
+  const problems = args
+    .filter((arg) => arg !== '--new')
+    .map(
+      (arg) =>
+        `${arg}: there is no such argument; --new begins an embedded database anew where it is missing`,
+    );
   const raw: Record<string, unknown> = {};
   for (const [name, schema] of Object.entries(Config.properties)) {
     const text = env[name]?.trim();
@@ -123,6 +131,7 @@ export function loadConfig(env: Record<string, string | undefined>): Settings {
   return Object.freeze({
     ...config,
     embedded: config.DB_URL === '',
+    anew: args.includes('--new'),
     production,
     allowedOrigins: list(config.ALLOWED_ORIGINS),
     trustedProxies: list(config.TRUSTED_PROXIES),

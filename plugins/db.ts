@@ -7,6 +7,7 @@ import postgres from 'postgres';
 import { epochOf, noticePlace } from '../sql/epoch.js';
 import { migrate } from '../sql/migrate.js';
 import { type Embedded, openEmbedded } from './embedded.js';
+import { WARN_AGE } from './embedded-upkeep.js';
 import { ChatError } from './errors.js';
 
 declare module 'fastify' {
@@ -26,11 +27,15 @@ export interface Db {
   readonly engine: string;
   /** Which history this is: see `sql/epoch.ts`. The hub renews it. */
   epoch: string;
+  /** Transactions since the oldest number still in use was given; undefined where the server looks after that itself. */
+  age(): number | undefined;
   /** Why the database is gone for good in this process; comes only if it is. */
   readonly dead: Promise<Error>;
   /** Opens `log` afresh, when what it was doing can't be waited for any longer. */
   resetLog(): Promise<void>;
 }
+
+const DAY_MS = 24 * 3600 * 1000;
 
 /** Milliseconds that any statement may take. The embedded engine ignores it: its callers have deadlines of their own. */
 const STATEMENT_MS = 10_000;
@@ -125,8 +130,21 @@ export default fp<{ beside?: FastifyInstance | undefined }>(
     }
     let embedded: Embedded | undefined;
     let open: (max: number) => Pool;
+    let transactionAge: number | undefined;
     if (config.embedded) {
-      embedded = await openEmbedded(config.DATA_DIR);
+      let warned = Number.NEGATIVE_INFINITY;
+      embedded = await openEmbedded(config.DATA_DIR, {
+        anew: config.anew,
+        onAge(age) {
+          transactionAge = age;
+          if (age < WARN_AGE || Date.now() - warned < DAY_MS) return;
+          warned = Date.now();
+          log.warn(
+            { age },
+            'The embedded database has not frozen its oldest rows for long: below an age of 2,100 million it has to, or it stops. Restart the server; if this stays, report it.',
+          );
+        },
+      });
       const { socket } = embedded;
       // The client knows `socket`, its types don't.
       const options = { ...common, socket, max: 1, user: 'postgres', connection: PLANNING };
@@ -160,6 +178,7 @@ export default fp<{ beside?: FastifyInstance | undefined }>(
       log: embedded ? sql : open(1),
       engine: `${embedded ? 'embedded PostgreSQL' : 'PostgreSQL'} ${version.v.split(' ')[0]}`,
       epoch: await firstAnswer(() => epochOf(sql)),
+      age: () => transactionAge,
       dead: new Promise<Error>((resolve) => embedded?.onFatal(resolve)),
       async resetLog() {
         if (embedded) return;
