@@ -6,6 +6,8 @@ import fp from 'fastify-plugin';
 import postgres from 'postgres';
 import { epochOf, noticePlace } from '../sql/epoch.js';
 import { migrate } from '../sql/migrate.js';
+import { examine, lastingReason, OURS } from './db-start.js';
+import { type DbUrl, dbOptions, parseDbUrl, whereIs } from './db-url.js';
 import { type Embedded, openEmbedded } from './embedded.js';
 import { WARN_AGE } from './embedded-upkeep.js';
 import { ChatError } from './errors.js';
@@ -53,6 +55,12 @@ const PLANNING = {
   // A sequential scan that is still needed has a price that would make it compile for longer than it runs.
   jit: 'off',
 };
+
+/** Milliseconds for the first answer of a server: something else may listen there and say nothing. */
+const FIRST_ANSWER_MS = 8000;
+
+/** Where there is none, in the embedded database. */
+const NO_URL: DbUrl = { hosts: [], user: '', password: '', database: '', parameters: new URLSearchParams() };
 
 const common = {
   // Arrays go as text (sql/handle.ts), so the types of the server needn't be asked for.
@@ -128,6 +136,7 @@ export default fp<{ beside?: FastifyInstance | undefined }>(
       app.decorate('db', { ...beside.db });
       return;
     }
+    const url = parseDbUrl(config.DB_URL) ?? NO_URL;
     let embedded: Embedded | undefined;
     let open: (max: number) => Pool;
     let transactionAge: number | undefined;
@@ -147,12 +156,14 @@ export default fp<{ beside?: FastifyInstance | undefined }>(
       });
       const { socket } = embedded;
       // The client knows `socket`, its types don't.
-      const options = { ...common, socket, max: 1, user: 'postgres', connection: PLANNING };
+      const options = { ...common, socket, max: 1, user: 'postgres', connection: { ...PLANNING, ...OURS } };
       open = () => postgres(options);
     } else {
+      const address = dbOptions(url);
       open = (max) =>
-        postgres(config.DB_URL, {
+        postgres({
           ...common,
+          ...address,
           max,
           connection: {
             application_name: `chat-server ${config.INSTANCE_ID}`,
@@ -160,10 +171,13 @@ export default fp<{ beside?: FastifyInstance | undefined }>(
             lock_timeout: STATEMENT_MS / 2,
             client_connection_check_interval: 1000,
             ...PLANNING,
+            ...OURS,
+            search_path: url.parameters.get('search_path') ?? OURS.search_path,
           },
         });
     }
-    const sql = open(config.DB_POOL);
+    const startEnd = Date.now() + config.STARTUP_WAIT_SECONDS * 1000;
+    const sql = embedded ? open(config.DB_POOL) : await reach();
     const applied = await firstAnswer(() => migrate(sql));
     if (applied.length > 0) log.info({ applied }, 'database migrated');
     if (embedded) {
@@ -193,30 +207,48 @@ export default fp<{ beside?: FastifyInstance | undefined }>(
       await embedded?.close();
     });
 
-    /** Repeats what can't be done yet because the server is away, with growing pauses, as long as the settings say. */
-    async function firstAnswer<T>(work: () => Promise<T>): Promise<T> {
-      const deadline = Date.now() + config.STARTUP_WAIT_SECONDS * 1000;
+    /** A pool at a server that was asked whether it can be worked with; waited for as long as the settings say. */
+    async function reach(): Promise<Pool> {
       for (let pause = 250; ; pause = Math.min(pause * 2, 5000)) {
+        const pool = open(config.DB_POOL);
         try {
-          return await work();
+          await deadline(examine(pool, url, config.DB_POOL), FIRST_ANSWER_MS);
+          return pool;
         } catch (error) {
-          if (embedded || !isUnavailable(error)) throw explain(error);
-          if (Date.now() + pause > deadline) throw explain(error, `for ${config.STARTUP_WAIT_SECONDS} s`);
-          log.warn({ err: error }, `PostgreSQL (DB_URL) can't be reached yet, next try in ${pause} ms`);
-          await sleep(pause);
+          void pool.end({ timeout: 0 });
+          await again(error, pause);
         }
       }
     }
 
-    function explain(error: unknown, waited = 'now'): unknown {
-      if (!(error instanceof Error)) return error;
-      const where = URL.canParse(config.DB_URL) ? new URL(config.DB_URL).host : 'DB_URL';
-      const code = 'code' in error ? String(error.code) : '';
-      if (isUnavailable(error) || code.startsWith('28') || code === '3D000')
-        return new Error(
-          `PostgreSQL at ${where} can't be used (waited ${waited}): ${error.message || code}. Check the setting DB_URL.`,
+    /** Repeats what can't be done yet because the server is away, with growing pauses, as long as the settings say. */
+    async function firstAnswer<T>(work: () => Promise<T>): Promise<T> {
+      for (let pause = 250; ; pause = Math.min(pause * 2, 5000)) {
+        try {
+          return await work();
+        } catch (error) {
+          if (embedded) throw error;
+          await again(error, pause);
+        }
+      }
+    }
+
+    /** Pauses if the server may come yet. @throws Error with a sentence if it can't, or not in time */
+    async function again(error: unknown, pause: number): Promise<void> {
+      const lasting = lastingReason(error, url);
+      if (lasting !== undefined) throw lasting;
+      const silent = error instanceof DeadlineError;
+      if (!silent && !isUnavailable(error)) throw error;
+      const code = error instanceof Error && 'code' in error ? String(error.code) : '';
+      const why = silent
+        ? 'it gives no answer as PostgreSQL does'
+        : (error instanceof Error && error.message) || code;
+      if (Date.now() + pause > startEnd)
+        throw new Error(
+          `PostgreSQL at ${whereIs(url)} (DB_URL) can't be used: ${why} (waited for ${config.STARTUP_WAIT_SECONDS} s). Start it, or correct host and port.`,
         );
-      return error;
+      log.warn(`PostgreSQL at ${whereIs(url)} (DB_URL) can't be used yet: ${why}; next try in ${pause} ms`);
+      await sleep(pause);
     }
   },
   { name: 'db', dependencies: ['config', 'errors'] },

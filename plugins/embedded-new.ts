@@ -25,6 +25,7 @@ const EMPTY = fileURLToPath(new URL('../empty-db', import.meta.url));
 /**
  * Makes an empty database in a folder that isn't there. Without the templates: nobody can reach them to freeze their
  * transaction numbers, which would end all writing after two thousand million.
+ * @public build.mjs calls it
  */
 export async function makeEmpty(dir: string): Promise<void> {
   const pg = await PGlite.create(dir);
