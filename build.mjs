@@ -13,6 +13,15 @@ import { join, resolve } from 'node:path';
 import { pathToFileURL } from 'node:url';
 import { build } from 'esbuild';
 
+// Said in a sentence, before what follows fails in ways that don't say it.
+const [major = 0, minor = 0] = process.versions.node.split('.').map(Number);
+if (major < 20 || (major === 20 && minor < 19) || major === 21 || (major === 22 && minor < 12)) {
+  console.error(
+    `Node ${process.versions.node} is too old for chat-server: it needs 20.19, 22.12 or newer (https://nodejs.org).`,
+  );
+  process.exit(1);
+}
+
 const root = import.meta.dirname;
 const out = process.argv.indexOf('--out');
 const dist = out > 0 ? resolve(process.argv[out + 1]) : join(root, 'dist');

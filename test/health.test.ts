@@ -1,6 +1,6 @@
 import { createConnection } from 'node:net';
 import t from 'tap';
-import { build, eventually } from './helper.js';
+import { build, eventually, REAL } from './helper.js';
 
 const server = await build(t);
 
@@ -74,4 +74,20 @@ t.test('a server without its database is alive and not ready', async (t) => {
   t.equal(status, 503);
   t.strictSame(body, { code: 503, message: 'the database does not answer', error: 'overloaded' });
   t.equal((await alone.request('GET', '/healthz')).status, 200);
+});
+
+t.test('measurements are for those who ask the server itself, not through a proxy', async (t) => {
+  const text = await (await fetch(`${server.url}/metrics`)).text();
+  t.match(text, /^chat_connections 0$/m);
+  if (!REAL)
+    await eventually(
+      async () =>
+        /^chat_database_transaction_age \d+$/m.test(await (await fetch(`${server.url}/metrics`)).text()),
+      'no age',
+      30_000,
+    );
+  for (const name of ['X-Forwarded-For', 'X-Real-IP', 'Forwarded']) {
+    const { status, body } = await server.request('GET', '/metrics', { headers: { [name]: '203.0.113.9' } });
+    t.match({ status, body }, { status: 404, body: { error: 'not_found' } }, name);
+  }
 });
