@@ -55,6 +55,7 @@ export async function examine(
           and not exists (select from pg_attribute a where a.attrelid = c.oid and a.attname = 'user_id')) as tables,
       (select n.nspname::text from pg_class c join pg_namespace n on n.oid = c.relnamespace
         where c.relname = 'installation' and n.nspname not in (current_schema(), 'pg_catalog')
+          and exists (select from pg_class s where s.relnamespace = n.oid and s.relname = 'message_ids')
           and to_regclass('installation') is null limit 1) as elsewhere,
       current_setting('max_connections')::int - current_setting('superuser_reserved_connections')::int as server_limit,
       (select rolconnlimit from pg_roles where rolname = current_user) as role_limit,

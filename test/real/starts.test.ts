@@ -92,7 +92,10 @@ async function tests(): Promise<void> {
     await sql.end();
   };
   await inside('foreign_tables', 'create table users (id int primary key, email text)');
-  await inside('elsewhere', 'create schema chat create table installation (id uuid)');
+  await inside(
+    'elsewhere',
+    'create schema chat create table installation (id uuid) create sequence message_ids',
+  );
   const migrations =
     'create table migrations (name text primary key, checksum text not null, applied_at timestamptz)';
   await inside(
