@@ -48,6 +48,7 @@ async function main() {
       `Can't listen on ${bracketed(config.HOST)}:${config.PORT} (HOST, PORT): ${reason(error)}`,
     );
   });
+  if (config.HOST === 'localhost') await app.sockets.listenBeside(config.HOST);
   const { port } = new URL(url);
   const host = config.HOST === '0.0.0.0' || config.HOST === '::' ? 'localhost' : bracketed(config.HOST);
   const bus =

@@ -83,10 +83,11 @@ export default fp(
         const token = bearerToken(request.headers.authorization);
         if (token === undefined) throw new ChatError('missing_token');
         request.claims = auth.verify(token);
+        app.sockets.admit(request, request.claims.user_id);
       },
     };
     app.decorate('auth', auth);
     app.addHook('onClose', () => auth.passwords.close());
   },
-  { name: 'auth', dependencies: ['config', 'errors'] },
+  { name: 'auth', dependencies: ['config', 'errors', 'sockets'] },
 );

@@ -28,8 +28,13 @@ export interface Bus {
   broadcast(text: string): Promise<void>;
   /** @param listener `up`: the bus works again after it didn't; owners may be gone and messages lost */
   listen(listener: { message(text: string): void; up(): void }): Promise<void>;
+  /** Uses other names from now on, so that nothing from before is met. */
+  rename(namespace: string): Promise<void>;
   close(): Promise<void>;
 }
+
+/** Names on the bus: of one installation, and of one history of its database. */
+export const namespaceOf = (epoch: string): string => `chat:${epoch}`;
 
 /** What in-process buses share: with one of these for several instances, a process has several replicas. */
 export class MemoryBroker {
@@ -79,6 +84,11 @@ export class MemoryBus implements Bus {
     this.broker.replicas.set(this.replica, (text) => {
       if (this.broker.replicas.has(this.replica)) listener.message(text);
     });
+  }
+
+  async rename(): Promise<void> {
+    // Whoever has the broker has the same database.
+    this.broker.owners.clear();
   }
 
   async close(): Promise<void> {

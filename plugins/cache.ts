@@ -2,16 +2,23 @@
 export class Cache<K, V> {
   private young = new Map<K, V>();
   private old = new Map<K, V>();
+  private youngBytes = 0;
+  private oldBytes = 0;
   private born = Date.now();
 
   /**
-   * @param size entries of one generation
-   * @param ageMs milliseconds after which a generation grows old even when it isn't full
+   * @param bounds of one generation: entries; milliseconds after which it grows old even when it isn't full; bytes, by `weigh`
+   * @param weigh about how many bytes a value keeps in memory
    */
   constructor(
-    private readonly size: number,
-    private readonly ageMs = Number.POSITIVE_INFINITY,
+    private readonly bounds: { entries: number; ageMs?: number; bytes?: number },
+    private readonly weigh: (value: V) => number = () => 0,
   ) {}
+
+  /** Bytes of all values, by `weigh`. */
+  get bytes(): number {
+    return this.youngBytes + this.oldBytes;
+  }
 
   get(key: K): V | undefined {
     const value = this.young.get(key);
@@ -22,16 +29,24 @@ export class Cache<K, V> {
   }
 
   set(key: K, value: V): void {
-    if (this.young.size >= this.size || Date.now() - this.born > this.ageMs) {
+    const { entries, ageMs = Number.POSITIVE_INFINITY, bytes = Number.POSITIVE_INFINITY } = this.bounds;
+    const full = this.young.size >= entries || this.youngBytes >= bytes;
+    if (full || Date.now() - this.born > ageMs) {
       this.old = this.young;
+      this.oldBytes = this.youngBytes;
       this.young = new Map();
+      this.youngBytes = 0;
       this.born = Date.now();
     }
+    const before = this.young.get(key);
+    this.youngBytes += this.weigh(value) - (before === undefined ? 0 : this.weigh(before));
     this.young.set(key, value);
   }
 
   clear(): void {
     this.young = new Map();
     this.old = new Map();
+    this.youngBytes = 0;
+    this.oldBytes = 0;
   }
 }

@@ -1,18 +1,18 @@
 import type { Socket } from 'node:net';
 import type { WebSocket } from 'ws';
 import { CLOSE, type Close } from '../schemas/close.js';
+import { LIMITS } from '../schemas/limits.js';
 import type { StoredMessage } from '../sql/messages.js';
 import { ChatError } from './errors.js';
 import type { Hub } from './hub.js';
+import { Inbox } from './inbox.js';
 import type { Confirmed, Delivery, Sender } from './messages.js';
+import { weightOf } from './weight.js';
 
-/** Bytes that may wait in a socket before the connection counts as behind. */
-const BUFFER_BYTES = 262_144;
-/** Messages that are kept while the one before them is missing. */
+/** Messages of a conversation that are kept while the one before them is missing. */
 const HELD = 64;
-/** Sends of one connection that may wait for the log before its socket isn't read any further, and when it is again. */
-const SENDS_HIGH = 1000;
-const SENDS_LOW = 500;
+/** Sends of one connection that may wait for the log before no further frame is handled. */
+const SENDS = 1000;
 /** Bad frames within as many milliseconds that are too many. */
 const BAD_FRAMES = 20;
 const BAD_MS = 60_000;
@@ -31,10 +31,11 @@ export interface Given extends Confirmed {
 /** First bytes of frames that are whole (RFC 6455, 5.2): never in pieces, so that a pong confirms whole messages. */
 const TEXT = 0x81;
 const PING = 0x89;
+const PONG = 0x8a;
 
 /** A frame of a server, unmasked. */
-function frameOf(head: number, text: string): Buffer {
-  const length = Buffer.byteLength(text);
+function frameOf(head: number, content: string | Buffer): Buffer {
+  const length = Buffer.byteLength(content);
   const start = length < 126 ? 2 : length < 65_536 ? 4 : 10;
   const frame = Buffer.allocUnsafe(start + length);
   frame[0] = head;
@@ -46,7 +47,8 @@ function frameOf(head: number, text: string): Buffer {
     frame[1] = 127;
     frame.writeBigUInt64BE(BigInt(length), 2);
   }
-  frame.write(text, start);
+  if (typeof content === 'string') frame.write(content, start);
+  else content.copy(frame, start);
   return frame;
 }
 
@@ -60,8 +62,9 @@ export abstract class Connection implements Sender {
   line = 0;
   /** When the ownership was last confirmed, in milliseconds of `performance.now()`. */
   claimedAt = Number.NEGATIVE_INFINITY;
-  heardAt = performance.now();
-  pingedAt = performance.now();
+  /** When it last gave a sign of life, and was last asked for one, by the hub's clock. */
+  heardAt: number;
+  pingedAt: number;
   /** Not to be written to until its ownership is known again. */
   suspended = false;
   /** What the client says doesn't count any more. */
@@ -72,19 +75,22 @@ export abstract class Connection implements Sender {
   /** Something came that wasn't written, since the connection was behind. */
   private missed = false;
   private pumping = false;
+  /** Since when it is behind without any progress, by the hub's clock. */
   private progressAt = 0;
+  /** Since when what it was written fills its socket, by the hub's clock. */
+  private fullAt: number | undefined;
   private sends = 0;
   private onAnswered: (() => void) | undefined;
   /** Frames of this turn of the event loop, and their bytes. */
   private out: Buffer[] | undefined;
   private outBytes = 0;
-  private queue: Buffer[] | undefined;
-  private busy = false;
+  private readonly inbox = new Inbox(this);
   private badFrames = 0;
   private badSince = Number.NEGATIVE_INFINITY;
   /** Place in each conversation: what is written continues it by one. */
   protected positions: Map<number, number> | undefined;
   private held: Map<number, StoredMessage[]> | undefined;
+  private heldBytes = 0;
 
   abstract readonly wantsReceipts: boolean;
   readonly wantsCopy = false;
@@ -96,7 +102,10 @@ export abstract class Connection implements Sender {
     readonly user: number,
     readonly username: string,
     readonly number: number,
-  ) {}
+  ) {
+    this.heardAt = hub.clock.now;
+    this.pingedAt = hub.clock.now;
+  }
 
   /** Writes the frame of a message and notes it as unconfirmed. */
   protected abstract give(message: StoredMessage): void;
@@ -173,9 +182,11 @@ export abstract class Connection implements Sender {
   private hold(message: StoredMessage) {
     this.held ??= new Map();
     const list = this.held.get(message.conversation) ?? [];
-    if (list.length >= HELD) return this.fallBehind();
-    if (!list.some((other) => other.seq === message.seq)) list.push(message);
+    if (list.some((other) => other.seq === message.seq)) return;
+    if (list.length >= HELD || this.heldBytes >= LIMITS.heldBytes) return this.fallBehind();
+    list.push(message);
     list.sort((a, b) => a.seq - b.seq);
+    this.heldBytes += weightOf(message.content);
     this.held.set(message.conversation, list);
     this.hub.watchGap(this);
   }
@@ -187,12 +198,18 @@ export abstract class Connection implements Sender {
       const position = this.position(conversation) ?? 0;
       if (next.seq > position + 1) return;
       list.shift();
+      this.heldBytes -= weightOf(next.content);
       if (next.seq <= position) continue;
       if (next.to === this.user) this.give(next);
       this.setPosition(conversation, next.seq);
     }
     this.held?.delete(conversation);
-    if (this.held?.size === 0) this.held = undefined;
+    if (this.held?.size === 0) this.dropHeld();
+  }
+
+  private dropHeld() {
+    this.held = undefined;
+    this.heldBytes = 0;
   }
 
   /** The moment for a missing message to come by itself is over. */
@@ -203,11 +220,11 @@ export abstract class Connection implements Sender {
   /** Turns to the log for everything that is owed. */
   fallBehind(): void {
     this.missed = true;
-    this.held = undefined;
+    this.dropHeld();
     if (this.state === 'opening') return;
     if (!this.behind) {
       this.behind = true;
-      this.progressAt = performance.now();
+      this.progressAt = this.hub.clock.now;
     }
     this.pump();
   }
@@ -216,8 +233,21 @@ export abstract class Connection implements Sender {
     return this.tcp.writableLength + this.outBytes;
   }
 
+  private get isFull(): boolean {
+    return this.waitingBytes >= LIMITS.bufferBytes;
+  }
+
   protected hasRoom(): boolean {
-    return !this.suspended && this.waitingBytes < BUFFER_BYTES && this.hasUnconfirmedRoom();
+    return !this.suspended && !this.isFull && this.hasUnconfirmedRoom();
+  }
+
+  /** Bytes that this connection keeps in memory: unread by its client, and unhandled by us. */
+  get bytes(): number {
+    return this.tcp.destroyed ? 0 : this.waitingBytes + this.inbox.bytes + this.heldBytes + this.claimedBytes;
+  }
+  /** Those of positions that the client has named and not yet said all of. */
+  protected get claimedBytes(): number {
+    return 0;
   }
 
   /** Goes on reading the log for this connection, if it wants that and there is room. */
@@ -232,7 +262,7 @@ export abstract class Connection implements Sender {
       while (this.isOpen && (this.behind || this.wantsPages) && this.hasRoom()) {
         this.missed = false;
         const more = await this.read();
-        this.progressAt = performance.now();
+        this.progressAt = this.hub.clock.now;
         if (!more && !this.missed && this.behind && this.state === 'ready') {
           this.behind = false;
           this.caughtUp();
@@ -241,7 +271,7 @@ export abstract class Connection implements Sender {
     } catch (error) {
       this.hub.log.warn({ err: error, user: this.user }, 'a page of the log could not be read, trying again');
       // The database's fault, not the client's.
-      this.progressAt = performance.now();
+      this.progressAt = this.hub.clock.now;
       this.hub.pumpLater(this);
     }
     this.pumping = false;
@@ -249,22 +279,28 @@ export abstract class Connection implements Sender {
 
   /** The client drained or confirmed something. */
   protected progress(): void {
-    this.progressAt = performance.now();
+    this.progressAt = this.hub.clock.now;
     if (this.behind || this.wantsPages) this.pump();
   }
 
   onDrain(): void {
+    this.fullAt = undefined;
     this.progress();
+    this.inbox.go();
   }
 
-  /** Whether this connection has been behind for too long without any progress. */
+  /** Whether this connection has been behind, or its socket full, for too long without any progress. */
   isStuck(now: number, ms: number): boolean {
-    return (this.behind || this.wantsPages) && this.progressAt > 0 && now - this.progressAt > ms;
+    const behind = this.behind || this.wantsPages;
+    return (
+      (behind && this.progressAt > 0 && now - this.progressAt > ms) ||
+      (this.fullAt !== undefined && now - this.fullAt > ms)
+    );
   }
 
   /** Whether the client reads, so that it can be told what it isn't owed. */
   get hasRoomForNews(): boolean {
-    return this.isOpen && this.waitingBytes < BUFFER_BYTES;
+    return this.isOpen && !this.isFull;
   }
 
   /** Whether frames still go out. */
@@ -293,6 +329,7 @@ export abstract class Connection implements Sender {
     }
     this.out.push(frame);
     this.outBytes += frame.length;
+    if (this.isFull) this.fullAt ??= this.hub.clock.now;
     return frame.length;
   }
 
@@ -305,21 +342,19 @@ export abstract class Connection implements Sender {
 
   /** Takes one frame of the client; they are handled one after the other. */
   receive(data: Buffer): void {
-    this.heardAt = performance.now();
+    this.heardAt = this.hub.clock.now;
     // A client that hasn't heard of the end yet may still say something: it is heard.
-    if (this.deaf) return;
-    if (this.busy) {
-      this.queue ??= [];
-      this.queue.push(data);
-      if (this.queue.length > 64) this.socket.pause();
-      return;
-    }
-    const work = this.take(data);
-    if (work !== undefined) void this.takeRest(work);
+    if (!this.deaf) this.inbox.push(data);
+  }
+
+  /** Whether the client can take an answer, and the log another send. */
+  get mayTake(): boolean {
+    return (this.state === 'closing' || !this.isFull) && this.sends < SENDS;
   }
 
   /** Handles one frame. @returns what the next one waits for */
-  private take(data: Buffer): void | Promise<void> {
+  take(data: Buffer): void | Promise<void> {
+    if (this.deaf) return;
     try {
       const work = this.handle(data);
       return work?.catch((error: unknown) => this.refuse(error));
@@ -328,16 +363,24 @@ export abstract class Connection implements Sender {
     }
   }
 
-  private async takeRest(first: Promise<void>) {
-    this.busy = true;
-    await first;
-    for (let queue = this.queue; queue !== undefined; queue = this.queue) {
-      this.queue = undefined;
-      for (const data of queue) if (!this.deaf) await this.take(data);
-    }
-    this.busy = false;
-    if (this.sends < SENDS_HIGH) this.socket.resume();
+  pause(): void {
+    this.socket.pause();
   }
+
+  resume(): void {
+    if (this.state !== 'opening') this.socket.resume();
+  }
+
+  /** The socket is closed. What still waits is handled as far as it says something to others. */
+  end(): void {
+    this.state = 'closing';
+    this.isGone = true;
+    clearTimeout(this.tokenTimer);
+    this.inbox.go();
+  }
+
+  /** Whether nobody is there any more to be answered. */
+  isGone = false;
 
   private refuse(error: unknown) {
     if (!(error instanceof ChatError)) this.hub.log.error({ err: error, user: this.user }, 'a frame failed');
@@ -346,7 +389,7 @@ export abstract class Connection implements Sender {
 
   /** Counts a frame that nobody would send by mistake; too many close the connection. */
   protected countBad(): void {
-    const now = performance.now();
+    const { now } = this.hub.clock;
     if (now - this.badSince > BAD_MS) {
       this.badSince = now;
       this.badFrames = 0;
@@ -356,12 +399,13 @@ export abstract class Connection implements Sender {
 
   /** A send was passed to the log. */
   protected countSend(): void {
-    if (++this.sends === SENDS_HIGH) this.socket.pause();
+    this.sends++;
   }
 
   /** A send was answered by the log. */
   protected uncountSend(): void {
-    if (this.sends-- === SENDS_LOW) this.socket.resume();
+    this.sends--;
+    if (this.sends === SENDS / 2) this.inbox.go();
     if (this.sends === 0) this.onAnswered?.();
   }
 
@@ -375,12 +419,12 @@ export abstract class Connection implements Sender {
 
   /** Whether the last ping is so long ago that the next may go out with a message, instead of for several later. */
   get mayPing(): boolean {
-    return performance.now() - this.pingedAt > PING_MS;
+    return this.hub.clock.now - this.pingedAt > PING_MS;
   }
 
   /** Pings, as a sign of life and, where there is no other, as a receipt. */
   ping(): void {
-    this.pingedAt = performance.now();
+    this.pingedAt = this.hub.clock.now;
     if (this.canWrite) this.put(frameOf(PING, this.pingPayload()));
   }
 
@@ -389,7 +433,20 @@ export abstract class Connection implements Sender {
   }
 
   onPong(_payload: string): void {
-    this.heardAt = performance.now();
+    this.heardAt = this.hub.clock.now;
+  }
+
+  /** The client pings: it is answered unless it doesn't read its answers (RFC 6455, 5.5.3: the last ping is enough). */
+  onPing(payload: Buffer): void {
+    this.heardAt = this.hub.clock.now;
+    if (this.canWrite && !this.isFull) this.put(frameOf(PONG, payload));
+    else if (this.isOpen) this.inbox.pause();
+  }
+
+  /** Closes it at once: behind all that its client doesn't read it won't read the reason, either. */
+  cut(): void {
+    this.close(CLOSE.slow);
+    this.socket.terminate();
   }
 
   /** Says goodbye, and listens until the client does; the socket is cut if it doesn't. */
@@ -399,8 +456,9 @@ export abstract class Connection implements Sender {
     this.deaf = close === CLOSE.abuse || close === CLOSE.tooLarge || close === CLOSE.expired;
     this.flush();
     this.state = 'closing';
-    this.socket.resume();
     this.socket.close(code, reason);
+    this.inbox.go();
+    if (!this.inbox.isPaused) this.socket.resume();
     setTimeout(() => this.socket.terminate(), 3000).unref();
   }
 }

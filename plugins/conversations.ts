@@ -31,25 +31,26 @@ interface Conversations {
 export default fp(
   async (app) => {
     // Members never change, so what was found stays true, as long as the database has one history.
-    const others = new Cache<string, number>(20_000);
+    const others = new Cache<string, number>({ entries: 20_000 });
     const conversations: Conversations = {
       async other(user, conversation) {
         const key = `${app.db.epoch}:${user}:${conversation}`;
         const known = others.get(key);
         if (known !== undefined) return known;
-        const found = await within(conversationOf(app.db.sql, user, conversation));
+        const found = await within(app.db.requests, (sql) => conversationOf(sql, user, conversation));
         if (found === undefined) throw new ChatError('conversation_not_found');
         others.set(key, found.other);
         return found.other;
       },
       async read(user, conversation, seq) {
         const to = await conversations.other(user, conversation);
-        const read = await within(markRead(app.db.sql, user, conversation, seq));
+        const read = await within(app.db.requests, (sql) => markRead(sql, user, conversation, seq));
         if (read === undefined) throw new ChatError('conversation_not_found');
         app.hub.informOf({ to, user, conversation });
         return read;
       },
-      unread: (user, conversation) => within(countUnread(app.db.sql, user, conversation, UNREAD_AT_MOST)),
+      unread: (user, conversation) =>
+        within(app.db.requests, (sql) => countUnread(sql, user, conversation, UNREAD_AT_MOST)),
     };
     app.decorate('conversations', conversations);
   },

@@ -11,8 +11,10 @@ export const OURS = {
   standard_conforming_strings: 'on',
   search_path: 'public',
   default_transaction_isolation: 'read committed' as const,
-  default_transaction_read_only: false,
 };
+
+/** Connections beside the pool: for the log, for what waits for locks, for the start, and one for an operator who looks what is wrong. */
+const BESIDE = 5;
 
 /** What starting again can't make right. */
 export class UnusableError extends Error {
@@ -23,6 +25,7 @@ type State = {
   version: number;
   encoding: string;
   standby: boolean;
+  read_only: boolean;
   planning: string;
   date_style: string;
   schema: string | null;
@@ -47,7 +50,7 @@ export async function examine(
 ): Promise<void> {
   const [state] = await sql<[State]>`
     select current_setting('server_version_num')::int as version, current_setting('server_encoding') as encoding,
-      pg_is_in_recovery() as standby, current_setting('plan_cache_mode') as planning,
+      pg_is_in_recovery() as standby, current_setting('default_transaction_read_only')::boolean as read_only, current_setting('plan_cache_mode') as planning,
       current_setting('DateStyle') as date_style, current_schema()::text as schema, current_user::text as role,
       coalesce(has_schema_privilege(current_schema()::text, 'create'), false) as creates,
       (select string_agg(c.relname::text, ', ') from pg_class c join pg_namespace n on n.oid = c.relnamespace
@@ -74,6 +77,8 @@ function problemOf(state: State, url: DbUrl, pool: number): string | undefined {
     return `keeps its text as ${state.encoding}, which can't hold every character: make the database anew with createdb -T template0 -E UTF8 ${database}.`;
   if (state.standby)
     return 'is a standby, which takes no messages: point DB_URL at the primary, or add ?target_session_attrs=read-write.';
+  if (state.read_only)
+    return 'takes no writes by default (default_transaction_read_only is on, for the server, the database or the role): switch that off, or find out why it is on; some services do it when their disk is nearly full.';
   if (state.elsewhere !== null)
     return `has the tables in the schema ${state.elsewhere}: add ?search_path=${state.elsewhere} to DB_URL.`;
   if (state.schema === null)
@@ -87,10 +92,9 @@ function problemOf(state: State, url: DbUrl, pool: number): string | undefined {
     [state.role_limit, `the connection limit of the role ${state.role}`],
     [state.database_limit, `the connection limit of the database ${database}`],
   ] as const;
-  // One beside the pool is for the log, and one for an operator who looks what is wrong.
   for (const [limit, what] of limits)
-    if (limit >= 0 && pool + 2 > limit)
-      return `has fewer connections than DB_POOL (${pool}) and two more: ${what} leaves ${limit}. Lower DB_POOL, or raise that.`;
+    if (limit >= 0 && pool + BESIDE > limit)
+      return `has fewer connections than DB_POOL (${pool}) and ${BESIDE} more: ${what} leaves ${limit}. Lower DB_POOL, or raise that.`;
   return undefined;
 }
 

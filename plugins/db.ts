@@ -5,12 +5,14 @@ import type { FastifyInstance } from 'fastify';
 import fp from 'fastify-plugin';
 import postgres from 'postgres';
 import { epochOf, noticePlace } from '../sql/epoch.js';
+import type { Sql } from '../sql/handle.js';
 import { migrate } from '../sql/migrate.js';
 import { examine, lastingReason, OURS } from './db-start.js';
 import { type DbUrl, dbOptions, parseDbUrl, whereIs } from './db-url.js';
 import { type Embedded, openEmbedded } from './embedded.js';
 import { WARN_AGE } from './embedded-upkeep.js';
 import { ChatError } from './errors.js';
+import { type Client, DeadlineError, deadline, Lanes } from './lanes.js';
 
 declare module 'fastify' {
   interface FastifyInstance {
@@ -18,13 +20,17 @@ declare module 'fastify' {
   }
 }
 
-type Pool = postgres.Sql<{ bigint: number }>;
-
 export interface Db {
-  /** The pool, for everything but the log's appends. */
-  readonly sql: Pool;
-  /** One connection of its own for appends: a batch in doubt can be cut off without hurting anybody else. */
-  readonly log: Pool;
+  /** What people ask for, over HTTP and in frames. */
+  readonly requests: Lanes;
+  /** What openings and delivery lean on, so that no list is in their way. */
+  readonly delivery: Lanes;
+  /** The log's appends, one at a time. */
+  readonly log: Lanes;
+  /** Appends that wait for a row that somebody holds. */
+  readonly held: Lanes;
+  /** A connection for what is done by hand and at the start. */
+  readonly sql: Client;
   /** Name and version, for people. */
   readonly engine: string;
   /** Which history this is: see `sql/epoch.ts`. The hub renews it. */
@@ -33,14 +39,20 @@ export interface Db {
   age(): number | undefined;
   /** Why the database is gone for good in this process; comes only if it is. */
   readonly dead: Promise<Error>;
-  /** Opens `log` afresh, when what it was doing can't be waited for any longer. */
-  resetLog(): Promise<void>;
+  /** Says that it stores nothing any more and won't by itself: only the embedded engine is ours to start anew. */
+  giveUp(error: Error): void;
 }
 
 const DAY_MS = 24 * 3600 * 1000;
 
 /** Milliseconds that any statement may take. The embedded engine ignores it: its callers have deadlines of their own. */
 const STATEMENT_MS = 10_000;
+/** Milliseconds that a batch waits for the row of a conversation: longer than another batch holds one, and no longer than that. */
+const LOG_LOCK_MS = 250;
+/** Seconds after which the connection that is seldom needed is closed. */
+const IDLE_SECONDS = 10;
+/** Conversations that appends wait for at once, each on a connection that is there only then. */
+export const HELD_LANES = 2;
 
 /**
  * How every statement is planned: once, and by index. Each is short and has one; statistics are late on tables that grow from
@@ -72,57 +84,70 @@ const common = {
   types: { bigint: { to: 20, from: [20], parse: Number, serialize: String } },
 };
 
+const codeOf = (error: unknown): string =>
+  error instanceof Error && 'code' in error ? String(error.code) : '';
+
 /** Whether an error says that the server couldn't be reached or is not in a state to work, rather than that it refused. */
-export function isUnavailable(error: unknown): boolean {
-  const code = error instanceof Error && 'code' in error ? String(error.code) : '';
+function isUnavailable(error: unknown): boolean {
   return (
-    /^(CONNECTION_|CONNECT_TIMEOUT|ECONN|EPIPE|ETIMEDOUT|EHOST|ENET|ENOTFOUND|EAI_AGAIN|ENOENT)/.test(code) ||
-    /^(08|53|57P|25006)/.test(code)
+    error instanceof DeadlineError ||
+    /^(CONNECTION_|CONNECT_TIMEOUT|ECONN|EPIPE|ETIMEDOUT|EHOST|ENET|ENOTFOUND|EAI_AGAIN|ENOENT|08|25006|53|57P|58)/.test(
+      codeOf(error),
+    )
   );
-}
-
-/** Whether an error says that the statement never reached the server. */
-export function neverSent(error: unknown): boolean {
-  const code = error instanceof Error && 'code' in error ? String(error.code) : '';
-  return /^(ECONNREFUSED|CONNECT_TIMEOUT|CONNECTION_ENDED|EHOST|ENET|ENOTFOUND|EAI_AGAIN|ENOENT|57P03|53300|28)/.test(
-    code,
-  );
-}
-
-/** The database didn't answer in time: what was asked may still happen. */
-export class DeadlineError extends Error {
-  override name = 'DeadlineError';
 }
 
 /**
- * Waits for a query no longer than a deadline.
- * @param ms milliseconds
- * @throws DeadlineError
+ * Whether an error says that what was asked has not happened: the statement never reached the server, or the server answered
+ * that it failed. Only a session that ends may have committed before it says so.
  */
-export async function deadline<T>(query: Promise<T>, ms = STATEMENT_MS): Promise<T> {
-  let timer: NodeJS.Timeout | undefined;
-  const late = new Promise<never>((_, reject) => {
-    timer = setTimeout(() => reject(new DeadlineError(`the database didn't answer within ${ms} ms`)), ms);
-  });
-  try {
-    return await Promise.race([query, late]);
-  } finally {
-    clearTimeout(timer);
-  }
+export function isRefusal(error: unknown): boolean {
+  const code = codeOf(error);
+  return (
+    /^(ECONNREFUSED|CONNECT_TIMEOUT|CONNECTION_ENDED|EHOST|ENET|ENOTFOUND|EAI_AGAIN|ENOENT|57P03)/.test(
+      code,
+    ) ||
+    (error instanceof postgres.PostgresError && !/^(08|57P)/.test(code))
+  );
 }
 
 /**
- * Waits for a query that somebody outside waits for too.
+ * Asks for somebody outside, who waits.
  * @throws ChatError `overloaded` when the database can't answer now
  */
-export async function within<T>(query: Promise<T>): Promise<T> {
+export async function within<T>(lanes: Lanes, question: (sql: Sql) => Promise<T>): Promise<T> {
   try {
-    return await deadline(query, STATEMENT_MS / 2);
+    return await lanes.ask(question);
   } catch (error) {
-    if (error instanceof DeadlineError || isUnavailable(error))
+    if (isUnavailable(error))
       throw new ChatError('overloaded', 'the database cannot be reached now, try again');
     throw error;
   }
+}
+
+/** Makes a client of the database: milliseconds that it waits for locks, seconds that its connection may be idle. */
+type Open = (options?: { lockMs?: number; idleSeconds?: number }) => Client;
+
+/** The embedded engine has one connection: all wait for it in one row. */
+function oneLane(sql: Client): Pick<Db, 'requests' | 'delivery' | 'log' | 'held'> {
+  const only = new Lanes(1, () => sql, { renewable: false });
+  return { requests: only, delivery: only, log: only, held: only };
+}
+
+/** @param count lanes, those for appends left out */
+function poolOf(open: Open, count: number): Pick<Db, 'requests' | 'delivery' | 'log' | 'held'> {
+  // Where one connection died without a word, the others probably did too.
+  const onLate = () => {
+    for (const lanes of Object.values(pool)) lanes.renew();
+  };
+  const delivery = Math.ceil(count / 3);
+  const pool = {
+    requests: new Lanes(count - delivery, () => open(), { renewable: true, onLate }),
+    delivery: new Lanes(delivery, () => open(), { renewable: true, onLate }),
+    log: new Lanes(1, () => open({ lockMs: LOG_LOCK_MS }), { renewable: true, onLate }),
+    held: new Lanes(HELD_LANES, () => open({ idleSeconds: IDLE_SECONDS }), { renewable: true, onLate }),
+  };
+  return pool;
 }
 
 /**
@@ -138,8 +163,8 @@ export default fp<{ beside?: FastifyInstance | undefined }>(
     }
     const url = parseDbUrl(config.DB_URL) ?? NO_URL;
     let embedded: Embedded | undefined;
-    let open: (max: number) => Pool;
     let transactionAge: number | undefined;
+    let open: Open;
     if (config.embedded) {
       let warned = Number.NEGATIVE_INFINITY;
       embedded = await openEmbedded(config.DATA_DIR, {
@@ -156,19 +181,28 @@ export default fp<{ beside?: FastifyInstance | undefined }>(
       });
       const { socket } = embedded;
       // The client knows `socket`, its types don't.
-      const options = { ...common, socket, max: 1, user: 'postgres', connection: { ...PLANNING, ...OURS } };
+      // It answers when it can: on a slow machine the first answer takes its time.
+      const options = {
+        ...common,
+        socket,
+        max: 1,
+        connect_timeout: 0,
+        user: 'postgres',
+        connection: { ...PLANNING, ...OURS },
+      };
       open = () => postgres(options);
     } else {
       const address = dbOptions(url);
-      open = (max) =>
+      open = ({ lockMs = STATEMENT_MS / 2, idleSeconds } = {}) =>
         postgres({
           ...common,
           ...address,
-          max,
+          max: 1,
+          ...(idleSeconds !== undefined && { idle_timeout: idleSeconds }),
           connection: {
             application_name: `chat-server ${config.INSTANCE_ID}`,
             statement_timeout: STATEMENT_MS,
-            lock_timeout: STATEMENT_MS / 2,
+            lock_timeout: lockMs,
             client_connection_check_interval: 1000,
             ...PLANNING,
             ...OURS,
@@ -177,7 +211,7 @@ export default fp<{ beside?: FastifyInstance | undefined }>(
         });
     }
     const startEnd = Date.now() + config.STARTUP_WAIT_SECONDS * 1000;
-    const sql = embedded ? open(config.DB_POOL) : await reach();
+    const sql = embedded ? open() : await reach();
     const applied = await firstAnswer(() => migrate(sql));
     if (applied.length > 0) log.info({ applied }, 'database migrated');
     if (embedded) {
@@ -187,35 +221,38 @@ export default fp<{ beside?: FastifyInstance | undefined }>(
     const [version] = await firstAnswer(
       () => sql<[{ v: string }]>`select current_setting('server_version') as v`,
     );
-    const db = {
+    let die: (error: Error) => void = () => {};
+    const dead = new Promise<Error>((resolve) => {
+      embedded?.onFatal(resolve);
+      die = resolve;
+    });
+    const lanes = embedded ? oneLane(sql) : poolOf(open, config.DB_POOL);
+    const db: Db = {
+      ...lanes,
       sql,
-      log: embedded ? sql : open(1),
       engine: `${embedded ? 'embedded PostgreSQL' : 'PostgreSQL'} ${version.v.split(' ')[0]}`,
       epoch: await firstAnswer(() => epochOf(sql)),
       age: () => transactionAge,
-      dead: new Promise<Error>((resolve) => embedded?.onFatal(resolve)),
-      async resetLog() {
-        if (embedded) return;
-        const old = db.log;
-        db.log = open(1);
-        await old.end({ timeout: 0 });
+      dead,
+      giveUp: (error) => {
+        if (embedded) die(error);
       },
     };
     app.decorate('db', db);
     app.addHook('onClose', async () => {
-      await Promise.all([db.sql, db.log].map((pool) => pool.end({ timeout: 5 })));
+      await Promise.all([sql.end({ timeout: 5 }), ...Object.values(lanes).map((each) => each.end())]);
       await embedded?.close();
     });
 
-    /** A pool at a server that was asked whether it can be worked with; waited for as long as the settings say. */
-    async function reach(): Promise<Pool> {
+    /** A client of a server that was asked whether it can be worked with; waited for as long as the settings say. */
+    async function reach(): Promise<Client> {
       for (let pause = 250; ; pause = Math.min(pause * 2, 5000)) {
-        const pool = open(config.DB_POOL);
+        const client = open({ idleSeconds: IDLE_SECONDS });
         try {
-          await deadline(examine(pool, url, config.DB_POOL), FIRST_ANSWER_MS);
-          return pool;
+          await deadline(examine(client, url, config.DB_POOL), FIRST_ANSWER_MS);
+          return client;
         } catch (error) {
-          void pool.end({ timeout: 0 });
+          void client.end({ timeout: 0 });
           await again(error, pause);
         }
       }

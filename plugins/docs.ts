@@ -5,6 +5,7 @@ import { CLOSE } from '../schemas/close.js';
 import { extendedClient, extendedServer, plainClient, plainServer } from '../schemas/frames.js';
 import { EXTENDED } from './ws.js';
 
+const JSON_TYPE = 'application/json; charset=utf-8';
 const INFO = { title: 'chat-server', version: '1', license: { name: 'MIT' } };
 
 /** One protocol of the socket as an AsyncAPI 3 channel, its operations and its messages; directions as a client sees them. */
@@ -50,6 +51,12 @@ function asyncApi() {
   };
 }
 
+/** A document as bytes, made when it is first asked for and kept. */
+function once(make: () => object): () => Buffer {
+  let bytes: Buffer | undefined;
+  return () => (bytes ??= Buffer.from(JSON.stringify(make())));
+}
+
 /** `GET /api/openapi.json` and `GET /api/asyncapi.json`, both made from the schemas that check what they describe. */
 export default fp(
   async (app) => {
@@ -60,9 +67,11 @@ export default fp(
         components: { securitySchemes: { bearer: { type: 'http', scheme: 'bearer', bearerFormat: 'JWT' } } },
       },
     });
-    const frames = asyncApi();
-    app.get('/api/openapi.json', { schema: { hide: true } }, async () => app.swagger());
-    app.get('/api/asyncapi.json', { schema: { hide: true } }, async () => frames);
+    const routes = once(() => app.swagger());
+    const frames = once(asyncApi);
+    const hidden = { schema: { hide: true } };
+    app.get('/api/openapi.json', hidden, (_request, reply) => reply.type(JSON_TYPE).send(routes()));
+    app.get('/api/asyncapi.json', hidden, (_request, reply) => reply.type(JSON_TYPE).send(frames()));
   },
   { name: 'docs', dependencies: ['errors'] },
 );

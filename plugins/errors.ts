@@ -60,6 +60,9 @@ const errorBody = (error: ChatError) => ({
   error: error.code,
 });
 
+/** Of every answer, unless its route says otherwise: it is for whoever asked, now, and is what its type says. */
+const HEADERS = { 'cache-control': 'no-store', 'x-content-type-options': 'nosniff' };
+
 /**
  * A whole HTTP/1.1 answer with the envelope, for sockets that Fastify doesn't (or no longer) answer on.
  * @param headers further header lines
@@ -70,6 +73,8 @@ export function rawAnswer(error: ChatError, headers: Record<string, string> = {}
     'Content-Type': 'application/json; charset=utf-8',
     'Content-Length': String(Buffer.byteLength(body)),
     Connection: 'close',
+    ...HEADERS,
+    ...(error.retryAfter !== undefined && { 'Retry-After': String(error.retryAfter) }),
     ...headers,
   };
   const head = Object.entries(all).map(([name, value]) => `${name}: ${value}`);
@@ -81,6 +86,7 @@ export function rawAnswer(error: ChatError, headers: Record<string, string> = {}
 export function sendError(thrown: unknown, request: FastifyRequest, reply: FastifyReply): FastifyReply {
   const error = toChatError(thrown);
   if (error.code === 'internal') request.log.error({ err: thrown }, 'request failed');
+  reply.headers(HEADERS);
   if (error.retryAfter !== undefined) reply.header('retry-after', String(error.retryAfter));
   return reply.code(ERRORS[error.code].status).send(errorBody(error));
 }
@@ -105,9 +111,15 @@ export default fp(
     };
     app.setNotFoundHandler(refuse);
     app.addHook('onRequest', async (request, reply) => {
-      // Node would refuse this too, but without the envelope.
-      if (request.raw.httpVersion === '1.1' && request.headers.host === undefined)
+      reply.headers(HEADERS);
+      const { httpVersion, rawHeaders } = request.raw;
+      if (httpVersion !== '1.1' && httpVersion !== '1.0')
+        throw new ChatError('bad_request', 'bad request: this server speaks HTTP/1.1');
+      // Node would refuse the first too, but without the envelope. Of two it takes the first, and a proxy perhaps the last.
+      const hosts = rawHeaders.filter((name, i) => i % 2 === 0 && /^host$/i.test(name)).length;
+      if (hosts === 0 && httpVersion === '1.1')
         throw new ChatError('bad_request', 'bad request: the Host header is missing');
+      if (hosts > 1) throw new ChatError('bad_request', 'bad request: there is more than one Host header');
       // Before the body is read: what is in it doesn't matter.
       if (request.is404) await refuse(request, reply);
     });

@@ -3,7 +3,7 @@ import { LIMITS } from '../schemas/limits.js';
 import { lastSeqs } from '../sql/conversations.js';
 import { type Position, readAfter, type StoredMessage, settlePositions } from '../sql/messages.js';
 import { Connection, type Given } from './connection.js';
-import { deadline, within } from './db.js';
+import { within } from './db.js';
 import { ChatError } from './errors.js';
 import type { Delivery } from './messages.js';
 
@@ -11,6 +11,8 @@ import type { Delivery } from './messages.js';
 const PAGE_ROWS = 200;
 /** Conversations that one `sync` may name, in all its frames. */
 const SYNC_CONVERSATIONS = 100_000;
+/** Bytes of one of them, about. */
+const POSITION_BYTES = 64;
 /** Conversations whose last receipt is remembered, so that a late one is no step back. */
 const RECEIPTS = 1000;
 
@@ -33,6 +35,8 @@ export class ExtendedConnection extends Connection {
   /** Own messages past a position that `sent` has told of. */
   private told: Set<number> | undefined;
   private receipts: Map<number, { delivered: number; read: number }> | undefined;
+  /** Conversations whose receipts the client had no room for, and their other users. */
+  private untold: Map<number, number> | undefined;
 
   constructor(
     private readonly dispatch: (connection: ExtendedConnection, data: Buffer) => void | Promise<void>,
@@ -157,7 +161,12 @@ export class ExtendedConnection extends Connection {
 
   /** How far the other user of a conversation has come. Other replicas tell of it too, in any order. */
   sendReceipt(conversation: number, user: number, delivered: number, read: number): void {
-    if (!this.isOpen) return;
+    // A client that doesn't read is told when it does, how far it is then.
+    if (!this.hasRoomForNews) {
+      this.untold ??= new Map();
+      if (this.untold.size < RECEIPTS) this.untold.set(conversation, user);
+      return;
+    }
     this.receipts ??= new Map();
     const before = this.receipts.get(conversation);
     if (before !== undefined && delivered <= before.delivered && read <= before.read) return;
@@ -174,6 +183,17 @@ export class ExtendedConnection extends Connection {
       delivered_seq: receipt.delivered,
       read_seq: receipt.read,
     });
+  }
+
+  override onDrain(): void {
+    super.onDrain();
+    const { untold } = this;
+    this.untold = undefined;
+    for (const [conversation, user] of untold ?? []) this.hub.informOf({ to: this.user, user, conversation });
+  }
+
+  protected override get claimedBytes(): number {
+    return POSITION_BYTES * (this.claimed?.size ?? 0);
   }
 
   /**
@@ -197,7 +217,11 @@ export class ExtendedConnection extends Connection {
     return !this.synced || debts.every((debt) => debt.seq <= this.position(debt.conversation));
   }
 
-  /** Takes what the client holds; with the last page of it, sends what is missing, then `synced`. */
+  /**
+   * Takes what the client holds; with the last page of it, sends what is missing, then `synced`. One that fails changes nothing
+   * but that what was said so far is forgotten: the client says it again.
+   * @throws ChatError
+   */
   async sync(frame: ExtendedClient['sync']): Promise<void> {
     const id = frame.id === undefined ? {} : { id: frame.id };
     if (frame.epoch !== undefined && frame.epoch !== this.hub.epoch) {
@@ -214,39 +238,69 @@ export class ExtendedConnection extends Connection {
     if (frame.more === true) return;
     const { claimed } = this;
     this.claimed = undefined;
+    const synced = this.synced;
+    // What comes while the log is asked is in the log: it is read after that.
     this.synced = false;
-    const ends = new Map(
-      (await within(lastSeqs(this.hub.sql, this.user))).map((end) => [end.conversation, end.seq]),
-    );
-    const positions: Position[] = [];
+    try {
+      const positions = await this.accept(claimed, frame.rest === 'end', id);
+      this.unconfirmed.clear();
+      this.unconfirmedCount = 0;
+      this.unconfirmedBytes = 0;
+      this.positions = positions;
+      this.lagging = undefined;
+      this.told = undefined;
+      this.syncing = id;
+      this.synced = true;
+    } catch (error) {
+      this.synced = synced;
+      throw error;
+    } finally {
+      this.fallBehind();
+    }
+  }
+
+  /**
+   * Compares positions with the log, and settles what they say has arrived.
+   * @param named by conversation
+   * @param rest whether the conversations that aren't named are held to their ends
+   * @param id of the frame, for its answers
+   * @returns the positions to go on from
+   */
+  private async accept(
+    named: ReadonlyMap<number, number>,
+    rest: boolean,
+    id: { id?: string },
+  ): Promise<Map<number, number>> {
+    const rows = await within(this.hub.delivery, (sql) => lastSeqs(sql, this.user));
+    const ends = new Map(rows.map((end) => [end.conversation, end.seq]));
+    const claimed = rest ? new Map([...ends, ...named]) : named;
+    const kept = new Map<number, number>();
+    const past: { conversation: number; seq: number }[] = [];
     for (const [conversation, seq] of claimed) {
       const end = ends.get(conversation) ?? 0;
-      if (seq <= end) positions.push({ conversation, seq });
-      else this.send({ type: 'reset', ...id, conversation_id: conversation, seq: end });
-      claimed.set(conversation, Math.min(seq, end));
+      if (seq > end) past.push({ conversation, seq: end });
+      if (ends.has(conversation)) kept.set(conversation, Math.min(seq, end));
     }
-    await this.arrivedBefore(positions.filter((position) => position.seq > 0));
-    this.unconfirmed.clear();
-    this.unconfirmedCount = 0;
-    this.unconfirmedBytes = 0;
-    this.positions = claimed;
-    this.lagging = undefined;
-    this.told = undefined;
-    this.synced = true;
-    this.syncing = id;
-    this.fallBehind();
+    await this.arrivedBefore(
+      [...kept]
+        .map(([conversation, seq]) => ({ conversation, seq }))
+        .filter(({ conversation, seq }) => seq > 0 && seq === claimed.get(conversation)),
+    );
+    for (const { conversation, seq } of past)
+      this.send({ type: 'reset', ...id, conversation_id: conversation, seq });
+    return kept;
   }
 
   private async arrivedBefore(positions: readonly Position[]) {
     if (positions.length === 0) return;
-    const settled = await within(settlePositions(this.hub.sql, this.user, positions));
+    const settled = await within(this.hub.delivery, (sql) => settlePositions(sql, this.user, positions));
     for (const { other, conversation } of settled)
       this.hub.informOf({ to: other, user: this.user, conversation });
   }
 
   protected async read(): Promise<boolean> {
     if (this.lagging === undefined) {
-      const ends = await deadline(lastSeqs(this.hub.sql, this.user));
+      const ends = await this.hub.delivery.ask((sql) => lastSeqs(sql, this.user));
       this.lagging = ends.filter((end) => end.seq > this.position(end.conversation));
     }
     if (this.lagging.length === 0) {
@@ -259,7 +313,7 @@ export class ExtendedConnection extends Connection {
       wanted.push({ conversation, seq: this.position(conversation) });
       rows += Math.max(seq - this.position(conversation), 0);
     }
-    const page = await deadline(readAfter(this.hub.sql, this.user, wanted, PAGE_ROWS));
+    const page = await this.hub.delivery.ask((sql) => readAfter(sql, this.user, wanted, PAGE_ROWS));
     // A sync in between has other positions: what was read for the old ones is of no use.
     if (this.state !== 'ready' || this.lagging === undefined) return true;
     if (page.length === 0) {

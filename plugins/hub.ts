@@ -2,16 +2,19 @@ import { setTimeout as sleep } from 'node:timers/promises';
 import type { FastifyBaseLogger } from 'fastify';
 import fp from 'fastify-plugin';
 import { CLOSE } from '../schemas/close.js';
+import { LIMITS } from '../schemas/limits.js';
 import { receiptsOf } from '../sql/conversations.js';
 import { epochOf } from '../sql/epoch.js';
-import type { Sql } from '../sql/handle.js';
 import { type Debt, openDebts } from '../sql/messages.js';
-import type { Bus } from './bus.js';
+import { type Bus, namespaceOf } from './bus.js';
+import type { Clock } from './clock.js';
 import type { Settings } from './config.js';
 import type { Connection } from './connection.js';
-import { type Db, deadline } from './db.js';
+import type { Db } from './db.js';
 import { ExtendedConnection } from './extended.js';
+import type { Lanes } from './lanes.js';
 import type { Confirmed, Delivery, MessageLog, Send } from './messages.js';
+import { weightOf } from './weight.js';
 import { type Change, type Parcel, pack, type Typing, unpack } from './wire.js';
 
 declare module 'fastify' {
@@ -28,8 +31,8 @@ const GAP_MS = 50;
 const LOOK_ROWS = 64;
 const LOOK_USERS = 500;
 const LOOK_PAUSE_MS = 10;
-/** Messages for other replicas that may wait for the bus; the log has those that are dropped. */
-const REMOTE_WAITING = 20_000;
+/** Receipts that wait to be told; past them the next change tells. */
+const CHANGES = 100_000;
 /** Bytes of content, about, in one parcel to another replica. */
 const PARCEL_BYTES = 262_144;
 /** Ownership renewals in one tick, and milliseconds until one that failed is tried again. */
@@ -38,13 +41,24 @@ const CLAIM_AGAIN_MS = 1000;
 
 /** The connections of this replica, and everything that goes to them. */
 export class Hub {
-  readonly counts = { delivered: 0, published: 0, unreceived: 0, repaired: 0, opened: 0, late: 0 };
+  readonly counts = {
+    delivered: 0,
+    published: 0,
+    unreceived: 0,
+    repaired: 0,
+    opened: 0,
+    late: 0,
+    overBudget: 0,
+  };
   private readonly connections = new Map<number, Connection>();
-  private readonly dirty: Connection[] = [];
+  /** Those and the ones that are being closed: until their sockets are. */
+  private readonly all = new Set<Connection>();
+  private dirty: Connection[] = [];
   private readonly toPing = new Set<Connection>();
   private readonly gaps = new Set<Connection>();
   private readonly toPump = new Set<Connection>();
   private remote: { user: number; message: Delivery }[] = [];
+  private remoteBytes = 0;
   private publishing = false;
   private changes = new Map<string, Change>();
   private informing = false;
@@ -65,6 +79,8 @@ export class Hub {
     private readonly db: Db,
     private readonly bus: Bus,
     private readonly messages: MessageLog,
+    /** What silences are judged by. */
+    readonly clock: Clock,
   ) {
     messages.listener = {
       onStored: (deliveries, copies) => this.onStored(deliveries, copies),
@@ -90,8 +106,9 @@ export class Hub {
     this.planRepair();
   }
 
-  get sql(): Sql {
-    return this.db.sql;
+  /** The lanes to the database that pages of the log are read on. */
+  get delivery(): Lanes {
+    return this.db.delivery;
   }
   get epoch(): string {
     return this.db.epoch;
@@ -103,10 +120,12 @@ export class Hub {
   get size(): number {
     return this.connections.size;
   }
-  /** Ids of the users with a connection here, ascending. */
+  /** Ids of the users with a connection here, ascending; made once for all who ask. */
   users(): number[] {
-    return [...this.connections.keys()].sort((a, b) => a - b);
+    this.sorted ??= [...this.connections.keys()].sort((a, b) => a - b);
+    return this.sorted;
   }
+  private sorted: number[] | undefined;
   connectionOf(user: number): Connection | undefined {
     return this.connections.get(user);
   }
@@ -120,23 +139,29 @@ export class Hub {
   /** Takes a connection in, and closes the user's older one. @returns false if a newer one is here already */
   add(connection: Connection): boolean {
     const other = this.connections.get(connection.user);
+    this.all.add(connection);
     if (other !== undefined && other.number > connection.number) return false;
     this.connections.set(connection.user, connection);
     // Spread, since many may come at once.
     connection.pingedAt -= Math.random() * this.config.HEARTBEAT_SECONDS * 1000;
     this.counts.opened++;
     if (other !== undefined) other.close(CLOSE.replaced);
-    else this.onPresence(connection.user, true);
+    else {
+      this.sorted = undefined;
+      this.onPresence(connection.user, true);
+    }
     return true;
   }
 
   /** Forgets a connection whose socket is closed, and gives its user up. */
   async remove(connection: Connection): Promise<void> {
+    this.all.delete(connection);
     this.toPing.delete(connection);
     this.gaps.delete(connection);
     this.toPump.delete(connection);
     if (this.connections.get(connection.user) !== connection) return;
     this.connections.delete(connection.user);
+    this.sorted = undefined;
     this.onPresence(connection.user, false);
     try {
       await this.bus.release([connection]);
@@ -191,7 +216,10 @@ export class Hub {
 
   private route(user: number, message: Delivery) {
     if (this.giveTo(user, message)) return;
-    if (this.remote.length < REMOTE_WAITING) this.remote.push({ user, message });
+    // The log has what is dropped here.
+    if (this.remoteBytes >= LIMITS.remoteBytes) return;
+    this.remote.push({ user, message });
+    this.remoteBytes += weightOf(message.content);
   }
 
   /** @returns false if the user has no connection here, or one that ends */
@@ -199,8 +227,14 @@ export class Hub {
     const connection = this.connections.get(user);
     if (connection === undefined || connection.state === 'closing') return false;
     this.counts.delivered++;
-    if (user === message.from && user !== message.to) connection.deliverCopy(message);
-    else connection.deliver(message);
+    try {
+      if (user === message.from && user !== message.to) connection.deliverCopy(message);
+      else connection.deliver(message);
+    } catch (error) {
+      // What state it is in isn't known: its client comes back and reads the log. The others get theirs.
+      this.log.error({ err: error, user }, 'a message could not be delivered');
+      connection.socket.terminate();
+    }
     return true;
   }
 
@@ -210,6 +244,7 @@ export class Hub {
     while (this.remote.length > 0 && !this.closed) {
       const waiting = this.remote;
       this.remote = [];
+      this.remoteBytes = 0;
       try {
         const users = [...new Set(waiting.map(({ user }) => user))];
         const owners = await this.bus.owners(users);
@@ -263,7 +298,7 @@ export class Hub {
 
   /** Tells `to`, soon, how far `user` has received and read. */
   informOf(change: Change): void {
-    if (change.to === change.user || this.closed) return;
+    if (change.to === change.user || this.closed || this.changes.size >= CHANGES) return;
     this.changes.set(`${change.to}:${change.conversation}`, change);
     if (this.informing) return;
     this.informing = true;
@@ -278,7 +313,7 @@ export class Hub {
       try {
         const here = changes.filter(({ to }) => this.connections.get(to) instanceof ExtendedConnection);
         if (here.length > 0) {
-          const states = await deadline(receiptsOf(this.db.sql, here));
+          const states = await this.db.delivery.ask((sql) => receiptsOf(sql, here));
           here.forEach(({ to, user, conversation }, i) => {
             const connection = this.connections.get(to);
             const state = states[i];
@@ -315,7 +350,7 @@ export class Hub {
 
   private writeTyping({ to, user, conversation }: Typing): boolean {
     const connection = this.connections.get(to);
-    if (connection instanceof ExtendedConnection && connection.isOpen)
+    if (connection instanceof ExtendedConnection && connection.hasRoomForNews)
       connection.send({ type: 'typing', conversation_id: conversation, user_id: user });
     return this.isHere(to);
   }
@@ -357,8 +392,9 @@ export class Hub {
   }
 
   private flush() {
-    for (const connection of this.dirty) connection.flush();
-    this.dirty.length = 0;
+    const { dirty } = this;
+    this.dirty = [];
+    for (const connection of dirty) connection.flush();
   }
 
   pingSoon(connection: Connection): void {
@@ -388,22 +424,37 @@ export class Hub {
     }
     for (const connection of this.toPump) connection.pump();
     this.toPump.clear();
-    const now = performance.now();
+    const { now } = this.clock;
     const heartbeat = this.config.HEARTBEAT_SECONDS * 1000;
     const timeout = this.config.HEARTBEAT_TIMEOUT_SECONDS * 1000;
     const renewal = this.config.LEASE_SECONDS * 500;
     const slow = this.config.SLOW_SECONDS * 1000;
+    const at = performance.now();
     let renewals = this.bus.ok ? RENEWALS : 0;
     for (const connection of this.connections.values()) {
       if (now - connection.heardAt > timeout) connection.close(CLOSE.idle);
       else if (connection.isStuck(now, slow)) connection.close(CLOSE.slow);
       else if (now - connection.pingedAt > heartbeat) connection.ping();
-      if (renewals > 0 && connection.state === 'ready' && now - connection.claimedAt > renewal) {
+      if (renewals > 0 && connection.state === 'ready' && at - connection.claimedAt > renewal) {
         renewals--;
-        connection.claimedAt = now;
+        connection.claimedAt = at;
         void this.claim(connection);
       }
     }
+  }
+
+  /** Bytes that wait for clients or for the bus. */
+  get bytes(): number {
+    let bytes = this.remoteBytes;
+    for (const connection of this.all) bytes += connection.bytes;
+    return bytes;
+  }
+
+  /** The connection that keeps most bytes, if any keeps some. */
+  slowest(): Connection | undefined {
+    let slowest: Connection | undefined;
+    for (const connection of this.all) if (connection.bytes > (slowest?.bytes ?? 0)) slowest = connection;
+    return slowest;
   }
 
   /** After a pause as long as a lease somebody else may have the users: ask before writing to anybody. */
@@ -416,7 +467,6 @@ export class Hub {
     this.log.warn({ seconds: Math.round(late / 1000) }, 'the process stood still for longer than its lease');
     for (const connection of this.connections.values()) {
       connection.suspended = true;
-      connection.heardAt = now;
       connection.fallBehind();
       void this.claim(connection).then(() => connection.pump());
     }
@@ -447,7 +497,7 @@ export class Hub {
     const live = [...this.connections.values()].filter((connection) => connection.isLive);
     this.settledWhileLooking = new Set();
     try {
-      const epoch = await deadline(epochOf(this.db.sql));
+      const epoch = await this.db.delivery.ask(epochOf);
       if (epoch !== this.db.epoch) return this.startNewEpoch(epoch);
       for (let i = 0; i < live.length && !this.closed; i += LOOK_USERS) {
         if (i > 0) await sleep(LOOK_PAUSE_MS);
@@ -461,9 +511,9 @@ export class Hub {
   }
 
   private async lookAt(live: readonly Connection[]) {
-    const debts = await deadline(
+    const debts = await this.db.delivery.ask((sql) =>
       openDebts(
-        this.db.sql,
+        sql,
         live.map((one) => one.user),
         live.map((one) => one.line),
         LOOK_ROWS,
@@ -493,6 +543,7 @@ export class Hub {
     this.db.epoch = epoch;
     this.messages.forget();
     for (const connection of this.connections.values()) connection.close(CLOSE.shutdown);
+    void this.bus.rename(namespaceOf(epoch));
   }
 
   // ---- end ----
@@ -521,7 +572,7 @@ export class Hub {
     clearTimeout(this.repairTimer);
     await this.repairing;
     const left = [...this.connections.values()];
-    for (const connection of left) connection.socket.terminate();
+    for (const connection of this.all) connection.socket.terminate();
     if (left.length > 0) await this.bus.release(left).catch(() => {});
   }
 }
@@ -529,10 +580,10 @@ export class Hub {
 /** Decorates the instance with the hub. */
 export default fp(
   async (app) => {
-    const hub = new Hub(app.config, app.log, app.db, app.bus, app.messages);
+    const hub = new Hub(app.config, app.log, app.db, app.bus, app.messages, app.clock);
     app.decorate('hub', hub);
     app.addHook('onReady', () => hub.start());
     app.addHook('onClose', () => hub.close());
   },
-  { name: 'hub', dependencies: ['config', 'db', 'redis', 'messages'] },
+  { name: 'hub', dependencies: ['config', 'clock', 'db', 'redis', 'messages'] },
 );

@@ -2,19 +2,25 @@ import { randomBytes } from 'node:crypto';
 import { setTimeout as sleep } from 'node:timers/promises';
 import type { FastifyBaseLogger } from 'fastify';
 import fp from 'fastify-plugin';
+import { LIMITS } from '../schemas/limits.js';
 import { findConversations, type Pair } from '../sql/conversations.js';
 import {
   type Appended,
   append,
   type Debt,
+  findHeld,
   findStored,
   type NewMessage,
+  OddAnswerError,
   type StoredMessage,
   settle,
+  tryAppend,
 } from '../sql/messages.js';
 import { Cache } from './cache.js';
-import { type Db, DeadlineError, deadline, isUnavailable, neverSent } from './db.js';
+import { type Db, HELD_LANES, isRefusal } from './db.js';
 import { ChatError } from './errors.js';
+import type { Lanes } from './lanes.js';
+import { weightOf } from './weight.js';
 
 declare module 'fastify' {
   interface FastifyInstance {
@@ -72,9 +78,6 @@ const BATCH_BYTES = 1_048_576;
 /** Debts that one statement deletes at most: beside a batch some more than come with one like it, so that none has to wait. */
 const SETTLE_DEBTS = 1000;
 const debtsBeside = (messages: number) => Math.min(2 * messages + 100, SETTLE_DEBTS);
-/** Messages and bytes that wait at most; past them a send is refused, retryable. */
-const WAITING_MESSAGES = 50_000;
-const WAITING_BYTES = 64 * 1_048_576;
 /** Milliseconds from the start of one batch to the next, unless as many messages wait as make one worthwhile. */
 const INTERVAL_MS = 4;
 const WORTHWHILE = 64;
@@ -85,7 +88,18 @@ const IDLE_MS = 200;
 /** Milliseconds that one attempt at a batch may take, and after which one in doubt is answered as such. */
 const ATTEMPT_MS = 5000;
 const DOUBT_MS = 15_000;
+/** The same for a batch that waits for the row of a conversation: longer than the lock may take. */
+const HELD_ATTEMPT_MS = 7000;
+/** Milliseconds between looks at whether messages can be stored again. */
 const PROBE_MS = 250;
+/** Contents that no page has room for by chance and that don't get smaller: one that is stored apart from its row, some that aren't. */
+const bulk = () =>
+  [12_000, ...Array.from({ length: 8 }, () => 1350)].map((bytes) => randomBytes(bytes).toString('base64'));
+/** Milliseconds without storing after which an engine of our own is given up, unless its disk is full: that a new start won't mend. */
+const GIVE_UP_MS = 30_000;
+/** Milliseconds that what the log last said of the database is believed, and that a send may wait in a log that is well. */
+const BELIEVED_MS = 2000;
+const STALE_MS = 5000;
 
 /** A message on its way into the log, and those that asked for the very same. */
 interface Entry extends NewMessage {
@@ -93,7 +107,10 @@ interface Entry extends NewMessage {
 }
 
 const idKey = ({ from, to, clientId }: NewMessage) => `${from}:${to}:${clientId}`;
+const pairKey = ({ from, to }: { from: number; to: number }) =>
+  from < to ? `${from}:${to}` : `${to}:${from}`;
 const sqlState = (error: unknown) => (error instanceof Error && 'code' in error ? String(error.code) : '');
+const isDiskFull = (error: unknown) => sqlState(error) === '53100' || /File too large/.test(String(error));
 
 /**
  * The log: gathers sends while a batch is under way, and stores them with the next one. One batch at a time, so the order
@@ -105,7 +122,15 @@ export class MessageLog {
   private readonly idPrefix = `~${randomBytes(6).toString('base64url')}.`;
   private idCounter = 0;
   private gathering: Send[] = [];
-  private gatheringBytes = 0;
+  /** Since when a send waits that isn't answered yet, in milliseconds of `performance.now()`. */
+  private waitingSince: number | undefined;
+  /** What waits for the row of a conversation that somebody holds: by pair, then by id, in its order. */
+  private readonly held = new Map<string, Map<string, Entry>>();
+  private readonly storingHeld = new Set<string>();
+  private heldRuns = 0;
+  private heldIdle: Promise<unknown> = Promise.resolve();
+  /** Bytes that wait in either. */
+  private waitingBytes = 0;
   private confirmed: Confirmed[] = [];
   private running = false;
   private startedAt = Number.NEGATIVE_INFINITY;
@@ -115,14 +140,21 @@ export class MessageLog {
    * for an answer before they write again, nobody is left to wait for.
    */
   private worthwhile = 1;
-  private down = false;
+  /** Since when nothing can be stored, in milliseconds of `performance.now()`. */
+  private downSince: number | undefined;
+  /** When the database was last seen to store, in milliseconds of `performance.now()`. */
+  private provenAt = Number.NEGATIVE_INFINITY;
+  private proving: Promise<void> | undefined;
   private idleTimer: NodeJS.Timeout | undefined;
   private probeTimer: NodeJS.Timeout | undefined;
   private idle: Promise<void> = Promise.resolve();
   private settleDue = false;
   private closed = false;
-  private readonly conversations = new Cache<number, Pair>(50_000, 600_000);
-  private readonly recent = new Cache<string, StoredMessage>(20_000);
+  private readonly conversations = new Cache<number, Pair>({ entries: 50_000, ageMs: 600_000 });
+  private readonly recent = new Cache<string, StoredMessage>(
+    { entries: 20_000, bytes: LIMITS.recentBytes },
+    ({ content }) => weightOf(content),
+  );
   /** Set by the hub. */
   listener: LogListener = { onStored() {}, onSettled() {} };
 
@@ -134,10 +166,11 @@ export class MessageLog {
   /** Stores a message, soon; its sender hears. Refused at once where nothing can be stored now. */
   append(send: Send): void {
     if (this.down || this.closed) return send.sender.onFailed(send.clientId, new ChatError('unavailable'));
-    if (this.gathering.length >= WAITING_MESSAGES || this.gatheringBytes >= WAITING_BYTES)
+    if (this.waitingBytes >= LIMITS.waitingBytes)
       return send.sender.onFailed(send.clientId, new ChatError('overloaded'));
     this.gathering.push(send);
-    this.gatheringBytes += send.content.length;
+    this.waitingBytes += weightOf(send.content);
+    this.waitingSince ??= performance.now();
     if (this.gathering.length >= this.worthwhile) this.endWait?.();
     this.start();
   }
@@ -165,6 +198,7 @@ export class MessageLog {
     this.settleDue = true;
     this.start();
     while (this.running) await this.idle;
+    await this.heldIdle;
   }
 
   async close(): Promise<void> {
@@ -172,6 +206,10 @@ export class MessageLog {
     this.closed = true;
     clearTimeout(this.idleTimer);
     clearTimeout(this.probeTimer);
+  }
+
+  private get down(): boolean {
+    return this.downSince !== undefined;
   }
 
   private start() {
@@ -233,8 +271,8 @@ export class MessageLog {
     let bytes = 0;
     let n = 0;
     while (n < this.gathering.length && n < BATCH_MESSAGES && bytes < BATCH_BYTES)
-      bytes += this.gathering[n++]?.content.length ?? 0;
-    this.gatheringBytes -= bytes;
+      bytes += weightOf(this.gathering[n++]?.content ?? '');
+    this.waitingBytes -= bytes;
     if (n < this.gathering.length) return this.gathering.splice(0, n);
     const all = this.gathering;
     this.gathering = [];
@@ -245,11 +283,11 @@ export class MessageLog {
     const debts = this.confirmed.slice(0, SETTLE_DEBTS);
     try {
       this.counts.statements++;
-      await deadline(settle(this.db.log, debts), ATTEMPT_MS);
+      await this.db.log.ask((sql) => settle(sql, debts), ATTEMPT_MS);
       this.dropConfirmed(debts);
     } catch (error) {
-      if (sqlState(error) === '40P01') return;
-      await this.goDown(error);
+      if (['40P01', '55P03'].includes(sqlState(error))) return;
+      this.goDown(error);
     }
   }
 
@@ -257,7 +295,7 @@ export class MessageLog {
     if (debts.length === 0) return;
     this.confirmed.splice(0, debts.length);
     this.counts.settled += debts.length;
-    this.listener.onSettled(debts);
+    this.tell(() => this.listener.onSettled(debts));
   }
 
   /** Folds what is asked twice, answers what was stored before, and stores the rest. */
@@ -265,16 +303,16 @@ export class MessageLog {
     try {
       await this.findNamed(batch);
     } catch (error) {
-      if (error instanceof DeadlineError || isUnavailable(error)) await this.goDown(error);
-      else this.log.error({ err: error }, 'conversations could not be found');
-      for (const send of batch) send.sender.onFailed(send.clientId, new ChatError('unavailable'));
+      this.goDown(error);
+      for (const send of batch)
+        this.tell(() => send.sender.onFailed(send.clientId, new ChatError('unavailable')));
       return;
     }
     const entries = new Map<string, Entry>();
     for (const { from, to, conversation, clientId, content, sender } of batch) {
       const named = conversation > 0 ? this.conversations.get(conversation) : undefined;
       if (conversation > 0 && named?.a !== from && named?.b !== from) {
-        sender.onFailed(clientId, new ChatError('conversation_not_found'));
+        this.tell(() => sender.onFailed(clientId, new ChatError('conversation_not_found')));
         continue;
       }
       const entry: Entry = {
@@ -286,12 +324,16 @@ export class MessageLog {
       };
       const key = idKey(entry);
       const known = clientId === '' ? undefined : this.recent.get(key);
-      const twin = entries.get(key);
-      if (known !== undefined) sender.onStored(known);
+      const held = this.held.get(pairKey(entry));
+      const twin = entries.get(key) ?? held?.get(key);
+      if (known !== undefined) this.tell(() => sender.onStored(known));
       else if (twin !== undefined) twin.senders.push(sender);
+      else if (held !== undefined) this.hold(held, entry);
       else entries.set(key, entry);
     }
     if (entries.size > 0) await this.write([...entries.values()], false);
+    if (this.gathering.length === 0) this.waitingSince = undefined;
+    else this.waitingSince = performance.now();
   }
 
   /** Finds the conversations that are named by their number. */
@@ -301,55 +343,102 @@ export class MessageLog {
       if (conversation > 0 && this.conversations.get(conversation) === undefined) ids.add(conversation);
     if (ids.size === 0) return;
     this.counts.statements++;
-    for (const pair of await deadline(findConversations(this.db.log, [...ids]), ATTEMPT_MS))
-      this.conversations.set(pair.conversation, pair);
+    const pairs = await this.db.log.ask((sql) => findConversations(sql, [...ids]), ATTEMPT_MS);
+    for (const pair of pairs) this.conversations.set(pair.conversation, pair);
   }
 
   /**
-   * Stores entries until their outcome is known, or for as long as anybody would wait for it.
+   * Stores entries until their outcome is known, or for as long as anybody would wait for it, and then tells it: an exception in
+   * that is nothing that the database said.
    * @param doubt whether some of them may be stored already
+   * @param lanes those of the log, or those for what waits for a row that somebody holds
    */
-  private async write(entries: Entry[], doubt: boolean): Promise<void> {
+  private async write(entries: Entry[], doubt: boolean, lanes: Lanes = this.db.log): Promise<void> {
     const giveUp = performance.now() + DOUBT_MS;
+    const apart = lanes !== this.db.log;
     let inDoubt = doubt;
     let todo = entries;
     for (;;) {
+      const debts = apart ? [] : this.confirmed.slice(0, debtsBeside(todo.length));
+      let appended: (Appended | undefined)[];
       try {
         if (inDoubt) {
-          todo = await this.answerKnown(todo);
+          todo = await this.answerKnown(todo, lanes);
           if (todo.length === 0) return this.goUp();
         }
-        const debts = this.confirmed.slice(0, debtsBeside(todo.length));
         this.counts.statements++;
-        const appended = await deadline(append(this.db.log, todo, debts), ATTEMPT_MS);
-        this.counts.batches++;
-        this.goUp();
-        this.onAppended(todo, appended);
-        this.dropConfirmed(debts);
-        return;
+        const batch = todo;
+        appended = await lanes.ask((sql) => append(sql, batch, debts), apart ? HELD_ATTEMPT_MS : ATTEMPT_MS);
       } catch (error) {
         const state = sqlState(error);
         const patient = performance.now() < giveUp;
-        if (patient && (state === '40P01' || state === '40001' || state === '55P03')) continue;
-        if (patient && state === '23505') {
+        if (patient && (state === '40P01' || state === '40001')) continue;
+        if (patient && state === '55P03') {
+          if (!apart) todo = await this.setAside(todo);
+          if (todo.length === 0) return;
+          continue;
+        }
+        if (patient && (state === '23505' || error instanceof OddAnswerError)) {
           inDoubt = true;
           continue;
         }
-        if (/^2[23]/.test(state) && state !== '23505') return this.writeOneByOne(todo, inDoubt, error);
-        if (error instanceof DeadlineError || isUnavailable(error)) {
-          const unsent = !inDoubt && neverSent(error);
-          await this.goDown(error);
-          if (!unsent && patient) {
-            inDoubt = true;
-            await sleep(PROBE_MS * (0.5 + Math.random()));
-            continue;
-          }
-          return this.fail(todo, new ChatError(unsent ? 'unavailable' : 'outcome_unknown'));
+        if (/^(22|23|54)/.test(state) && state !== '23505')
+          return this.writeOneByOne(todo, inDoubt, lanes, error);
+        if (!apart) this.goDown(error);
+        const refused = isRefusal(error);
+        if (patient && (inDoubt || !refused)) {
+          inDoubt = true;
+          await sleep(PROBE_MS * (0.5 + Math.random()));
+          continue;
         }
-        this.log.error({ err: error }, 'a batch could not be stored');
-        return this.fail(todo, new ChatError(inDoubt ? 'outcome_unknown' : 'unavailable'));
+        return this.fail(todo, new ChatError(refused && !inDoubt ? 'unavailable' : 'outcome_unknown'));
       }
+      this.counts.batches++;
+      this.goUp();
+      this.onAppended(todo, appended);
+      this.dropConfirmed(debts);
+      return;
     }
+  }
+
+  /** Takes out what is for conversations whose rows somebody holds: it waits for them alone. @returns the others */
+  private async setAside(entries: Entry[]): Promise<Entry[]> {
+    this.counts.statements++;
+    const found = await this.db.log.ask((sql) => findHeld(sql, entries), ATTEMPT_MS).catch(() => []);
+    for (const pair of found) if (!this.held.has(pairKey(pair))) this.held.set(pairKey(pair), new Map());
+    const rest: Entry[] = [];
+    for (const entry of entries) {
+      const held = this.held.get(pairKey(entry));
+      if (held === undefined) rest.push(entry);
+      else this.hold(held, entry);
+    }
+    if (this.heldRuns < HELD_LANES) this.heldIdle = Promise.all([this.heldIdle, this.storeHeld()]);
+    return rest;
+  }
+
+  private hold(held: Map<string, Entry>, entry: Entry) {
+    held.set(idKey(entry), entry);
+    this.waitingBytes += weightOf(entry.content);
+  }
+
+  /** Stores what waits for the rows of conversations, each conversation by itself and in its order. */
+  private async storeHeld() {
+    this.heldRuns++;
+    for (const [pair, held] of this.held) {
+      if (this.storingHeld.has(pair)) continue;
+      this.storingHeld.add(pair);
+      while (held.size > 0) {
+        const entries = [...held.values()].slice(0, BATCH_MESSAGES);
+        for (const entry of entries) {
+          held.delete(idKey(entry));
+          this.waitingBytes -= weightOf(entry.content);
+        }
+        await this.write(entries, false, this.db.held);
+      }
+      this.held.delete(pair);
+      this.storingHeld.delete(pair);
+    }
+    this.heldRuns--;
   }
 
   private onAppended(entries: readonly Entry[], appended: readonly (Appended | undefined)[]) {
@@ -386,9 +475,9 @@ export class MessageLog {
   }
 
   /** Answers those that are stored already, and returns the others. */
-  private async answerKnown(entries: Entry[]): Promise<Entry[]> {
+  private async answerKnown(entries: Entry[], lanes: Lanes): Promise<Entry[]> {
     this.counts.statements++;
-    const found = await deadline(findStored(this.db.log, entries), ATTEMPT_MS);
+    const found = await lanes.ask((sql) => findStored(sql, entries), ATTEMPT_MS);
     const known = new Map(found.map((message) => [idKey(message), message]));
     const answered = entries.filter((entry) => known.has(idKey(entry)));
     // Delivered again: if they were stored by a batch in doubt, nobody has heard of them yet.
@@ -402,14 +491,14 @@ export class MessageLog {
     return entries.filter((entry) => !known.has(idKey(entry)));
   }
 
-  private async writeOneByOne(entries: Entry[], doubt: boolean, error: unknown) {
+  private async writeOneByOne(entries: Entry[], doubt: boolean, lanes: Lanes, error: unknown) {
     const [only] = entries;
     if (only === undefined) return;
     if (entries.length === 1) {
       this.log.warn({ err: error }, 'a message was refused by the database');
       return this.fail(entries, new ChatError('content_invalid'));
     }
-    for (const entry of entries) await this.write([entry], doubt);
+    for (const entry of entries) await this.write([entry], doubt, lanes);
   }
 
   private announce(entries: readonly Entry[], deliveries: Delivery[]) {
@@ -420,47 +509,88 @@ export class MessageLog {
       if (delivery === undefined || entry === undefined) continue;
       if (!delivery.clientId.startsWith('~')) this.recent.set(idKey(delivery), delivery);
       for (const sender of entry.senders) {
-        sender.onStored(delivery);
+        this.tell(() => sender.onStored(delivery));
         if (sender.wantsCopy && delivery.from !== delivery.to) copies.push(delivery);
       }
     }
-    this.listener.onStored(deliveries, copies);
+    this.tell(() => this.listener.onStored(deliveries, copies));
   }
 
   private fail(entries: readonly Entry[], error: ChatError) {
-    for (const entry of entries) for (const sender of entry.senders) sender.onFailed(entry.clientId, error);
+    for (const entry of entries)
+      for (const sender of entry.senders) this.tell(() => sender.onFailed(entry.clientId, error));
   }
 
-  /** The database is away: what waits is answered now, what comes is answered at once, until it is back. */
-  private async goDown(error: unknown) {
-    if (!this.down)
-      this.log.error({ err: error }, 'the database is away: sends are refused until it is back');
-    this.down = true;
+  /** Tells somebody what became of a message. What goes wrong with one is no matter of the others. */
+  private tell(word: () => void) {
+    try {
+      word();
+    } catch (error) {
+      this.log.error({ err: error }, 'somebody could not be told of a message');
+    }
+  }
+
+  /** Nothing can be stored: what waits is answered now, what comes is answered at once, until it can again. */
+  private goDown(error: unknown) {
+    if (this.downSince === undefined)
+      this.log.error({ err: error }, 'the database stores nothing: sends are refused until it does');
+    this.downSince ??= performance.now();
+    if (performance.now() - this.downSince > GIVE_UP_MS && error instanceof Error && !isDiskFull(error))
+      this.db.giveUp(error);
     const waiting = this.gathering;
     this.gathering = [];
-    this.gatheringBytes = 0;
-    for (const send of waiting) send.sender.onFailed(send.clientId, new ChatError('unavailable'));
-    if (error instanceof DeadlineError) await this.db.resetLog();
+    this.waitingSince = undefined;
+    for (const send of waiting) {
+      this.waitingBytes -= weightOf(send.content);
+      this.tell(() => send.sender.onFailed(send.clientId, new ChatError('unavailable')));
+    }
   }
 
   private goUp() {
-    if (this.down) this.log.info('the database is back');
-    this.down = false;
+    if (this.down) this.log.info('the database is back: messages are stored again');
+    this.downSince = undefined;
+    this.provenAt = performance.now();
   }
 
   private probe() {
     if (this.closed || this.probeTimer !== undefined) return;
     this.probeTimer = setTimeout(async () => {
       this.probeTimer = undefined;
-      try {
-        await deadline(this.db.log`select 1`, 1000);
-        this.goUp();
-        this.start();
-      } catch (error) {
-        if (error instanceof DeadlineError) await this.db.resetLog();
-        this.probe();
-      }
+      await this.prove();
+      if (this.down) this.probe();
+      else this.start();
     }, PROBE_MS);
+  }
+
+  /** Finds out whether messages can be stored, by storing some that are taken back: where none could be, many enough to need room. */
+  private prove(): Promise<void> {
+    const contents = this.down ? bulk() : [''];
+    this.proving ??= this.db.log
+      .ask((sql) => tryAppend(sql, contents), BELIEVED_MS)
+      .then(
+        () => this.goUp(),
+        (error: unknown) => this.goDown(error),
+      )
+      .finally(() => {
+        this.proving = undefined;
+      });
+    return this.proving;
+  }
+
+  /** Whether messages can be stored now: asked of the database where it hasn't shown it lately. */
+  async isReady(): Promise<boolean> {
+    const now = performance.now();
+    if (this.waitingSince !== undefined && now - this.waitingSince > STALE_MS) return false;
+    if (!this.down && !this.running && now - this.provenAt > BELIEVED_MS) {
+      await this.prove();
+      if (this.down) this.probe();
+    }
+    return !this.down;
+  }
+
+  /** Bytes that messages take here: those that wait, and those that are remembered. */
+  get bytes(): number {
+    return this.waitingBytes + this.recent.bytes;
   }
 
   /** Whether messages can be stored now, as far as is known. */

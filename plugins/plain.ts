@@ -2,7 +2,6 @@ import type { PlainFrame } from '../schemas/frames.js';
 import { LIMITS } from '../schemas/limits.js';
 import { readDebts, type StoredMessage } from '../sql/messages.js';
 import { Connection, type Given } from './connection.js';
-import { deadline } from './db.js';
 import type { ChatError } from './errors.js';
 import type { Delivery } from './messages.js';
 
@@ -185,8 +184,8 @@ export class PlainConnection extends Connection {
       const [line, rows, bytes] = offline
         ? [0, OFFLINE_ROWS, OFFLINE_CONTENT]
         : [this.line, PAGE_ROWS, PAGE_BYTES];
-      const page = await deadline(
-        readDebts(this.hub.sql, this.user, line, [...this.knownIds()], rows, bytes),
+      const page = await this.hub.delivery.ask((sql) =>
+        readDebts(sql, this.user, line, [...this.knownIds()], rows, bytes),
       );
       const known = this.knownIds();
       const fresh = page.filter((message) => !known.has(message.msgId));

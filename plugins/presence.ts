@@ -4,7 +4,7 @@ import type { ExtendedServer } from '../schemas/frames.js';
 import { beat, forgetReplicas, lastSeen, notePresence } from '../sql/presence.js';
 import type { Bus } from './bus.js';
 import type { Settings } from './config.js';
-import { type Db, deadline, within } from './db.js';
+import { type Db, within } from './db.js';
 import type { ExtendedConnection } from './extended.js';
 import type { Hub } from './hub.js';
 import { pack } from './wire.js';
@@ -54,18 +54,23 @@ class Presence {
 
   async start(): Promise<void> {
     // The database may be away at this moment: that must not end the start.
-    const sign = () => this.attempt(() => beat(this.db.sql, this.bus.replica));
+    const sign = () => this.attempt(() => this.db.delivery.ask((sql) => beat(sql, this.bus.replica)));
     sign();
     this.beatTimer = setInterval(sign, BEAT_MS);
     this.pollTimer = setInterval(
       () => this.attempt(() => this.poll()),
       Math.min((this.config.LEASE_SECONDS * 1000) / 2, POLL_MS),
     );
-    this.attempt(() => forgetReplicas(this.db.sql));
+    this.attempt(() => this.db.delivery.ask(forgetReplicas));
+  }
+
+  /** Users that somebody here watches. */
+  get watched(): number {
+    return this.watchers.size;
   }
 
   private attempt(work: () => Promise<void>): void {
-    deadline(work()).catch((error: unknown) => this.log.debug({ err: error }, 'presence is late'));
+    work().catch((error: unknown) => this.log.debug({ err: error }, 'presence is late'));
   }
 
   /** Makes a connection watch these users, instead of those before. @returns how they are now */
@@ -125,7 +130,10 @@ class Presence {
 
   private async rows(states: readonly (readonly [number, boolean])[]): Promise<Row[]> {
     const gone = states.filter(([, online]) => !online).map(([user]) => user);
-    const seen = gone.length === 0 ? new Map<number, Date>() : await within(lastSeen(this.db.sql, gone));
+    const seen =
+      gone.length === 0
+        ? new Map<number, Date>()
+        : await within(this.db.requests, (sql) => lastSeen(sql, gone));
     return states.map(([user, online]) => ({
       user_id: user,
       online,
@@ -150,7 +158,7 @@ class Presence {
     const online = changes.filter(([, is]) => is).map(([user]) => user);
     const offline = changes.filter(([, is]) => !is).map(([user]) => user);
     try {
-      await deadline(notePresence(this.db.sql, this.bus.replica, online, offline));
+      await this.db.delivery.ask((sql) => notePresence(sql, this.bus.replica, online, offline));
     } catch (error) {
       this.log.debug({ err: error }, 'presence is not noted');
     }

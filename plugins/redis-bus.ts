@@ -2,13 +2,15 @@ import { setTimeout as sleep } from 'node:timers/promises';
 import type { FastifyBaseLogger } from 'fastify';
 import { createClient, createCluster } from 'redis';
 import type { Bus, Owner } from './bus.js';
+import type { Clock } from './clock.js';
 
 /** Milliseconds that anything waits for Redis. */
 const DEADLINE_MS = 1000;
 /** Milliseconds between two beats to oneself; after three missed ones the bus doesn't count as working. */
 const BEAT_MS = 500;
-/** Milliseconds without any answer after which a connection is given up. */
-const SILENCE_MS = 5000;
+/** Milliseconds without a sign that it works after which a connection is made anew, and that a new one may take. */
+const SILENCE_MS = 3000;
+const CONNECT_MS = 5000;
 
 /** Sets the owner unless a higher number stands, and returns what stood before. A value that isn't ours is overruled. */
 const CLAIM = `local before = redis.call('GET', KEYS[1])
@@ -32,8 +34,7 @@ interface Link {
 }
 
 const socketOptions = {
-  connectTimeout: SILENCE_MS,
-  socketTimeout: SILENCE_MS,
+  connectTimeout: CONNECT_MS,
   // A strategy that gives up would end the client for good.
   reconnectStrategy: (retries: number) => Math.min(50 * 2 ** retries, 1000) * (0.5 + Math.random() / 2),
 };
@@ -51,7 +52,8 @@ function openLink(
   if (urls.length > 1) {
     const cluster = createCluster({
       rootNodes: urls.map((url) => ({ url })),
-      defaults: { socket: socketOptions, disableOfflineQueue: true },
+      // It has many connections, and finds out by itself which one is silent.
+      defaults: { socket: { ...socketOptions, socketTimeout: CONNECT_MS }, disableOfflineQueue: true },
     });
     cluster.on('error', onError);
     cluster.on('node-ready', onReady);
@@ -96,25 +98,43 @@ function toOwner(value: unknown): Owner | undefined {
   return colon > 0 && Number.isSafeInteger(number) ? { number, replica: value.slice(colon + 1) } : undefined;
 }
 
-const ownerKey = (user: number) => `online:${user}`;
+/** A beat, on the channel of who sends it. */
+const BEAT = 'beat';
 
-/** The bus on Redis: ownership in keys with a life, messages by sharded Pub/Sub, one channel for each replica. */
+/** What doesn't live any more is closed without a word. */
+function destroy(link: Link): void {
+  try {
+    link.destroy();
+  } catch {
+    // it was closed already
+  }
+}
+
+/**
+ * The bus on Redis: ownership in keys with a life, messages by sharded Pub/Sub, one channel for each replica. It works if what is
+ * published to oneself comes back and what is written stands, both within the last few beats.
+ */
 export class RedisBus implements Bus {
   ok = false;
-  private readonly commands: Link;
+  private commands: Link;
   private subscriber: Link;
+  private namespace: string;
   private listener: { message(text: string): void; up(): void } | undefined;
   private beatTimer: NodeJS.Timeout | undefined;
-  private lastBeat = 0;
-  private subscribing = false;
+  /** By the clock: when the last beat came back, when the last claim was written, and when each link was made. */
+  private heardAt = Number.NEGATIVE_INFINITY;
+  private writtenAt = Number.NEGATIVE_INFINITY;
   private subscribedAt = 0;
+  private connectedAt = 0;
+  private subscribing = false;
+  private connecting = false;
   private closed = false;
   private claimSha: string | undefined;
   private complained = 0;
 
   /**
    * @param replica name of this replica on the bus
-   * @param options nodes: addresses or URLs; namespace: keeps services apart that share a Redis; leaseMs: life of an owner
+   * @param options nodes: addresses or URLs; namespace: keeps installations apart that share a Redis; leaseMs: life of an owner
    */
   constructor(
     readonly replica: string,
@@ -123,14 +143,16 @@ export class RedisBus implements Bus {
       namespace: string;
       leaseMs: number;
       log: FastifyBaseLogger;
+      clock: Clock;
     },
   ) {
+    this.namespace = options.namespace;
     this.commands = openLink(options.nodes, this.onError, this.onReady);
     this.subscriber = openLink(options.nodes, this.onError);
   }
 
   private readonly onError = (error: Error) => {
-    if (Date.now() - this.complained < 5000) return;
+    if (this.closed || Date.now() - this.complained < 5000) return;
     this.complained = Date.now();
     this.options.log.warn({ err: error }, 'Redis (REDIS_ADDR) is in trouble');
   };
@@ -141,7 +163,11 @@ export class RedisBus implements Bus {
   };
 
   private channel(replica: string) {
-    return `${this.options.namespace}:${replica}`;
+    return `${this.namespace}:${replica}`;
+  }
+
+  private ownerKey(user: number | 'beat') {
+    return `${this.namespace}:online:${user === 'beat' ? `beat.${this.replica}` : user}`;
   }
 
   async connect(): Promise<void> {
@@ -158,30 +184,33 @@ export class RedisBus implements Bus {
     if (!this.ok) throw new Error('Redis is away');
     // Redis takes a question without keys for an error.
     if (users.length === 0) return [];
-    return (await deadline(this.commands.get(users.map(ownerKey)))).map(toOwner);
+    return (await deadline(this.commands.get(users.map((user) => this.ownerKey(user))))).map(toOwner);
   }
 
   async claim(user: number, number: number): Promise<Owner | undefined> {
-    const args = ['1', ownerKey(user), String(number), this.replica, String(this.options.leaseMs)];
-    const run = async () => {
-      if (this.claimSha !== undefined) {
-        try {
-          return await this.send(ownerKey(user), ['EVALSHA', this.claimSha, ...args]);
-        } catch (error) {
-          if (!(error instanceof Error && error.message.startsWith('NOSCRIPT'))) throw error;
-        }
+    if (!this.ok) throw new Error('Redis is away');
+    return toOwner(await deadline(this.take(this.ownerKey(user), number)));
+  }
+
+  private async take(key: string, number: number): Promise<unknown> {
+    const args = ['1', key, String(number), this.replica, String(this.options.leaseMs)];
+    if (this.claimSha !== undefined) {
+      try {
+        return await this.commands.send(key, ['EVALSHA', this.claimSha, ...args]);
+      } catch (error) {
+        if (!(error instanceof Error && error.message.startsWith('NOSCRIPT'))) throw error;
       }
-      return this.send(ownerKey(user), ['EVAL', CLAIM, ...args]);
-    };
-    return toOwner(await deadline(run()));
+    }
+    return this.commands.send(key, ['EVAL', CLAIM, ...args]);
   }
 
   async release(connections: readonly { user: number; number: number }[]): Promise<void> {
     await deadline(
       Promise.all(
-        connections.map(({ user, number }) =>
-          this.send(ownerKey(user), ['EVAL', RELEASE, '1', ownerKey(user), `${number}:${this.replica}`]),
-        ),
+        connections.map(({ user, number }) => {
+          const key = this.ownerKey(user);
+          return this.send(key, ['EVAL', RELEASE, '1', key, `${number}:${this.replica}`]);
+        }),
       ),
     );
   }
@@ -208,15 +237,32 @@ export class RedisBus implements Bus {
     for (let i = 0; !this.ok && i < DEADLINE_MS / 10; i++) await sleep(10);
   }
 
+  /** Other owners and channels from now on: the database has another history, whose numbers mean nothing beside the old ones. */
+  async rename(namespace: string): Promise<void> {
+    this.namespace = namespace;
+    await this.resubscribe();
+  }
+
   private readonly onMessage = (text: string) => {
     if (text !== BEAT) return this.listener?.message(text);
-    this.lastBeat = performance.now();
-    if (this.ok) return;
-    this.ok = true;
-    this.options.log.info('Redis works');
-    void this.loadScript();
-    this.listener?.up();
+    this.heardAt = this.options.clock.now;
+    this.judge();
   };
+
+  /** Whether both ways work, as far as is known now. */
+  private judge() {
+    const works = this.options.clock.now - Math.min(this.heardAt, this.writtenAt) <= 3 * BEAT_MS;
+    if (works === this.ok) return;
+    this.ok = works;
+    if (works) {
+      this.options.log.info('Redis works');
+      void this.loadScript();
+      this.listener?.up();
+    } else
+      this.options.log.warn(
+        'Redis (REDIS_ADDR) is away or refuses what is asked: messages between instances are late until it works',
+      );
+  }
 
   private async loadScript() {
     // In a cluster each node has scripts of its own; there the script travels with every claim.
@@ -233,61 +279,72 @@ export class RedisBus implements Bus {
     await deadline(this.subscriber.subscribe(this.channel('all'), this.onMessage));
   }
 
+  /** Does what delivery leans on, for oneself: claims, looks an owner up, publishes. */
   private async probe() {
     const channel = this.channel(this.replica);
-    await deadline(this.commands.send(channel, ['SPUBLISH', channel, BEAT]));
+    const key = this.ownerKey('beat');
+    const publish = this.commands.send(channel, ['SPUBLISH', channel, BEAT]);
+    await deadline(Promise.all([this.take(key, 1), this.commands.get([key]), publish]));
+    this.writtenAt = this.options.clock.now;
+    this.judge();
   }
 
-  /** Sends oneself a beat. Three missed ones: not working, and a subscription that may be silently gone is made anew. */
+  /** Sends oneself a beat, and makes anew what has been silent for too long: it may be gone, or lead to the wrong server. */
   private beat() {
-    const silent = performance.now() - this.lastBeat;
-    if (silent > 3 * BEAT_MS && this.ok) {
-      this.ok = false;
-      this.options.log.warn(
-        'Redis (REDIS_ADDR) is away: messages between instances are late until it is back',
-      );
-    }
+    this.judge();
     this.probe().catch(this.onError);
-    // A fresh subscription has its time too: it would be cut before the first beat reaches it.
-    const fresh = performance.now() - this.subscribedAt;
-    if (Math.min(silent, fresh) > 6 * BEAT_MS && !this.subscribing) void this.resubscribe();
+    const { now } = this.options.clock;
+    const silent = (since: number, made: number) => now - Math.max(since, made) > SILENCE_MS;
+    if (silent(this.heardAt, this.subscribedAt) && !this.subscribing) void this.resubscribe();
+    // A cluster's client follows its nodes by itself.
+    if (silent(this.writtenAt, this.connectedAt) && !this.connecting && this.options.nodes.length === 1)
+      void this.reconnect();
   }
 
   private async resubscribe() {
     this.subscribing = true;
+    destroy(this.subscriber);
+    const fresh = openLink(this.options.nodes, this.onError);
+    this.subscriber = fresh;
     try {
-      this.subscriber.destroy();
-    } catch {
-      // it was closed already
-    }
-    this.subscriber = openLink(this.options.nodes, this.onError);
-    const fresh = this.subscriber;
-    try {
-      await Promise.race([
-        fresh.connect(),
-        sleep(SILENCE_MS, undefined, { ref: false }).then(() => Promise.reject(new Error('no connection'))),
-      ]);
+      await inTime(fresh.connect());
       await this.subscribe();
       await this.probe();
     } catch (error) {
-      if (error instanceof Error && !this.closed) this.onError(error);
+      if (error instanceof Error) this.onError(error);
     }
     this.subscribing = false;
-    this.subscribedAt = performance.now();
-    if (this.closed) fresh.destroy();
+    this.subscribedAt = this.options.clock.now;
+    if (this.closed) destroy(fresh);
+  }
+
+  private async reconnect() {
+    this.connecting = true;
+    destroy(this.commands);
+    const fresh = openLink(this.options.nodes, this.onError, this.onReady);
+    this.commands = fresh;
+    try {
+      await inTime(fresh.connect());
+      await this.probe();
+    } catch (error) {
+      if (error instanceof Error) this.onError(error);
+    }
+    this.connecting = false;
+    this.connectedAt = this.options.clock.now;
+    if (this.closed) destroy(fresh);
   }
 
   async close(): Promise<void> {
     this.closed = true;
     clearInterval(this.beatTimer);
-    for (const link of [this.commands, this.subscriber]) {
-      try {
-        link.destroy();
-      } catch {
-        // it was closed already
-      }
-    }
+    destroy(this.commands);
+    destroy(this.subscriber);
   }
 }
 
-const BEAT = 'beat';
+/** A client that can't connect goes on trying; we begin anew. */
+const inTime = (connecting: Promise<unknown>) =>
+  Promise.race([
+    connecting,
+    sleep(CONNECT_MS, undefined, { ref: false }).then(() => Promise.reject(new Error('no connection'))),
+  ]);

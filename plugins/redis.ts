@@ -2,7 +2,7 @@ import { randomBytes } from 'node:crypto';
 import { setTimeout as sleep } from 'node:timers/promises';
 import type { FastifyInstance } from 'fastify';
 import fp from 'fastify-plugin';
-import { type Bus, MemoryBroker, MemoryBus } from './bus.js';
+import { type Bus, MemoryBroker, MemoryBus, namespaceOf } from './bus.js';
 import { redisPlace } from './redis-place.js';
 
 declare module 'fastify' {
@@ -25,9 +25,10 @@ export default fp<{ beside?: FastifyInstance | undefined }>(
       const { RedisBus } = await import('./redis-bus.js');
       const redis = new RedisBus(replica, {
         nodes: config.redisNodes,
-        namespace: `chat:${app.db.epoch.slice(0, 8)}`,
+        namespace: namespaceOf(app.db.epoch),
         leaseMs: config.LEASE_SECONDS * 1000,
         log,
+        clock: app.clock,
       });
       await reachable();
       const limit = AbortSignal.timeout(Math.max(config.STARTUP_WAIT_SECONDS, 1) * 1000);
@@ -69,5 +70,5 @@ export default fp<{ beside?: FastifyInstance | undefined }>(
       }
     }
   },
-  { name: 'redis', dependencies: ['config', 'db'] },
+  { name: 'redis', dependencies: ['config', 'clock', 'db'] },
 );

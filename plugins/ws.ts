@@ -1,10 +1,9 @@
-import type { IncomingMessage, ServerResponse } from 'node:http';
-import { Server, type Socket } from 'node:net';
+import type { IncomingMessage } from 'node:http';
 import type { Duplex } from 'node:stream';
 import { setTimeout as sleep } from 'node:timers/promises';
 import websocket from '@fastify/websocket';
 import fp from 'fastify-plugin';
-import { LIMITS } from '../schemas/limits.js';
+import { HTTP, LIMITS } from '../schemas/limits.js';
 import { ChatError, rawAnswer } from './errors.js';
 
 declare module 'fastify' {
@@ -16,6 +15,8 @@ declare module 'fastify' {
 /** The subprotocol of extended clients. */
 export const EXTENDED = 'chat.v2';
 
+/** Milliseconds for a client that said goodbye to hang up, too. The library knows this option, its types don't. */
+const CLOSING = { closeTimeout: HTTP.farewellMs };
 /** Milliseconds for a client that broke the protocol to hang up. */
 const GRACE_MS = 3000;
 /** Milliseconds between looks at whether the last connection has gone. */
@@ -33,32 +34,26 @@ interface Doors {
   leave(linger?: number): Promise<void>;
 }
 
-/** Whether a request asks for our WebSocket; every other upgrade is ignored. */
-export const isOurs = (request: IncomingMessage): boolean =>
-  /^websocket$/i.test(request.headers.upgrade ?? '') &&
-  request.method === 'GET' &&
-  request.url?.split('?', 1)[0] === '/ws';
-
-/** Puts back what makes an upgrade of something else a request like any other, and lets Node read it again. */
-function withoutUpgrade(request: IncomingMessage, head: Buffer): Buffer {
-  const lines = [`${request.method} ${request.url} HTTP/${request.httpVersion}`];
-  for (let i = 0; i + 1 < request.rawHeaders.length; i += 2) {
-    const name = request.rawHeaders[i] ?? '';
-    if (!/^(upgrade|connection|http2-settings)$/i.test(name))
-      lines.push(`${name}: ${request.rawHeaders[i + 1]}`);
-  }
-  const keepAlive = !/\bclose\b/i.test(request.headers.connection ?? '');
-  lines.push(`Connection: ${keepAlive ? 'keep-alive' : 'close'}`, '', '');
-  return Buffer.concat([Buffer.from(lines.join('\r\n'), 'latin1'), head]);
-}
-
-/** WebSocket at `/ws`, and every other upgrade ignored, as HTTP allows (RFC 9110, 7.8). */
+/** WebSocket at `/ws`, and leaving. */
 export default fp(
   async (app) => {
-    const { config, hub, log } = app;
+    const { config, hub, log, sockets } = app;
+    // Before the library's own hook, which would cut the socket at once: with what came unread the answer would be lost.
+    app.addHook('onResponse', async (request) => {
+      if (!sockets.isRefusedUpgrade(request)) return;
+      request.ws = false;
+      sockets.farewell(request.raw.socket);
+    });
     await app.register(websocket, {
       options: {
+        server: sockets.upgrades,
         maxPayload: LIMITS.frameBytes,
+        ...CLOSING,
+        // The connection answers pings itself, as far as its client reads.
+        autoPong: false,
+        // A message in thousands of pieces, or in a packet for each byte, takes a hundred times its size in memory.
+        maxFragments: LIMITS.messageFragments,
+        maxBufferedChunks: LIMITS.messageChunks,
         perMessageDeflate: false,
         handleProtocols: (protocols: Set<string>) => (protocols.has(EXTENDED) ? EXTENDED : false),
       },
@@ -70,71 +65,34 @@ export default fp(
         leave().then(() => done(), done);
       },
     });
-    // Who is refused before the library's own hook would be left with a socket that nobody reads or closes.
-    const arriving = new WeakSet<IncomingMessage>();
-    app.addHook('onResponse', async ({ raw }) => {
-      if (arriving.has(raw)) raw.socket.destroySoon();
-    });
-    const upgradeListeners = app.server.listeners('upgrade');
-    app.server.removeAllListeners('upgrade');
-    const upgrade = (request: IncomingMessage, socket: Duplex, head: Buffer) => {
-      if (isOurs(request)) {
-        arriving.add(request);
-        for (const listener of upgradeListeners) listener.call(app.server, request, socket, head);
-        return;
-      }
-      socket.unshift(withoutUpgrade(request, head));
-      app.server.emit('connection', socket);
-    };
-    // What was asked before on the same connection is answered first: a second reader of it would never get its turn.
-    const answers = new WeakMap<Duplex, ServerResponse>();
-    app.server.on('request', ({ socket }: IncomingMessage, answer: ServerResponse) => {
-      answers.set(socket, answer);
-      answer.once('close', () => {
-        if (answers.get(socket) === answer) answers.delete(socket);
-      });
-    });
-    app.server.on('upgrade', (request: IncomingMessage, socket: Socket, head: Buffer) => {
-      const before = answers.get(socket);
-      if (before === undefined) return upgrade(request, socket, head);
-      const onError = () => socket.destroy();
-      socket.on('error', onError);
-      before.once('close', () => {
-        socket.off('error', onError);
-        socket.setTimeout(0);
-        if (!socket.destroyed) upgrade(request, socket, head);
-      });
-    });
+    app.websocketServer.on('connection', (_socket, request: IncomingMessage) => sockets.upgraded(request));
     // What the WebSocket library itself refuses: a wrong version, a bad key.
-    app.websocketServer.on('wsClientError', (error: Error, socket: Duplex) => {
-      socket.end(
+    app.websocketServer.on('wsClientError', (error: Error, _socket: Duplex, request: IncomingMessage) => {
+      sockets.farewell(
+        request.socket,
         rawAnswer(new ChatError('bad_request', `bad request: ${error.message}`), {
           'Sec-WebSocket-Version': '13',
         }),
       );
     });
 
-    app.addHook('onSend', async (_request, reply) => {
-      if (!doors.open) reply.header('connection', 'close');
-    });
-    const connections = () =>
-      new Promise<number>((resolve) => app.server.getConnections((_error, count) => resolve(count)));
     let leaving: Promise<void> | undefined;
     const leave = (linger = 0) => {
       leaving ??= (async () => {
         doors.open = false;
+        sockets.leaving = true;
         await sleep(config.DRAIN_PAUSE_SECONDS * 1000);
-        // The HTTP server's own `close` cuts the connections that are idle at this moment.
-        if (app.server.listening) Server.prototype.close.call(app.server);
+        sockets.stopListening();
         const end = performance.now() + linger;
         log.info({ connections: hub.size }, 'closing connections');
         await hub.drain();
-        while (performance.now() < end && (await connections()) > 0) await sleep(LOOK_MS);
+        while (performance.now() < end && sockets.size > 0) await sleep(LOOK_MS);
+        await sockets.close();
       })();
       return leaving;
     };
     const doors: Doors = { open: true, leave };
     app.decorate('ws', doors);
   },
-  { name: 'ws', dependencies: ['config', 'errors', 'hub'] },
+  { name: 'ws', dependencies: ['config', 'errors', 'hub', 'sockets'] },
 );

@@ -23,8 +23,8 @@ const conversations: FastifyPluginAsyncTypebox = async (app) => {
     { schema: { querystring: ConversationQuery, response: answers(Conversations) } },
     async ({ query, claims }) => {
       const limit = query.limit ?? 50;
-      const rows = await within(
-        listConversations(app.db.sql, claims.user_id, query.cursor, limit + 1, UNREAD_AT_MOST),
+      const rows = await within(app.db.requests, (sql) =>
+        listConversations(sql, claims.user_id, query.cursor, limit + 1, UNREAD_AT_MOST),
       );
       const page = rows.slice(0, limit);
       return ok({
@@ -42,8 +42,8 @@ const conversations: FastifyPluginAsyncTypebox = async (app) => {
         throw new ChatError('bad_request', 'one of before and after, not both');
       await app.conversations.other(claims.user_id, params.id);
       const { before, after, limit = 50 } = query;
-      const found = await within(
-        readHistory(app.db.sql, claims.user_id, params.id, { before, after, limit: limit + 1 }),
+      const found = await within(app.db.requests, (sql) =>
+        readHistory(sql, claims.user_id, params.id, { before, after, limit: limit + 1 }),
       );
       const more = found.length > limit;
       const page = more ? (after === undefined ? found.slice(1) : found.slice(0, limit)) : found;

@@ -2,6 +2,7 @@ import type { FastifyPluginAsyncTypebox } from '@fastify/type-provider-typebox';
 import { Type } from '@sinclair/typebox';
 import { within } from '../plugins/db.js';
 import { ChatError } from '../plugins/errors.js';
+import { askerOf } from '../plugins/password.js';
 import { answers, ok } from '../schemas/envelope.js';
 import { Credentials, Me, PASSWORD_BYTES, Session } from '../schemas/user.js';
 import { findByName, findUser } from '../sql/users.js';
@@ -12,9 +13,15 @@ const login: FastifyPluginAsyncTypebox = async (app) => {
   app.post('/login', { schema: { body: Credentials, response: answers(Session) } }, async (request) => {
     const { username, password } = credentials(request.body);
     // No name has a NUL, and the database couldn't be asked for one.
-    const user = username.includes('\0') ? undefined : await within(findByName(app.db.sql, username));
+    const user = username.includes('\0')
+      ? undefined
+      : await within(app.db.requests, (sql) => findByName(sql, username));
     const usable = Buffer.byteLength(password) <= PASSWORD_BYTES && !password.includes('\0');
-    const matches = await app.auth.passwords.matches(usable ? password : '', user?.password);
+    const matches = await app.auth.passwords.matches(
+      usable ? password : '',
+      user?.password,
+      askerOf(request),
+    );
     if (!matches || !usable || user === undefined) throw new ChatError('unauthorized');
     return ok({ user_id: user.user_id, username: user.username, token: app.auth.sign(user) });
   });
@@ -23,7 +30,7 @@ const login: FastifyPluginAsyncTypebox = async (app) => {
     '/api/me',
     { onRequest: app.auth.required, schema: { response: answers(Me) } },
     async ({ claims }) => {
-      const user = await within(findUser(app.db.sql, claims.user_id));
+      const user = await within(app.db.requests, (sql) => findUser(sql, claims.user_id));
       if (user === undefined) throw new ChatError('unauthorized');
       return ok({ ...user, token_expires_at: new Date(claims.exp * 1000).toISOString() });
     },
@@ -33,7 +40,7 @@ const login: FastifyPluginAsyncTypebox = async (app) => {
     '/api/token',
     { onRequest: app.auth.required, schema: { response: answers(Type.Pick(Session, ['token'])) } },
     async ({ claims }) => {
-      const user = await within(findUser(app.db.sql, claims.user_id));
+      const user = await within(app.db.requests, (sql) => findUser(sql, claims.user_id));
       if (user === undefined) throw new ChatError('unauthorized');
       return ok({ token: app.auth.sign(user) });
     },

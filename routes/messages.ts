@@ -5,7 +5,7 @@ import { ClientId } from '../schemas/common.js';
 import { answers, ok } from '../schemas/envelope.js';
 import { SendBody, Sent } from '../schemas/message.js';
 import type { StoredMessage } from '../sql/messages.js';
-import { checkedContent } from './ws/content.js';
+import { checkedContent, trimmed } from './ws/content.js';
 
 /** `POST /api/messages`: what a socket's `chat` does, for `curl`. */
 const messages: FastifyPluginAsyncTypebox = async (app) => {
@@ -23,7 +23,7 @@ const messages: FastifyPluginAsyncTypebox = async (app) => {
         );
       if ((body.to_user_id === undefined) === (body.conversation_id === undefined))
         throw new ChatError('bad_request', 'one of to_user_id and conversation_id is needed');
-      const content = checkedContent(body.content);
+      const content = checkedContent(body.content, trimmed);
       const message = await new Promise<StoredMessage>((resolve, reject) => {
         app.messages.append({
           from: claims.user_id,

@@ -2,6 +2,9 @@ import { monitorEventLoopDelay } from 'node:perf_hooks';
 import type { FastifyPluginAsync } from 'fastify';
 import { ChatError } from '../plugins/errors.js';
 
+const sum = (counts: Record<string, number>) =>
+  Object.values(counts).reduce((total, count) => total + count, 0);
+
 /** `GET /metrics`: counts since the start, as Prometheus text (https://prometheus.io/docs/instrumenting/exposition_formats/). */
 const metrics: FastifyPluginAsync = async (app) => {
   const delay = monitorEventLoopDelay({ resolution: 20 });
@@ -15,9 +18,15 @@ const metrics: FastifyPluginAsync = async (app) => {
       throw new ChatError('not_found');
     const log = app.messages.counts;
     const hub = app.hub.counts;
+    const sockets = app.sockets.counts;
     const rows: [name: string, kind: 'counter' | 'gauge', help: string, value: number][] = [
       ['chat_connections', 'gauge', 'WebSocket connections', app.hub.size],
       ['chat_connections_opened_total', 'counter', 'WebSocket connections opened', hub.opened],
+      ['chat_watched_users', 'gauge', 'Users whose presence somebody here watches', app.presence.watched],
+      ['chat_sockets', 'gauge', 'TCP connections, WebSockets among them', app.sockets.size],
+      ['chat_sockets_accepted_total', 'counter', 'TCP connections accepted', sockets.accepted],
+      ['chat_sockets_refused_total', 'counter', 'Refused for want of room', sum(sockets.refused)],
+      ['chat_sockets_cut_total', 'counter', 'Cut because a deadline was over', sum(sockets.cut)],
       ['chat_messages_stored_total', 'counter', 'Messages stored', log.messages],
       ['chat_batches_total', 'counter', 'Batches that stored them', log.batches],
       ['chat_statements_total', 'counter', 'Statements of the log', log.statements],
@@ -32,6 +41,17 @@ const metrics: FastifyPluginAsync = async (app) => {
       ],
       ['chat_repairs_total', 'counter', 'Connections that repair found to be owed something', hub.repaired],
       ['chat_stood_still_total', 'counter', 'Pauses of the process longer than a lease', hub.late],
+      ['chat_waiting_bytes', 'gauge', 'Bytes that wait for clients, the log and the bus', app.budget.bytes],
+      ['chat_over_budget_total', 'counter', 'Connections closed since too much waited', app.budget.closed],
+      [
+        'chat_database_late_total',
+        'counter',
+        'Questions to the database given up',
+        [...new Set([app.db.requests, app.db.delivery, app.db.log, app.db.held])].reduce(
+          (sum, { late }) => sum + late,
+          0,
+        ),
+      ],
       ['chat_database_up', 'gauge', 'Whether messages can be stored', Number(app.messages.works)],
       ['chat_bus_up', 'gauge', 'Whether the bus between instances works', Number(app.bus.ok)],
       [

@@ -1,6 +1,7 @@
 import type { FastifyPluginAsyncTypebox } from '@fastify/type-provider-typebox';
 import { within } from '../plugins/db.js';
 import { ChatError } from '../plugins/errors.js';
+import { askerOf } from '../plugins/password.js';
 import { answers, ok } from '../schemas/envelope.js';
 import { Credentials, PASSWORD_BYTES, Registered, usernameProblem } from '../schemas/user.js';
 import { addUser } from '../sql/users.js';
@@ -29,8 +30,8 @@ const register: FastifyPluginAsyncTypebox = async (app) => {
     if (problem !== undefined) throw new ChatError('username_invalid', problem);
     if (Buffer.byteLength(password) > PASSWORD_BYTES) throw new ChatError('password_too_long');
     if (UNHASHABLE.test(password)) throw new ChatError('password_invalid');
-    const hash = await app.auth.passwords.hash(password);
-    const id = await within(addUser(app.db.sql, username, hash));
+    const hash = await app.auth.passwords.hash(password, askerOf(request));
+    const id = await within(app.db.requests, (sql) => addUser(sql, username, hash));
     if (id === undefined) throw new ChatError('username_taken');
     return ok({ user_id: id });
   });

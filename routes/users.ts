@@ -2,10 +2,10 @@ import type { FastifyPluginAsyncTypebox } from '@fastify/type-provider-typebox';
 import { within } from '../plugins/db.js';
 import { ChatError } from '../plugins/errors.js';
 import { answers, ok } from '../schemas/envelope.js';
-import { nameKey, User, UserParams, UserSearch, Users } from '../schemas/user.js';
-import { findUser, searchUsers } from '../sql/users.js';
+import { nameKey, Profile, UserParams, UserSearch, Users } from '../schemas/user.js';
+import { findUser, listUsers, searchUsers } from '../sql/users.js';
 
-/** `GET /api/users?query=` and `GET /api/users/:id` */
+/** `GET /api/users`, `GET /api/users?query=` and `GET /api/users/:id` */
 const users: FastifyPluginAsyncTypebox = async (app) => {
   app.addHook('onRequest', app.auth.required);
 
@@ -13,20 +13,25 @@ const users: FastifyPluginAsyncTypebox = async (app) => {
     '/api/users',
     { schema: { querystring: UserSearch, response: answers(Users) } },
     async ({ query }) => {
+      const limit = query.limit ?? 20;
+      if (query.query === undefined)
+        return ok({ users: await within(app.db.requests, (sql) => listUsers(sql, query.after, limit)) });
       const beginning = query.query.trim();
       if (nameKey(beginning) === '' || beginning.includes('\0'))
         throw new ChatError('bad_request', 'query must have a character that names have');
-      return ok({ users: await within(searchUsers(app.db.sql, beginning, query.limit ?? 20)) });
+      return ok({
+        users: await within(app.db.requests, (sql) => searchUsers(sql, beginning, limit)),
+      });
     },
   );
 
   app.get(
     '/api/users/:id',
-    { schema: { params: UserParams, response: answers(User) } },
+    { schema: { params: UserParams, response: answers(Profile) } },
     async ({ params }) => {
-      const user = await within(findUser(app.db.sql, params.id));
+      const user = await within(app.db.requests, (sql) => findUser(sql, params.id));
       if (user === undefined) throw new ChatError('user_not_found');
-      return ok(user);
+      return ok({ ...user, created_at: user.created_at?.toISOString() ?? null });
     },
   );
 };

@@ -61,6 +61,12 @@ export const Config = Type.Object({
   ),
   LEASE_SECONDS: count("Seconds that a dead instance's users still count as online", 60, 2, 3600),
   REPAIR_SECONDS: count('Seconds between two looks for messages that a lost publish left behind', 2, 1, 60),
+  MEMORY_BUDGET: count(
+    'MiB that all that waits for clients may take together; past it the slowest connection is closed, then the next',
+    128,
+    16,
+    65_536,
+  ),
   DB_POOL: count('Connections to PostgreSQL', 10, 2, 200),
   STARTUP_WAIT_SECONDS: count('Seconds to wait at start for PostgreSQL and Redis', 60, 0, 3600),
   DRAIN_PAUSE_SECONDS: count(

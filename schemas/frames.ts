@@ -50,6 +50,8 @@ export const extendedClient = {
     epoch: Type.Optional(text(200)),
     positions: Type.Array(Type.Object({ conversation_id: Id, seq: Seq }), { maxItems: LIMITS.syncPositions }),
     more: Type.Optional(Type.Boolean()),
+    /** Where conversations that are not named begin: at their end, instead of at 0. */
+    rest: Type.Optional(Type.Literal('end')),
   }),
   chat: frame('chat', {
     id: Correlation,
@@ -75,6 +77,8 @@ export const extendedServer = {
     username: text(256),
     instance_id: text(200),
     epoch: text(200),
+    /** The build of the page that this instance has; absent where it has none. */
+    version: Type.Optional(text(64)),
     server_time: Timestamp,
     token_expires_at: Timestamp,
     heartbeat_seconds: Type.Integer({ minimum: 1, maximum: 3600 }),

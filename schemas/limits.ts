@@ -1,4 +1,4 @@
-/** Bounds that both sides of a socket must know; `welcome` carries them to extended clients. */
+/** The bounds of what waits or is kept. `welcome` carries those that both sides of a socket must know. */
 export const LIMITS = {
   /** Bytes of one frame of the extended protocol, and of any frame before the protocol's own limit is checked. */
   frameBytes: 65_536,
@@ -12,4 +12,52 @@ export const LIMITS = {
   syncPositions: 1000,
   /** People whose presence one connection may watch. */
   watchedUsers: 500,
+  /** Bytes that may wait unread in a connection's socket before it counts as behind, and nothing more is read from it. */
+  bufferBytes: 262_144,
+  /** Frames of a client that wait while an earlier one is handled, and their bytes; past them its socket isn't read. */
+  inboxFrames: 64,
+  inboxBytes: 65_536,
+  /** Bytes of messages that are kept for a client while one before them is missing. */
+  heldBytes: 262_144,
+  /** Pieces that a client's message may come in: frames, and packets while a frame isn't whole. */
+  messageFragments: 256,
+  messageChunks: 2048,
+  /** Bytes of messages that wait to be stored; past them a send is refused, retryable. */
+  waitingBytes: 67_108_864,
+  /** Bytes of stored messages whose ids are remembered, in each of two generations. */
+  recentBytes: 4_194_304,
+  /** Bytes of messages on their way to other instances; the log has those that are dropped. */
+  remoteBytes: 16_777_216,
+} as const;
+
+/** Bounds of TCP connections and of HTTP on them; a WebSocket has its own above. Times are in milliseconds. */
+export const HTTP = {
+  /** Bytes of a body. */
+  bodyBytes: 65_536,
+  /** Requests that wait parsed on a connection while one before them is answered. */
+  waitingRequests: 16,
+  /** The same in bytes of their heads: past it no further one may wait. */
+  waitingBytes: 65_536,
+  /** For the head of a request to arrive, and for all of it. */
+  headersMs: 10_000,
+  requestMs: 30_000,
+  /** That an idle connection is kept: longer than a proxy keeps it. */
+  keepAliveMs: 75_000,
+  /** From accept until an idle connection that never showed a token is closed. */
+  tokenMs: 10_000,
+  /** For an answer to be read, once it is whole. */
+  answerMs: 30_000,
+  /** For a client to hang up after its last answer. */
+  farewellMs: 2000,
+  /** Connections of an address that have shown no token, those aside that are younger than `graceMs`. */
+  anonymousPerAddress: 200,
+  graceMs: 1000,
+  /** Connections of a user, WebSockets among them. */
+  perUser: 50,
+  /** Passwords that wait to be hashed; past it a login is told to come back. */
+  waitingPasswords: 64,
+  /** Descriptors that are kept free for everything that is no client. */
+  reservedDescriptors: 64,
+  /** Connections beyond the last that are told so at one time; the next are cut without a word. */
+  refusals: 32,
 } as const;

@@ -21,9 +21,30 @@ export type User = Static<typeof User>;
 
 export const Me = Type.Object({ user_id: Id, username: Username, token_expires_at: Timestamp });
 
+/** One user: `created_at` is null for those who were there before it was written down. */
+export const Profile = Type.Object({
+  user_id: Id,
+  username: Username,
+  created_at: Type.Union([Timestamp, Type.Null()]),
+});
+export type Profile = Static<typeof Profile>;
+
 export const UserParams = Type.Object({ id: Id });
 export const UserSearch = Type.Object({
-  query: Type.String({ minLength: 1, maxLength: 256, description: 'how the name begins' }),
+  query: Type.Optional(
+    Type.String({
+      minLength: 1,
+      maxLength: 256,
+      description: 'how a word of the name begins; without: everybody',
+    }),
+  ),
+  after: Type.Optional(
+    Type.Integer({
+      minimum: 1,
+      maximum: Number.MAX_SAFE_INTEGER,
+      description: 'without a query: go on after this user',
+    }),
+  ),
   limit: Type.Optional(Type.Integer({ minimum: 1, maximum: 50, default: 20 })),
 });
 export const Users = Type.Object({ users: Type.Array(User, { maxItems: 50 }) });
@@ -59,4 +80,17 @@ export function usernameProblem(name: string): string | undefined {
 export function nameKey(name: string): string {
   const fold = (text: string) => text.normalize('NFKC').replace(IGNORABLE, '').toUpperCase().toLowerCase();
   return fold(fold(name)).replaceAll('ς', 'σ').normalize('NFKC');
+}
+
+/** Where a word begins: at a letter or digit after none, and at each character of scripts that leave no space between. */
+const WORD =
+  /[\p{Script=Han}\p{Script=Hiragana}\p{Script=Katakana}\p{Script=Thai}]|(?<![\p{L}\p{M}\p{N}])[\p{L}\p{N}]/gu;
+
+/**
+ * What a name can be found by beside its beginning.
+ * @param key from `nameKey`
+ * @returns what begins with each word but the first, up to the end of the name
+ */
+export function nameWords(key: string): string[] {
+  return [...key.matchAll(WORD)].flatMap(({ index }) => (index > 0 ? [key.slice(index)] : []));
 }

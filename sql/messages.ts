@@ -45,6 +45,7 @@ const SETTLED_MS = 30_000;
  * @returns what became of each message; undefined where one of its two users isn't there
  * @throws PostgresError 23505 if one of the messages is there already, or another replica made one of the conversations at
  *   this moment: nothing is stored then
+ * @throws OddAnswerError
  */
 export async function append(
   sql: Sql,
@@ -68,7 +69,7 @@ export async function append(
   // In order, as every replica does it: two that make the same wait for each other instead of locking each other out.
   const pairs = [...groups.values()].sort((x, y) => x.a - y.a || x.b - y.b);
   for (const [i, group] of pairs.entries()) group.place = i + 1;
-  const [row] = await sql<[{ ids: string; bases: string; ages: string; msg_ids: string | null; at: Date }]>`
+  const [row] = await sql<{ ids: string; bases: string; ages: string; msg_ids: string | null; at: Date }[]>`
     with pairs as materialized (
       select p.i, p.a, p.b, p.n, c.conversation_id as old, coalesce(c.conversation_id,
         case when (select true from users where user_id = p.a) and (select true from users where user_id = p.b)
@@ -129,6 +130,7 @@ export async function append(
     )
     select ids::text, bases::text, ages::text, (select array_agg(msg_id) from numbered)::text as msg_ids, now() as at
     from placed`;
+  if (row === undefined) throw new OddAnswerError('the database answered a batch without a row');
   // NULL, where a user isn't there, is read as NaN.
   const ids = parseNumbers(row.ids);
   const bases = parseNumbers(row.bases);
@@ -147,6 +149,45 @@ export async function append(
       recent: (ages[place - 1] ?? 0) < SETTLED_MS,
     };
   });
+}
+
+/** Answers with the wrong number of rows. Whether what was asked has happened isn't known. */
+export class OddAnswerError extends Error {
+  override name = 'OddAnswerError';
+}
+
+/**
+ * Stores messages and takes them back, to find out whether messages can be stored: it does all that real ones do but the commit.
+ * @throws PostgresError what storing them would throw
+ */
+export async function tryAppend(sql: Sql, contents: readonly string[]): Promise<void> {
+  await sql`begin`;
+  try {
+    await sql`
+      insert into messages (conversation_id, seq, msg_id, from_user_id, created_at, client_id, content)
+      select 0, i, 0, 0, now(), i::text, content from unnest(${strings(contents)}::text[]) with ordinality c(content, i)`;
+  } finally {
+    await sql`rollback`;
+  }
+}
+
+/** The pairs among those of the messages whose conversation somebody holds the row of, or may be making at this moment. */
+export async function findHeld(
+  sql: Sql,
+  messages: readonly NewMessage[],
+): Promise<{ from: number; to: number }[]> {
+  return sql<{ from: number; to: number }[]>`
+    with wanted as materialized (
+      select distinct least(m.a, m.b) as a, greatest(m.a, m.b) as b
+      from unnest(${numbers(messages.map((message) => message.from))}::bigint[],
+        ${numbers(messages.map((message) => message.to))}::bigint[]) m(a, b)
+    ), there as materialized (
+      select a, b, (select conversation_id from conversations c where c.user_a = a and c.user_b = b) as id from wanted
+    ), free as materialized (
+      select conversation_id from conversations where conversation_id = any (array(select id from there))
+      for no key update skip locked
+    )
+    select a as "from", b as "to" from there where id is null or id <> all (array(select conversation_id from free))`;
 }
 
 interface MessageRow {

@@ -1,7 +1,7 @@
 import { createHash } from 'node:crypto';
 import { readdir, readFile } from 'node:fs/promises';
 import type postgres from 'postgres';
-import { fillNameKeys } from './users.js';
+import { fillNameKeys, fillNameWords } from './users.js';
 
 const FOLDER = new URL('./migrations/', import.meta.url);
 /** Names our advisory lock among those of other programs in the same database. */
@@ -69,6 +69,7 @@ export async function migrate(sql: postgres.Sql<{ bigint: number }>): Promise<st
         on conflict (name) do update set checksum = excluded.checksum`;
     }
     await fillNameKeys(tx);
+    await fillNameWords(tx);
     return fresh;
   });
 }

@@ -1,4 +1,4 @@
-import { nameKey } from '../schemas/user.js';
+import { nameKey, nameWords } from '../schemas/user.js';
 import { numbers, type Sql, strings } from './handle.js';
 
 export interface UserRow {
@@ -12,9 +12,16 @@ export interface UserRow {
  * @returns the new id; undefined if the name is taken, in this spelling or in another case or Unicode form
  */
 export async function addUser(sql: Sql, username: string, password: string): Promise<number | undefined> {
+  const key = nameKey(username);
   const [row] = await sql<{ user_id: number }[]>`
-    insert into users (username, password, name_key) values (${username}, ${password}, ${nameKey(username)})
-    on conflict do nothing returning user_id`;
+    with added as (
+      insert into users (username, password, name_key, words_known) values (${username}, ${password}, ${key}, true)
+      on conflict do nothing returning user_id
+    ), words as (
+      insert into name_words (word, user_id)
+      select word, user_id from added, unnest(${strings(nameWords(key))}::text[]) word on conflict do nothing
+    )
+    select user_id from added`;
   return row?.user_id;
 }
 
@@ -30,22 +37,47 @@ export async function findByName(sql: Sql, username: string): Promise<UserRow | 
 export async function findUser(
   sql: Sql,
   id: number,
-): Promise<{ user_id: number; username: string } | undefined> {
-  const [row] = await sql<{ user_id: number; username: string }[]>`
-    select user_id, username from users where user_id = ${id}`;
+): Promise<(Found & { created_at: Date | null }) | undefined> {
+  const [row] = await sql<(Found & { created_at: Date | null })[]>`
+    select user_id, username, created_at from users where user_id = ${id}`;
   return row;
 }
 
-/** Users whose name begins so, without regard to case and Unicode form, by name. */
-export async function searchUsers(
-  sql: Sql,
-  beginning: string,
-  limit: number,
-): Promise<{ user_id: number; username: string }[]> {
+interface Found {
+  user_id: number;
+  username: string;
+}
+
+/**
+ * Users with a word in their name that begins so, without regard to case and Unicode form: the very name first, then
+ * names that begin so, then words. Each half reads no more of its index than it may give.
+ */
+export async function searchUsers(sql: Sql, beginning: string, limit: number): Promise<Found[]> {
   const key = nameKey(beginning);
-  return sql<{ user_id: number; username: string }[]>`
+  const end = key + LAST_CHARACTER;
+  return sql<Found[]>`
+    select user_id, username from (
+      select distinct on (user_id) user_id, place, part from (
+        (select user_id, 0 as place, name_key as part from users
+          where name_key >= ${key} and name_key < ${end} order by name_key, user_id limit ${limit})
+        union all
+        (select user_id, 1, word from name_words
+          where word >= ${key} and word < ${end} order by word, user_id limit ${2 * limit})
+      ) found order by user_id, place, part
+    ) one join users using (user_id) order by place, part, user_id limit ${limit}`;
+}
+
+/**
+ * Everybody by name, a page at a time.
+ * @param after the last user of the page before; undefined for the first page
+ */
+export async function listUsers(sql: Sql, after: number | undefined, limit: number): Promise<Found[]> {
+  if (after === undefined)
+    return sql<Found[]>`select user_id, username from users order by name_key, user_id limit ${limit}`;
+  return sql<Found[]>`
     select user_id, username from users
-    where name_key >= ${key} and name_key < ${key + LAST_CHARACTER} order by name_key, user_id limit ${limit}`;
+    where (name_key, user_id) > (select name_key, user_id from users where user_id = ${after})
+    order by name_key, user_id limit ${limit}`;
 }
 /** Sorts after every other in `COLLATE "C"`. */
 const LAST_CHARACTER = '\u{10ffff}';
@@ -91,5 +123,24 @@ export async function fillNameKeys(sql: Sql): Promise<void> {
       from unnest(${numbers(rows.map((row) => row.user_id))}::bigint[], ${strings(keys)}::text[],
         ${`{${legacy.join(',')}}`}::boolean[]) v(user_id, key, legacy)
       where u.user_id = v.user_id`;
+  }
+}
+
+/** Cuts the names into words where that is not done yet: after `fillNameKeys`. */
+export async function fillNameWords(sql: Sql): Promise<void> {
+  for (;;) {
+    const rows = await sql<{ user_id: number; name_key: string }[]>`
+      select user_id, name_key from users where not words_known order by user_id limit 1000`;
+    if (rows.length === 0) return;
+    const words = rows.flatMap((row) => nameWords(row.name_key).map((word) => ({ ...row, word })));
+    await sql`
+      insert into name_words (word, user_id)
+      select word, user_id
+      from unnest(${strings(words.map(({ word }) => word))}::text[],
+        ${numbers(words.map(({ user_id }) => user_id))}::bigint[]) v(word, user_id)
+      on conflict do nothing`;
+    await sql`
+      update users set words_known = true
+      where user_id = any (${numbers(rows.map(({ user_id }) => user_id))}::bigint[])`;
   }
 }

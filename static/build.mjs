@@ -7,10 +7,10 @@ import { fileURLToPath } from 'node:url';
 import { promisify } from 'node:util';
 import { brotliCompress, constants, gzip } from 'node:zlib';
 import { build } from 'esbuild';
+import { targets } from './browsers.mjs';
 
 const here = fileURLToPath(new URL('.', import.meta.url));
 const compressible = new Set(['.html', '.js', '.css', '.svg', '.webmanifest', '.json']);
-const targets = ['chrome109', 'firefox115', 'safari16.4'];
 
 /** @param {string} outDir an empty or missing folder, or one that an earlier build made */
 export async function buildClient(outDir) {
@@ -45,19 +45,21 @@ export async function buildClient(outDir) {
 
   await cp(join(here, 'icons'), join(outDir, 'icons'), { recursive: true });
   await cp(join(here, 'manifest.webmanifest'), join(outDir, 'manifest.webmanifest'));
-  const page = (await readFile(join(here, 'index.html'), 'utf8')).replaceAll(
-    /\{\{([\w.]+)\}\}/g,
+  const template = (await readFile(join(here, 'index.html'), 'utf8')).replaceAll(
+    /\{\{(\w+\.\w+)\}\}/g,
     (_, name) => `/assets/${names.get(name) ?? name}`,
   );
-  await writeFile(join(outDir, 'index.html'), page);
+  const kept = ['/icons/icon.svg', '/icons/dot.svg'];
+  const icons = await Promise.all(kept.map((path) => readFile(join(outDir, path))));
+  // The hashes in its names are what a page is made of.
+  const version = hash(template, ...icons).slice(0, 16);
+  await writeFile(join(outDir, 'index.html'), template.replace('{{version}}', version));
+  await writeFile(join(outDir, 'version'), version);
 
-  const shell = [
-    '/',
-    ...[...names.values()].map((name) => `/assets/${name}`),
-    '/icons/icon.svg',
-    '/icons/dot.svg',
-  ];
-  const version = createHash('sha256').update(page).update(shell.join()).digest('hex').slice(0, 12);
+  // Each with its hash: what the worker keeps is of one build, whoever answers.
+  const shell = {};
+  for (const path of ['/', ...[...names.values()].map((name) => `/assets/${name}`), ...kept])
+    shell[path] = hash(await readFile(join(outDir, path === '/' ? 'index.html' : path)));
   await build({
     entryPoints: [join(here, 'sw.ts')],
     outfile: join(outDir, 'sw.js'),
@@ -80,6 +82,12 @@ export async function buildClient(outDir) {
       .filter((file) => file.isFile())
       .map((file) => relative(outDir, join(file.parentPath, file.name))),
   };
+}
+
+function hash(...parts) {
+  const sum = createHash('sha256');
+  for (const part of parts) sum.update(part);
+  return sum.digest('hex');
 }
 
 async function compress(file) {

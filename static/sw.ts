@@ -1,5 +1,6 @@
 // Keeps the shell, so that the app opens with no network. Messages are none of its business: they live in IndexedDB.
-declare const SHELL: string[];
+/** The files of one build, and what each hashes to. */
+declare const SHELL: Record<string, string>;
 declare const VERSION: string;
 
 interface Extendable extends Event {
@@ -32,10 +33,20 @@ const isWorker = (scope: unknown): scope is Worker =>
 
 const name = `shell-${VERSION}`;
 
+/** All of one build, or nothing: in the middle of an update one server answers with this file and another with that. */
 async function install(): Promise<void> {
+  const files = await Promise.all(Object.entries(SHELL).map(([path, hash]) => whole(path, hash)));
   const cache = await caches.open(name);
-  await cache.addAll(SHELL.map((path) => new Request(path, { cache: 'no-cache' })));
+  await Promise.all(files.map(([path, answer]) => cache.put(path, answer)));
   if (isWorker(self)) await self.skipWaiting();
+}
+
+async function whole(path: string, hash: string): Promise<[string, Response]> {
+  const answer = await fetch(path, { cache: 'no-cache' });
+  const sum = await crypto.subtle.digest('SHA-256', await answer.clone().arrayBuffer());
+  const found = Array.from(new Uint8Array(sum), (byte) => byte.toString(16).padStart(2, '0')).join('');
+  if (!answer.ok || found !== hash) throw new Error(`${path} is of another build`);
+  return [path, answer];
 }
 
 async function activate(): Promise<void> {
@@ -45,7 +56,8 @@ async function activate(): Promise<void> {
 }
 
 async function answer(request: Request, key: string): Promise<Response> {
-  return (await caches.match(key)) ?? fetch(request);
+  // Not from any cache: another build's may be there for a moment.
+  return (await (await caches.open(name)).match(key)) ?? fetch(request);
 }
 
 /** Shows the thread that a notification was about, in a page that is open if there is one. */
@@ -70,7 +82,7 @@ self.addEventListener('fetch', (event) => {
   if (origin !== location.origin) return;
   // The page itself comes from the cache at once; a newer one is fetched with the worker, behind it.
   const key = pathname === '/index.html' ? '/' : pathname;
-  if (SHELL.includes(key)) event.respondWith(answer(event.request, key));
+  if (key in SHELL) event.respondWith(answer(event.request, key));
 });
 
 export {};

@@ -1,5 +1,5 @@
 /**
- * Everything that `npm test` leaves out, because it needs PostgreSQL, Redis, Nginx or Chromium:
+ * Everything that `npm test` leaves out, because it needs PostgreSQL, Redis, Nginx, Chromium or Firefox:
  *   npm run test:all                              all of it
  *   npm run test:all -- fault deploy              some parts
  *   npm run test:all -- test/messages.test.ts     some files, on PostgreSQL and Redis
@@ -103,7 +103,7 @@ const parts = {
     if (!existsSync('test/browser/package.json')) return;
     const cwd = join(root, 'test/browser');
     const installed = await run('browser: install', 'npm', ['ci'], { cwd, counted: false });
-    if (installed) await run('browser: the client in Chromium', 'npm', ['test'], { cwd, env });
+    if (installed) await run('browser: the client in Chromium and Firefox', 'npm', ['test'], { cwd, env });
   },
 };
 
@@ -140,7 +140,7 @@ async function main(chosen) {
   const install = spawnSync('bash', ['test/install.sh'], { stdio: ['ignore', 'inherit', 'inherit'] });
   if (install.status !== 0) throw new Error('test/install.sh failed');
 
-  const { startPostgres, startRedis, chromiumPath, makeFolder } = await importNodes();
+  const { startPostgres, startRedis, chromiumPath, firefoxPath, makeFolder } = await importNodes();
   const services = [];
   try {
     folder = await makeFolder('test-all');
@@ -153,6 +153,7 @@ async function main(chosen) {
       TEST_POSTGRES_URL: postgres.url(),
       TEST_REDIS_ADDR: redis.addr,
       TEST_CHROMIUM: chromiumPath(),
+      TEST_FIREFOX: firefoxPath(),
     };
     const files = chosen.filter((name) => !(name in parts));
     const names = chosen.length > 0 ? chosen.filter((name) => name in parts) : Object.keys(parts);

@@ -145,9 +145,31 @@ t.test('what is no HTTP is a 400, and so is HTTP that can be read in two ways', 
     `${head}Transfer-Encoding: chunked\r\n\r\nxyz\r\n`,
     `${head}Transfer-Encoding: chunked\r\n\r\n2;${'a'.repeat(20_000)}\r\n{}\r\n0\r\n\r\n`,
     'GET /healthz HTTP/1.1\r\n\r\n',
+    'GET /healthz HTTP/1.1\r\nHost: x\r\nHost: x\r\n\r\n',
+    'GET /healthz HTTP/1.0\r\nHost: x\r\nhost: y\r\n\r\n',
+    'GET /healthz HTTP/2.0\r\nHost: x\r\n\r\n',
+    'GET /healthz HTTP/0.9\r\nHost: x\r\n\r\n',
     'CONNECT chat.example:443 HTTP/1.1\r\nHost: x\r\n\r\n',
   ])
     isRefused(t, await ask(bytes), 'bad_request', JSON.stringify(bytes.toString('latin1').slice(0, 80)));
+});
+
+t.test('no answer is kept by anybody on the way, or taken for what it is not', async (t) => {
+  for (const bytes of [
+    rawRequest('GET', '/healthz'),
+    rawRequest('GET', '/api/me', { headers: bearer }),
+    rawRequest('GET', '/api/openapi.json'),
+    rawRequest('GET', '/nope'),
+    rawRequest('GET', '/%zz'),
+    rawRequest('POST', '/login', { body: '{' }),
+    rawRequest('GET', '/ws'),
+    'nonsense\r\n\r\n',
+    'CONNECT a:1 HTTP/1.1\r\nHost: x\r\n\r\n',
+  ]) {
+    const { headers } = await ask(bytes);
+    const [caching, type] = [headers['cache-control'], headers['x-content-type-options']];
+    t.strictSame([caching, type], ['no-store', 'nosniff'], bytes.toString().slice(0, 30));
+  }
 });
 
 t.test('headers past the limit are a 431, and many small ones are none', async (t) => {

@@ -1,5 +1,7 @@
+import { readFile } from 'node:fs/promises';
 import t from 'tap';
 import { extendedClient, extendedServer, plainClient, plainServer } from '../schemas/frames.js';
+import { LIMITS } from '../schemas/limits.js';
 import { build, connect, signUp } from './helper.js';
 
 const server = await build(t);
@@ -18,6 +20,7 @@ t.test('the OpenAPI document has every route with its answers', async (t) => {
     '/api/users',
     '/api/users/{id}',
     '/healthz',
+    '/livez',
     '/login',
     '/metrics',
     '/readyz',
@@ -53,4 +56,16 @@ t.test('the metrics count what is connected and stored', async (t) => {
     'chat_database_up 1',
   ])
     t.ok(lines.includes(line), line);
+});
+
+t.test('what SECURITY.md adds up for 1,000 connections is what the bounds are', async (t) => {
+  const text = await readFile(new URL('../SECURITY.md', import.meta.url), 'utf8');
+  const table = /<!-- memory -->([\s\S]*)<!-- \/memory -->/.exec(text)?.[1] ?? '';
+  const rows = [...table.matchAll(/^\| `(\w+)`.*\| (\d+) \| (\d+) \| (\d+) \|$/gm)];
+  const bounds = new Map<string, number>(Object.entries(LIMITS));
+  for (const [, name = '', bytes, times, mebibytes] of rows) {
+    t.equal(Number(bytes), bounds.get(name), name);
+    t.equal(Number(mebibytes), Math.round((Number(bytes) * Number(times)) / 1_048_576), name);
+  }
+  t.equal(rows.length, 7);
 });

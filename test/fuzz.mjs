@@ -7,7 +7,7 @@
  */
 import { spawn } from 'node:child_process';
 import { once } from 'node:events';
-import { openSync } from 'node:fs';
+import { existsSync, openSync, readdirSync } from 'node:fs';
 import { mkdir, mkdtemp, readFile, rm } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
@@ -71,6 +71,7 @@ try {
   for (let i = 0; i < Number(values.connections); i++) speakers.push(await signUp(url, `fuzz-user-${i}`));
 
   console.log(`seed ${seed}, ${url}`);
+  const before = descriptors();
   let told = Date.now();
   const first = values.round === undefined ? 0 : Number(values.round);
   const report = await fuzz({
@@ -92,8 +93,12 @@ try {
   const text = (await readFile(log, 'utf8')).split('\n').slice(1).join('\n').trim();
   if (text !== '') console.log(`the server said:\n${text.slice(0, 10_000)}`);
   const lives = server.exitCode === null && (await fetch(`${url}/readyz`)).status === 200;
+  // Those of the last rounds have their deadlines.
+  for (let i = 0; lives && descriptors() > before && i < 150; i++) await sleep(100);
+  const left = lives ? descriptors() - before : 0;
+  if (left > 0) console.log(`${left} descriptors are left open`);
   if (!lives) console.log('the server does not serve any more');
-  failed = report.problems.length > 0 || text !== '' || !lives;
+  failed = report.problems.length > 0 || text !== '' || !lives || left > 0;
 } finally {
   server?.kill('SIGKILL');
   await rm(folder, { recursive: true, force: true });
@@ -101,6 +106,12 @@ try {
 }
 console.log(failed ? `found something with seed ${seed}` : 'nothing found');
 process.exit(failed ? 1 : 0);
+
+/** How many the server has open; what other systems than Linux don't show counts as none. */
+function descriptors() {
+  const folder = `/proc/${server.pid}/fd`;
+  return existsSync(folder) ? readdirSync(folder).length : 0;
+}
 
 /** Waits for the line with the address. */
 async function ready(log) {

@@ -7,12 +7,14 @@ import { HANDSHAKE, rawRequest } from './raw.js';
 
 /** Milliseconds of silence after which what was sent is taken for unfinished. */
 const QUIET_MS = 60;
+/** Milliseconds that a client which stalls reads nothing. */
+const STALL_MS = 300;
 /** Milliseconds after which a connection that the client has ended must be over. */
 const PATIENCE_MS = 20_000;
 
 export interface FuzzReport {
   rounds: number;
-  /** How often each status and each close code was answered. */
+  /** How often each status and each close code was answered, and each ending was made. */
   answers: Map<string, number>;
   /** What must not be: the round, what happened, and what was sent. */
   problems: string[];
@@ -29,24 +31,49 @@ export interface FuzzOptions {
   goesOn(rounds: number): boolean;
 }
 
-/** Sends bytes and gives all that comes back until the connection is over. */
-function talk(port: number, parts: readonly Buffer[]): Promise<{ received: Buffer; over: boolean }> {
+/** How a client ends its connection. */
+interface Ending {
+  /** The rest is said and heard first, or it isn't. */
+  how: 'politely' | 'resets' | 'cuts' | 'half-closes' | 'stalls, then cuts';
+  /** Milliseconds after the connection stands. */
+  after: number;
+}
+
+interface Heard {
+  received: Buffer;
+  /** The server ended the connection, or the client didn't wait for that; what came is cut off then. */
+  over: 'ended' | 'left' | 'held';
+}
+
+/** Sends bytes and gives what comes back until the connection is over. */
+function talk(port: number, parts: readonly Buffer[], { how, after }: Ending): Promise<Heard> {
   return new Promise((resolve) => {
     const socket = connect({ port, host: '127.0.0.1', allowHalfOpen: true });
     const chunks: Buffer[] = [];
     let quiet: NodeJS.Timeout | undefined;
-    const done = (over: boolean) => {
-      clearTimeout(quiet);
-      clearTimeout(late);
-      socket.destroy();
+    let leaving: NodeJS.Timeout | undefined;
+    const done = (over: Heard['over'], end = () => socket.destroy()) => {
+      for (const timer of [quiet, leaving, late]) clearTimeout(timer);
+      end();
       resolve({ received: Buffer.concat(chunks), over });
     };
-    const late = setTimeout(done, PATIENCE_MS, false);
+    const late = setTimeout(done, PATIENCE_MS, 'held');
+    const endings = {
+      politely: () => {},
+      resets: () => done('left', () => socket.resetAndDestroy()),
+      cuts: () => done('left'),
+      'half-closes': () => socket.end(),
+      'stalls, then cuts': () => {
+        socket.pause();
+        leaving = setTimeout(done, STALL_MS, 'left');
+      },
+    };
     const wait = () => {
       clearTimeout(quiet);
-      quiet = setTimeout(() => socket.end(), QUIET_MS);
+      quiet = setTimeout(() => how === 'politely' && socket.end(), QUIET_MS);
     };
     socket.on('connect', async () => {
+      leaving = setTimeout(endings[how], after);
       for (const part of parts) {
         if (!socket.writable) break;
         socket.write(part);
@@ -58,18 +85,19 @@ function talk(port: number, parts: readonly Buffer[]): Promise<{ received: Buffe
       chunks.push(data);
       wait();
     });
-    socket.on('end', () => done(true));
-    socket.on('error', () => done(true));
-    socket.on('close', () => done(true));
+    socket.on('end', () => done('ended'));
+    socket.on('error', () => done('ended'));
+    socket.on('close', () => done('ended'));
   });
 }
 
-/** The answers in what an HTTP server wrote. @throws Error for what is none */
-function answersIn(received: Buffer): { statuses: number[]; rest: Buffer } {
+/** The answers in what an HTTP server wrote, the last one perhaps cut off. @throws Error for what is none */
+function answersIn({ received, over }: Heard): { statuses: number[]; rest: Buffer } {
   const statuses: number[] = [];
   let rest = received;
   while (rest.length > 0) {
     const end = rest.indexOf('\r\n\r\n');
+    if (end < 0 && over === 'left') break;
     const head = rest.subarray(0, end < 0 ? rest.length : end).toString('latin1');
     const status = Number(/^HTTP\/1\.1 (\d{3}) /.exec(head)?.[1]);
     if (end < 0 || Number.isNaN(status)) throw new Error(`no HTTP answer: ${head.slice(0, 200)}`);
@@ -83,6 +111,7 @@ function answersIn(received: Buffer): { statuses: number[]; rest: Buffer } {
     // The answer to HEAD has a length and no body.
     if (Number.isNaN(length) || /^HTTP\/1\.1 \d{3} [^{]*$/.test(rest.subarray(0, length).toString('latin1')))
       continue;
+    if (rest.length < length && over === 'left') break;
     const body = rest.subarray(0, length);
     rest = rest.subarray(length);
     if (body.length === 0 || !/^content-type: application\/json/im.test(head)) continue;
@@ -136,6 +165,12 @@ function plan(draw: Random, speaker: Speaker): Buffer[] {
   return draw.chance(0.3) ? [Buffer.concat([handshake, frames])] : [handshake, frames];
 }
 
+/** Half of the clients are polite; the others are not, at a moment when the answer may be under way. */
+function ending(draw: Random): Ending {
+  const how = draw.pick(['resets', 'cuts', 'half-closes', 'stalls, then cuts'] as const);
+  return { how: draw.chance(0.5) ? 'politely' : how, after: draw.int(0, 30) };
+}
+
 /** Fuzzes until it is told to stop. Every round draws from its own stream, so any of them can be repeated alone. */
 export async function fuzz({ port, seed, speakers, first = 0, goesOn }: FuzzOptions): Promise<FuzzReport> {
   const report: FuzzReport = { rounds: 0, answers: new Map(), problems: [] };
@@ -144,17 +179,22 @@ export async function fuzz({ port, seed, speakers, first = 0, goesOn }: FuzzOpti
     speakers.map(async (speaker) => {
       while (goesOn(report.rounds) && report.problems.length < 20) {
         const round = first + report.rounds++;
-        const parts = plan(random(seed).fork(`round ${round}`), speaker);
-        const { received, over } = await talk(port, parts);
+        const draw = random(seed).fork(`round ${round}`);
+        const parts = plan(draw, speaker);
+        const how = ending(draw);
+        const heard = await talk(port, parts, how);
+        count(how.how);
         try {
-          if (!over) throw new Error('the connection did not end');
-          const { statuses, rest } = answersIn(received);
+          if (heard.over === 'held') throw new Error('the connection did not end');
+          const { statuses, rest } = answersIn(heard);
           for (const status of statuses) count(String(status));
           if (statuses.at(-1) === 101) for (const word of framesIn(rest)) count(word);
         } catch (error) {
           const why = error instanceof Error ? error.message : String(error);
           const sent = Buffer.concat(parts).toString('latin1').slice(0, 1500);
-          report.problems.push(`round ${round} of seed ${seed}: ${why}\n  sent ${JSON.stringify(sent)}`);
+          report.problems.push(
+            `round ${round} of seed ${seed}, ${how.how}: ${why}\n  sent ${JSON.stringify(sent)}`,
+          );
         }
       }
     }),

@@ -72,7 +72,7 @@ t.test('a server without its database is alive and not ready', async (t) => {
   await alone.app.db.sql.end({ timeout: 0 });
   const { status, body } = await alone.request('GET', '/readyz');
   t.equal(status, 503);
-  t.strictSame(body, { code: 503, message: 'the database does not answer', error: 'overloaded' });
+  t.strictSame(body, { code: 503, message: 'the database stores nothing now', error: 'overloaded' });
   t.equal((await alone.request('GET', '/healthz')).status, 200);
 });
 
@@ -90,4 +90,18 @@ t.test('measurements are for those who ask the server itself, not through a prox
     const { status, body } = await server.request('GET', '/metrics', { headers: { [name]: '203.0.113.9' } });
     t.match({ status, body }, { status: 404, body: { error: 'not_found' } }, name);
   }
+});
+
+t.test('a server is ready only while messages are stored and connections open', async (t) => {
+  const beside = await build(t, {}, server);
+  const { sql } = beside.app.db;
+  const status = async () => (await beside.request('GET', '/readyz')).status;
+  for (const table of ['messages', 'users']) {
+    await eventually(async () => (await status()) === 200, 'it is not ready');
+    await sql.unsafe(`alter table ${table} rename to away`);
+    await eventually(async () => (await status()) === 503, `it is ready without ${table}`);
+    await sql.unsafe(`alter table away rename to ${table}`);
+  }
+  await eventually(async () => (await status()) === 200, 'it is not ready again');
+  t.equal((await beside.request('GET', '/livez')).status, 200);
 });

@@ -83,7 +83,7 @@ async function embeddedTemplate(): Promise<string> {
 }
 
 /** A fresh database and bus: names in the environment that point an instance at them. */
-async function freshStack(t: Test): Promise<Env> {
+export async function freshStack(t: Test): Promise<Env> {
   if (!REAL) {
     const folder = await mkdtemp(join(tmpdir(), 'chat-test-'));
     t.teardown(() => rm(folder, { recursive: true, force: true }));
@@ -266,7 +266,7 @@ export interface ConnectOptions {
 /** Opens a socket for a user; it is closed after the test. */
 export async function connect(
   t: Test,
-  server: Server,
+  server: Pick<Server, 'url'>,
   user: User,
   { extended = false, options }: ConnectOptions = {},
 ): Promise<Client> {
@@ -290,7 +290,7 @@ export async function connect(
 /** An extended client that has synced from nothing. */
 export async function connectSynced(
   t: Test,
-  server: Server,
+  server: Pick<Server, 'url'>,
   user: User,
   positions: object[] = [],
 ): Promise<Client> {

@@ -23,6 +23,7 @@ if [[ $(uname) == Darwin ]]; then
   have nginx || missing+=(nginx)
   have chromium || [[ -d /Applications/Chromium.app || -d '/Applications/Google Chrome.app' ]] ||
     missing+=(chromium)
+  have firefox || [[ -d /Applications/Firefox.app ]] || missing+=(firefox)
   for package in ${extra[@]+"${extra[@]}"}; do
     brew list "$package" >/dev/null 2>&1 || missing+=("$package")
   done
@@ -36,6 +37,7 @@ have initdb || compgen -G '/usr/lib/postgresql/*/bin/initdb' >/dev/null || missi
 { have redis-server && have redis-cli; } || missing+=(redis-server)
 have nginx || missing+=(nginx)
 have chromium || have chromium-browser || have google-chrome || missing+=(chromium)
+have firefox-esr || have firefox || missing+=(firefox-esr)
 have ps || missing+=(procps)
 for package in fonts-noto-cjk fonts-noto-color-emoji ${extra[@]+"${extra[@]}"}; do
   dpkg-query -W -f '${Status}' "$package" 2>/dev/null | grep -q ' installed$' || missing+=("$package")

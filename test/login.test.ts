@@ -1,7 +1,9 @@
 import { readdir, readFile } from 'node:fs/promises';
+import { Socket } from 'node:net';
 import { compare } from '@node-rs/bcrypt';
 import t from 'tap';
 import { NOBODY, Passwords } from '../plugins/password.js';
+import { HTTP } from '../schemas/limits.js';
 import { addUser } from '../sql/users.js';
 import { build, freshName, signUp } from './helper.js';
 import { mint } from './raw.js';
@@ -116,6 +118,55 @@ t.test('beyond a bound, who signs in is told to come back, and nobody is forgott
   for (const { reason } of refused) t.match(reason, { code: 'overloaded', retryAfter: 2 });
   t.equal(passwords.counts.compared, 80 - refused.length);
   t.equal(await passwords.matches('x', 'not a hash'), false);
+});
+
+/** Somebody who waits for bcrypt, from an address, in some state of their connection. */
+const asker = (address: string, how: 'here' | 'left' | 'gone' = 'here') => {
+  const socket = new Socket();
+  if (how === 'gone') socket.destroy();
+  if (how === 'left') Object.defineProperty(socket, 'readableEnded', { value: true });
+  return { address, socket };
+};
+
+t.test('addresses take turns at bcrypt, and one cannot fill the queue for the others', async (t) => {
+  const passwords = new Passwords();
+  t.teardown(() => passwords.close());
+  const order: string[] = [];
+  const ask = (address: string, how?: 'here' | 'left' | 'gone') =>
+    passwords.matches('x', 'not a hash', asker(address, how)).then(
+      () => order.push(how ?? address),
+      (error) => order.push(`${how ?? address}: ${error.code}`),
+    );
+  const crowd = Array.from({ length: 100 }, () => ask('crowd'));
+  const alone = [ask('one'), ask('other')];
+  await Promise.all(alone);
+  const before = order.filter((who) => who === 'crowd').length;
+  t.ok(before < 16, `${before} of the crowd came first`);
+  await Promise.all(crowd);
+});
+
+t.test('who may have hung up waits until nobody else does, and who has is forgotten', async (t) => {
+  const passwords = new Passwords();
+  t.teardown(() => passwords.close());
+  const order: string[] = [];
+  const ask = (address: string, how?: 'here' | 'left' | 'gone') =>
+    passwords.matches('x', 'not a hash', asker(address, how)).then(
+      () => order.push(how ?? address),
+      () => order.push('refused'),
+    );
+  // As many as there can be at once, and then those who wait.
+  const first = Array.from({ length: 8 }, (_, i) => ask(`busy ${i}`));
+  const gone = Array.from({ length: 60 }, () => ask('a', 'gone'));
+  const left = Array.from({ length: 30 }, () => ask('a', 'left'));
+  const here = Array.from({ length: 40 }, (_, i) => ask(`b ${i}`));
+  await Promise.all([...first, ...gone, ...left, ...here]);
+  const atOnce = Reflect.get(passwords, 'atOnce');
+  t.equal(passwords.counts.compared, HTTP.waitingPasswords + atOnce, 'nothing is run for who has gone');
+  t.equal(order.filter((who) => who.startsWith('b')).length, 48, 'nobody who is there is refused');
+  const last = order.filter((who) => who === 'left').length;
+  t.ok(last > 0);
+  // Those that run at one time may end in any order.
+  t.equal(order.slice(atOnce - last).filter((who) => who !== 'left').length, 0);
 });
 
 t.test('who waits for bcrypt while the server ends is told so', async (t) => {

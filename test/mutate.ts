@@ -182,6 +182,7 @@ export function badRequest(random: Random, speaker: Speaker): Buffer {
         'TRACE',
         'QUERY',
         'BREW',
+        'CONNECT',
       ]);
       return rawRequest(other, target, { headers, ...(body !== undefined && { body }) });
     }

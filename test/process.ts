@@ -11,6 +11,7 @@ const root = fileURLToPath(new URL('..', import.meta.url));
 const PATIENCE_MS = 30_000;
 
 export interface ServerProcess {
+  readonly pid: number | undefined;
   /** All that it has written so far, to both streams. */
   output(): string;
   /** Waits until the output has something. @throws Error with the output when it doesn't come */
@@ -27,12 +28,14 @@ export async function builtServer(t: Test): Promise<string> {
   await mkdir(cache, { recursive: true });
   const folder = await mkdtemp(join(cache, 'build-'));
   t.teardown(() => rm(folder, { recursive: true, force: true }));
-  const build = spawn(process.execPath, [join(root, 'build.mjs'), '--force', '--out', folder], {
+  // The page is looked for in a folder of this name.
+  const dist = join(folder, 'dist');
+  const build = spawn(process.execPath, [join(root, 'build.mjs'), '--force', '--out', dist], {
     stdio: 'inherit',
   });
   const [code] = await once(build, 'exit');
   if (code !== 0) throw new Error(`the build ended with ${code}`);
-  return join(folder, 'server.js');
+  return join(dist, 'server.js');
 }
 
 /** Starts a built server with these settings and no others; it is ended after the test. */
@@ -65,6 +68,7 @@ export function startProcess(
     await ended;
   });
   return {
+    pid: child.pid,
     output: () => text,
     ended,
     signal: (name) => child.kill(name),

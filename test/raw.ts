@@ -120,8 +120,14 @@ export class RawSocket {
     socket.on('close', end('closed'));
   }
 
-  static async open(t: Test | undefined, port: number): Promise<RawSocket> {
-    const socket = connect({ port, host: '127.0.0.1', allowHalfOpen: true });
+  /** @param from the loopback address to come from, where it matters */
+  static async open(t: Test | undefined, port: number, from?: string): Promise<RawSocket> {
+    const socket = connect({
+      port,
+      host: '127.0.0.1',
+      allowHalfOpen: true,
+      ...(from !== undefined && { localAddress: from }),
+    });
     t?.teardown(() => socket.destroy());
     await once(socket, 'connect');
     return new RawSocket(socket);

@@ -5,16 +5,30 @@ import { LIMITS } from '../../schemas/limits.js';
 // biome-ignore lint/suspicious/noControlCharactersInRegex: NUL is what is looked for
 const UNSTORABLE = /[\u0000\p{Cs}]/u;
 
+/** Takes away white space at both ends, but of several lines not what indents the first: it may be code. */
+export function trimmed(text: string): string {
+  const end = text.trimEnd();
+  const bare = end.trimStart();
+  const first = end.length - bare.length;
+  let start = first;
+  while (end[start - 1] === ' ' || end[start - 1] === '\t') start--;
+  // A lone space is a slip of the hand.
+  const indented = first - start > 1 || end[start] === '\t';
+  return indented && bare.includes('\n') ? end.slice(start) : bare;
+}
+
 /**
  * Checks what somebody wants to say.
+ * @param trim how white space at the ends is treated: as the reference does, unless told otherwise
  * @returns the content, trimmed
  * @throws ChatError `content_required`, `content_invalid`, `content_too_long`
  */
-export function checkedContent(raw: string): string {
-  const content = raw.trim();
+export function checkedContent(raw: string, trim = (text: string) => text.trim()): string {
+  const content = trim(raw);
   if (content === '') throw new ChatError('content_required');
   if (UNSTORABLE.test(content)) throw new ChatError('content_invalid');
   if (content.length * 3 > LIMITS.contentBytes && Buffer.byteLength(content) > LIMITS.contentBytes)
     throw new ChatError('content_too_long', `content is longer than ${LIMITS.contentBytes} bytes`);
-  return content;
+  // A part of a string keeps the whole of it in memory.
+  return content.length < raw.length ? Buffer.from(content).toString() : content;
 }

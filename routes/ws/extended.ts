@@ -2,9 +2,9 @@ import type { FastifyInstance } from 'fastify';
 import { ChatError, toChatError } from '../../plugins/errors.js';
 import type { ExtendedConnection } from '../../plugins/extended.js';
 import { extendedClient } from '../../schemas/frames.js';
-import { checkedContent } from './content.js';
+import { checkedContent, trimmed } from './content.js';
 import { expireWith } from './expiry.js';
-import { type FrameHandler, readFrame, row, rowOf } from './frame.js';
+import { type FrameHandler, isSend, readFrame, row, rowOf } from './frame.js';
 
 type Handler = FrameHandler<ExtendedConnection>;
 
@@ -19,7 +19,7 @@ const tableOf = (app: FastifyInstance): { [K in keyof typeof extendedClient]: Ha
   chat: row(extendedClient.chat, (connection: ExtendedConnection, frame) => {
     if ((frame.to_user_id === undefined) === (frame.conversation_id === undefined))
       throw new ChatError('bad_request', 'bad frame: one of to_user_id and conversation_id is needed');
-    connection.chat(frame, checkedContent(frame.content));
+    connection.chat(frame, checkedContent(frame.content, trimmed));
   }),
   ack: row(extendedClient.ack, (connection: ExtendedConnection, frame) => {
     connection.acknowledge(frame.conversation_id, frame.seq);
@@ -64,6 +64,7 @@ export function extendedDispatch(
   const rows = new Map<string, Handler>(Object.entries(tableOf(app)));
   return (connection, data) => {
     const frame = readFrame(data);
+    if (connection.isGone && !isSend(frame)) return;
     const id = 'id' in frame && typeof frame.id === 'string' && frame.id.length <= 64 ? frame.id : undefined;
     const fail = (error: unknown): void => {
       if (!(error instanceof ChatError))

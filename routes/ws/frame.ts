@@ -47,3 +47,6 @@ export function rowOf<C>(table: Map<string, FrameHandler<C>>, frame: object): Fr
   if (handler === undefined) throw new ChatError('unsupported_type');
   return handler;
 }
+
+/** Whether a frame says something to others: it is handled though who sent it has gone. */
+export const isSend = (frame: object): boolean => 'type' in frame && frame.type === 'chat';

@@ -4,16 +4,13 @@ import fp from 'fastify-plugin';
 import type { WebSocket } from 'ws';
 import { bearerToken, type Claims } from '../../plugins/auth.js';
 import type { Connection } from '../../plugins/connection.js';
-import { deadline, within } from '../../plugins/db.js';
 import { ChatError } from '../../plugins/errors.js';
 import { ExtendedConnection } from '../../plugins/extended.js';
-import { gathered } from '../../plugins/gathered.js';
 import { PlainConnection } from '../../plugins/plain.js';
 import { EXTENDED } from '../../plugins/ws.js';
 import { CLOSE } from '../../schemas/close.js';
 import { LIMITS } from '../../schemas/limits.js';
-import { openDebts } from '../../sql/messages.js';
-import { drawConnections, type Opening } from '../../sql/users.js';
+import type { Opening } from '../../sql/users.js';
 import { expireWith } from './expiry.js';
 import { extendedDispatch } from './extended.js';
 import { dispatchPlain } from './plain.js';
@@ -46,11 +43,7 @@ function isAllowed(request: FastifyRequest, allowed: readonly string[]): boolean
 export default fp(
   async (app) => {
     app.decorateRequest('opening', null);
-    const draw = gathered((users) => drawConnections(app.db.sql, users));
-    const owes = gathered(async (users) => {
-      const lines = users.map((user) => app.hub.connectionOf(user)?.line ?? 0);
-      return new Map((await openDebts(app.db.sql, users, lines, 1)).map((debt) => [debt.to, true]));
-    });
+    const { draw, owes } = app.openings;
     const dispatchExtended = extendedDispatch(app);
 
     app.route({
@@ -67,7 +60,8 @@ export default fp(
         const token = tokenOf(request);
         if (token === undefined || token === '') throw new ChatError('missing_token');
         const claims = app.auth.verify(token);
-        const drawn = await within(draw(claims.user_id));
+        app.sockets.admit(request, claims.user_id);
+        const drawn = await draw(claims.user_id);
         if (drawn === undefined) throw new ChatError('unauthorized');
         request.opening = { claims, ...drawn };
       },
@@ -100,13 +94,10 @@ export default fp(
         connection.receive(data);
       });
       socket.on('pong', (data: Buffer) => connection.onPong(data.toString('latin1')));
-      socket.on('ping', () => {
-        connection.heardAt = performance.now();
-      });
+      socket.on('ping', (data: Buffer) => connection.onPing(data));
       tcp.on('drain', () => connection.onDrain());
       socket.on('close', () => {
-        connection.state = 'closing';
-        clearTimeout(connection.tokenTimer);
+        connection.end();
         if (connection instanceof ExtendedConnection) app.presence.unwatch(connection);
         void app.hub.remove(connection);
       });
@@ -122,7 +113,7 @@ export default fp(
     async function start(connection: Connection, claims: Claims) {
       try {
         await app.hub.claim(connection);
-        if (connection instanceof PlainConnection && (await deadline(owes(connection.user))) === true)
+        if (connection instanceof PlainConnection && (await owes(connection.user)) === true)
           connection.fallBehind();
         if (connection.state !== 'opening') return;
         if (connection instanceof ExtendedConnection) welcome(connection, claims);
@@ -140,6 +131,7 @@ export default fp(
         username: connection.username,
         instance_id: app.config.INSTANCE_ID,
         epoch: app.db.epoch,
+        ...(app.ui.version !== undefined && { version: app.ui.version }),
         server_time: new Date().toISOString(),
         token_expires_at: new Date(claims.exp * 1000).toISOString(),
         heartbeat_seconds: app.config.HEARTBEAT_SECONDS,
@@ -154,5 +146,5 @@ export default fp(
       });
     }
   },
-  { name: 'routes-ws', dependencies: ['ws', 'auth', 'hub', 'db', 'presence', 'conversations'] },
+  { name: 'routes-ws', dependencies: ['ws', 'auth', 'hub', 'db', 'openings', 'presence', 'conversations'] },
 );

@@ -2,7 +2,7 @@ import { ChatError } from '../../plugins/errors.js';
 import type { PlainConnection } from '../../plugins/plain.js';
 import { plainClient } from '../../schemas/frames.js';
 import { checkedContent } from './content.js';
-import { type FrameHandler, readFrame, row, rowOf } from './frame.js';
+import { type FrameHandler, isSend, readFrame, row, rowOf } from './frame.js';
 
 type Handler = FrameHandler<PlainConnection>;
 
@@ -23,5 +23,6 @@ const rows = new Map<string, Handler>(Object.entries(table));
 /** Handles one frame of a plain client. */
 export function dispatchPlain(connection: PlainConnection, data: Buffer): void | Promise<void> {
   const frame = readFrame(data);
+  if (connection.isGone && !isSend(frame)) return;
   return rowOf(rows, frame)(connection, frame);
 }

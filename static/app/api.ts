@@ -1,7 +1,7 @@
 import type { Static } from '@sinclair/typebox';
 import type { Conversations } from '../../schemas/conversation.js';
 import type { History } from '../../schemas/message.js';
-import type { Registered, Session, User, Users } from '../../schemas/user.js';
+import type { Profile, Registered, Session, User, Users } from '../../schemas/user.js';
 
 export class ApiError extends Error {
   readonly code: string;
@@ -22,28 +22,42 @@ interface Call {
   signal?: AbortSignal;
 }
 
+const answerWithin = 20_000;
+
 async function call<T>(path: string, { method = 'GET', body, token, signal }: Call): Promise<T> {
   const headers = new Headers();
   if (body) headers.set('content-type', 'application/json');
   if (token) headers.set('authorization', `Bearer ${token}`);
-  const answer = await fetch(path, {
-    method,
-    headers,
-    body: body ? JSON.stringify(body) : null,
-    signal: signal ?? AbortSignal.timeout(20_000),
-    cache: 'no-store',
-    credentials: 'omit',
-  }).catch((error: unknown) => {
-    if (signal?.aborted) throw error;
-    throw new ApiError('network', 'no answer');
-  });
-  const envelope = await answer.json().catch(() => ({}));
-  if (answer.ok) return envelope.data;
-  throw new ApiError(
-    typeof envelope.error === 'string' ? envelope.error : 'internal',
-    typeof envelope.message === 'string' ? envelope.message : answer.statusText,
-    Number(answer.headers.get('retry-after')) || 0,
-  );
+  const end = new AbortController();
+  const stop = () => end.abort();
+  const timer = setTimeout(stop, answerWithin);
+  signal?.addEventListener('abort', stop);
+  try {
+    const answer = await fetch(path, {
+      method,
+      headers,
+      body: body ? JSON.stringify(body) : null,
+      signal: end.signal,
+      cache: 'no-store',
+      credentials: 'omit',
+    });
+    // What is no JSON comes from something between; of what should be, half is as good as nothing.
+    const envelope = await answer.json().catch((error: unknown) => {
+      if (answer.ok) throw error;
+      return {};
+    });
+    if (answer.ok) return envelope.data;
+    throw new ApiError(
+      typeof envelope.error === 'string' ? envelope.error : 'internal',
+      typeof envelope.message === 'string' ? envelope.message : answer.statusText,
+      Number(answer.headers.get('retry-after')) || 0,
+    );
+  } catch (error) {
+    throw error instanceof ApiError || signal?.aborted ? error : new ApiError('network', 'no answer');
+  } finally {
+    clearTimeout(timer);
+    signal?.removeEventListener('abort', stop);
+  }
 }
 
 export interface Credentials {
@@ -70,11 +84,14 @@ export function createApi(token: () => string, onRefused: () => void) {
   }
   return {
     me: () => authorized<User>('/api/me'),
-    user: (id: number) => authorized<User>(`/api/users/${id}`),
+    user: (id: number) => authorized<Profile>(`/api/users/${id}`),
     find: (query: string, signal: AbortSignal) =>
       authorized<Static<typeof Users>>(`/api/users?${new URLSearchParams({ query, limit: '20' })}`, {
         signal,
       }),
+    /** By name, after somebody. */
+    everybody: (after: number | null, limit: number) =>
+      authorized<Static<typeof Users>>(`/api/users?limit=${limit}${after === null ? '' : `&after=${after}`}`),
     conversations: (cursor: number | null) =>
       authorized<Static<typeof Conversations>>(
         `/api/conversations?limit=100${cursor ? `&cursor=${cursor}` : ''}`,

@@ -10,6 +10,8 @@ interface Arrivals {
   directory: Directory;
   outbox: Outbox;
   ack: (conversation: number, seq: number) => void;
+  /** Whether the server's list isn't whole here yet: it goes on with what the list hasn't told of, wherever that ends. */
+  listing: () => boolean;
   /** Something came past a hole: ask for what is before it. */
   onHole: () => void;
   /** Somebody was heard of for the first time, or moved up. */
@@ -20,7 +22,16 @@ interface Arrivals {
 const typingShown = 6_000;
 
 /** Puts what the server sends where it belongs: messages by `seq`, the own ones out of the outbox, receipts, typing. */
-export function createArrivals({ me, directory, outbox, ack, onHole, onChange, onIncoming }: Arrivals) {
+export function createArrivals({
+  me,
+  directory,
+  outbox,
+  ack,
+  listing,
+  onHole,
+  onChange,
+  onIncoming,
+}: Arrivals) {
   function onChat(message: Chat): void {
     const peer = message.from_user_id === me ? message.to_user_id : message.from_user_id;
     const thread = directory.ensure({ user_id: peer, username: '' });
@@ -40,6 +51,7 @@ export function createArrivals({ me, directory, outbox, ack, onHole, onChange, o
   }
 
   function place(thread: Thread, message: Chat): ReturnType<Thread['accept']> {
+    if (thread.position === 0 && !thread.described && listing()) thread.startAt(message.seq - 1);
     const before = thread.position;
     const outcome = thread.accept(message);
     for (let seq = before + 1; seq <= thread.position; seq++) {

@@ -5,8 +5,10 @@ import { createAcks } from './acks.js';
 import { ApiError, createApi } from './api.js';
 import { createArrivals } from './arrivals.js';
 import { backoff } from './backoff.js';
+import { learnTime, now } from './clock.js';
 import { createDirectory } from './directory.js';
 import { createDrafts } from './drafts.js';
+import { randomId } from './id.js';
 import { openLocal } from './local.js';
 import { createOutbox } from './outbox.js';
 import { createPeople } from './people.js';
@@ -14,15 +16,19 @@ import { createRenewal } from './renewal.js';
 import { expired, renew, session } from './session.js';
 import { createSocket } from './socket.js';
 import type { Thread } from './thread.js';
+import { within } from './within.js';
+import { heardOf } from './worker.js';
 
 export type Client = ReturnType<typeof createClient>;
 type Chat = ExtendedServer['chat'];
 
 const typingEvery = 3_000;
+const listWithin = 3_000;
+const syncWithin = 15_000;
 
 /** Everything of one signed-in user: what is shown, and the line that keeps it true. */
 export function createClient(me: { user_id: number; username: string }) {
-  const local = openLocal(me.user_id);
+  const local = openLocal(me.user_id, () => void Promise.all([outbox.load(), drafts.load()]));
   const api = createApi(token, expire);
   const directory = createDirectory(me.user_id, local, api);
   const socket = createSocket({ token, onFrame, onClosed, tokenRefused });
@@ -32,7 +38,8 @@ export function createClient(me: { user_id: number; username: string }) {
   const limits = signal({ content: LIMITS.contentBytes as number, frame: LIMITS.frameBytes as number });
   const outbox = createOutbox({
     local,
-    overdue: () => socket.check(),
+    now,
+    overdue: (again) => (again ? socket.giveUp() : socket.check()),
     send: ({ id, to_user_id, content }) => socket.send({ type: 'chat', id, to_user_id, content }),
   });
 
@@ -40,8 +47,13 @@ export function createClient(me: { user_id: number; username: string }) {
     me: me.user_id,
     directory,
     outbox,
-    ack: acks.add,
-    onHole: () => asking || sync(),
+    ack: (conversation, seq) => {
+      if (spoken) acks.add(conversation, seq);
+    },
+    listing: () => cursor !== null,
+    onHole: () => {
+      if (synced && !asked) sync();
+    },
     onChange: watch,
     onIncoming: (thread, message) => {
       if (socket.link.peek().state === 'online') onIncoming(thread, message);
@@ -56,14 +68,19 @@ export function createClient(me: { user_id: number; username: string }) {
     },
   );
 
-  /** Whether what is written on this device survives the page. */
-  const lasting = signal(true);
   let epoch = '';
+  /** Everything up to now is here, on this socket or one before. */
   let synced = false;
   let stopped = false;
-  /** A `sync` is under way. */
-  let asking = false;
-  let listing: Promise<void> | undefined;
+  /** The `sync` that is under way; its answer has a deadline, put off by each frame. */
+  let asked: string | null = null;
+  let deadline: ReturnType<typeof setTimeout> | undefined;
+  let refusals = 0;
+  /** On this socket a `sync` was sent: before, nothing can be confirmed. */
+  let spoken = false;
+  /** Where the server's list goes on; undefined before it was asked, null once it is whole here. */
+  let cursor: number | null | undefined;
+  let beginning: Promise<void> | undefined;
   /** Grows with each socket, so that work begun for one stops at its end. */
   let line = 0;
   let lastTyping = 0;
@@ -76,10 +93,8 @@ export function createClient(me: { user_id: number; username: string }) {
   }
 
   async function start(): Promise<void> {
-    lasting.value = await local.lasting;
-    const meta = await local.all('meta');
-    epoch = meta.find(({ key }) => key === 'epoch')?.value ?? '';
-    await Promise.all([directory.restore(), outbox.load(), drafts.load()]);
+    const [meta] = await Promise.all([local.all('meta'), directory.restore(), outbox.load(), drafts.load()]);
+    epoch = meta?.find(({ key }) => key === 'epoch')?.value ?? '';
     for (const { to_user_id } of outbox.items.value)
       touch(directory.ensure({ user_id: to_user_id, username: '' }));
     for (const id of drafts.people()) touch(directory.ensure({ user_id: id, username: '' }));
@@ -88,13 +103,25 @@ export function createClient(me: { user_id: number; username: string }) {
 
   function connect(): void {
     socket.connect();
-    listing ??= list();
+    void begin();
   }
 
-  async function list(): Promise<void> {
+  /** The newest of the list, if it isn't known yet. */
+  async function begin(): Promise<void> {
+    if (cursor !== undefined) return;
+    beginning ??= untilDone(async () => {
+      cursor = await directory.begin();
+    }).finally(() => {
+      beginning = undefined;
+    });
+    await beginning;
+  }
+
+  /** Tries again and again, but not without a token. */
+  async function untilDone(work: () => Promise<void>): Promise<void> {
     for (let attempt = 0; !stopped; attempt++) {
       try {
-        await directory.refresh(!synced);
+        await work();
         return;
       } catch (error) {
         if (error instanceof ApiError && error.code === 'unauthorized') return;
@@ -104,12 +131,13 @@ export function createClient(me: { user_id: number; username: string }) {
   }
 
   function onFrame(frame: ExtendedFrame): void {
+    if (asked) expectAnswer();
     switch (frame.type) {
       case 'welcome':
         void onWelcome(frame);
         break;
       case 'synced':
-        onSynced();
+        if (frame.id === asked) onSynced();
         break;
       case 'reset':
         void onReset(frame);
@@ -143,41 +171,89 @@ export function createClient(me: { user_id: number; username: string }) {
   async function onWelcome(frame: ExtendedServer['welcome']): Promise<void> {
     const mine = ++line;
     limits.value = { content: frame.limits.content_bytes, frame: frame.limits.frame_bytes };
+    learnTime(frame.server_time);
+    heardOf(frame.version);
     renewal.schedule(frame.token_expires_at, frame.server_time);
+    // What is written waits for nothing but the line.
+    outbox.opened();
     if (epoch && epoch !== frame.epoch) await startAfresh();
     epoch = frame.epoch;
-    void local.put('meta', { key: 'epoch', value: epoch });
-    if (synced) void list().then(tellAllRead);
-    else {
-      listing ??= list();
-      await listing;
-    }
-    if (mine === line) sync();
+    void local.write({ store: 'meta', put: { key: 'epoch', value: epoch } });
+    await catchUp(mine);
   }
 
   async function startAfresh(): Promise<void> {
     synced = false;
+    cursor = undefined;
     await directory.forget();
-    listing = list();
-    await listing;
+  }
+
+  /** With the newest of the list, if that comes soon, less has to come by sync. */
+  async function catchUp(mine: number): Promise<void> {
+    if (cursor === undefined) await within(listWithin, begin()).catch(() => {});
+    if (mine === line) sync();
   }
 
   function sync(): void {
-    asking = true;
+    asked = randomId();
     const positions = directory.all.value.flatMap(({ conversationId, position }) =>
       conversationId === null ? [] : [{ conversation_id: conversationId, seq: position }],
     );
     do {
       const page = positions.splice(0, LIMITS.syncPositions);
-      socket.send({ type: 'sync', epoch, positions: page, more: positions.length > 0 });
+      socket.send({
+        type: 'sync',
+        id: asked,
+        epoch,
+        positions: page,
+        more: positions.length > 0,
+        // What the list hasn't told of yet goes on from where it is.
+        ...(cursor !== null && { rest: 'end' as const }),
+      });
     } while (positions.length > 0);
+    spoken = true;
+    expectAnswer();
+  }
+
+  function expectAnswer(): void {
+    clearTimeout(deadline);
+    deadline = setTimeout(socket.giveUp, syncWithin);
+  }
+
+  function answered(): void {
+    asked = null;
+    clearTimeout(deadline);
   }
 
   function onSynced(): void {
+    const first = !synced;
     synced = true;
-    asking = false;
+    answered();
+    refusals = 0;
     socket.synced();
-    outbox.opened();
+    watch();
+    tellAllRead();
+    directory.nameAll();
+    if (cursor !== null) void wholeList(line);
+    else if (!first) void refresh();
+  }
+
+  async function refresh(): Promise<void> {
+    const mine = line;
+    await untilDone(async () => {
+      if (mine === line) await directory.refresh();
+    });
+    tellAllRead();
+  }
+
+  /** Reads on while one already talks. */
+  async function wholeList(mine: number): Promise<void> {
+    await begin();
+    await untilDone(async () => {
+      if (mine === line && cursor !== undefined) await directory.rest(cursor, () => mine === line);
+    });
+    if (mine !== line) return;
+    cursor = null;
     watch();
     tellAllRead();
   }
@@ -187,18 +263,33 @@ export function createClient(me: { user_id: number; username: string }) {
     if (thread) directory.reset(thread, seq ?? 0);
     if (conversation_id !== undefined) return;
     const mine = line;
+    answered();
     await startAfresh();
-    if (mine === line) sync();
+    await catchUp(mine);
   }
 
   function onError(frame: ExtendedServer['error']): void {
-    if (frame.id && outbox.refused(frame.id, frame.code, frame.retryable)) return;
-    if (frame.code === 'invalid_position') sync();
+    if (frame.id && frame.id === asked) onSyncRefused(frame.retryable);
+    else if (frame.id && outbox.refused(frame.id, frame.code, frame.retryable)) return;
+    else if (frame.code === 'invalid_position' && synced && !asked) sync();
+  }
+
+  function onSyncRefused(retryable: boolean): void {
+    answered();
+    if (!retryable) {
+      socket.giveUp();
+      return;
+    }
+    const mine = line;
+    setTimeout(() => mine === line && !asked && sync(), backoff(refusals++));
   }
 
   function onClosed(): void {
     line++;
-    asking = false;
+    answered();
+    spoken = false;
+    // A list that isn't whole is begun anew: what was not named moves while one is away.
+    if (cursor !== null) cursor = undefined;
     outbox.closed();
     acks.clear();
     people.forget();
@@ -238,7 +329,7 @@ export function createClient(me: { user_id: number; username: string }) {
   }
 
   function touch(thread: Thread): void {
-    if (thread.activity.peek() === 0) thread.activity.value = Date.now();
+    if (thread.activity.peek() === 0) thread.activity.value = now();
   }
 
   const current = signal<Thread | null>(null);
@@ -252,7 +343,8 @@ export function createClient(me: { user_id: number; username: string }) {
     people,
     limits,
     link: socket.link,
-    lasting,
+    failing: local.failing,
+    unkept: local.unkept,
     /** The thread on the screen. */
     current,
     start,
@@ -260,7 +352,7 @@ export function createClient(me: { user_id: number; username: string }) {
 
     /** After a long absence: whatever the socket believes, compare with the server. */
     compare(): void {
-      if (socket.link.peek().state === 'online' && !asking) sync();
+      if (socket.link.peek().state === 'online' && !asked) sync();
     },
 
     set onIncoming(handler: (thread: Thread, message: Chat) => void) {
@@ -270,15 +362,26 @@ export function createClient(me: { user_id: number; username: string }) {
     /** By hand: "try now", "use here", or after signing in again. */
     async reconnect(): Promise<void> {
       drafts.flush();
-      if (lasting.peek()) await Promise.all([outbox.reload(), drafts.load()]);
+      if (!local.failing.peek()) await Promise.all([outbox.reload(), drafts.load()]);
       connect();
     },
 
     say(thread: Thread, content: string): void {
-      outbox.add(thread.peer, content);
-      thread.activity.value = Date.now();
+      outbox.add(thread.peer, content, drafts.take(thread.peer));
+      thread.activity.value = now();
       thread.place = null;
       directory.save(thread);
+    },
+
+    /** Somebody to whom nothing was ever said leaves the list with the last message that could not be. */
+    discard(id: string): void {
+      const to = outbox.items.peek().find((item) => item.id === id)?.to_user_id;
+      outbox.discard(id);
+      const thread = to === undefined ? undefined : directory.byPeer(to);
+      if (!thread || thread.conversationId !== null) return;
+      if (drafts.of(thread.peer).peek() || outbox.items.peek().some((item) => item.to_user_id === to)) return;
+      thread.activity.value = 0;
+      void local.write({ store: 'threads', remove: thread.peer });
     },
 
     read(thread: Thread, seq: number): void {
@@ -300,11 +403,11 @@ export function createClient(me: { user_id: number; username: string }) {
       drafts.flush();
     },
 
-    async stop(): Promise<void> {
+    stop(): void {
       stopped = true;
       renewal.stop();
       socket.stop();
-      await local.close();
+      local.close();
     },
   };
 }

@@ -1,7 +1,9 @@
-import { computed, signal } from '@preact/signals';
+import { batch, computed, signal } from '@preact/signals';
+import type { Static } from '@sinclair/typebox';
+import type { Conversation, Conversations } from '../../schemas/conversation.js';
 import type { User } from '../../schemas/user.js';
-import type { Api } from './api.js';
-import type { Local } from './local.js';
+import { type Api, ApiError } from './api.js';
+import type { Keeper } from './records.js';
 import { Thread } from './thread.js';
 
 export type Directory = ReturnType<typeof createDirectory>;
@@ -10,7 +12,7 @@ const pageSize = 100;
 const atOnce = 4;
 
 /** All conversations of the user, what of them this device keeps, and the history that a view asks for. */
-export function createDirectory(me: number, local: Local, api: Api) {
+export function createDirectory(me: number, local: Keeper, api: Api) {
   const byPeer = new Map<number, Thread>();
   const byConversation = new Map<number, Thread>();
   const all = signal<readonly Thread[]>([]);
@@ -32,7 +34,10 @@ export function createDirectory(me: number, local: Local, api: Api) {
 
   function ensure(user: User): Thread {
     const found = byPeer.get(user.user_id);
-    if (found) return found;
+    if (found) {
+      if (user.username && !found.user.peek().username) found.user.value = user;
+      return found;
+    }
     const thread = new Thread(me, user);
     byPeer.set(user.user_id, thread);
     all.value = [...all.value, thread];
@@ -49,9 +54,15 @@ export function createDirectory(me: number, local: Local, api: Api) {
   }
 
   async function name(thread: Thread): Promise<void> {
-    const user = await api.user(thread.peer).catch(() => null);
-    if (user) thread.user.value = user;
-    naming.delete(thread);
+    try {
+      thread.user.value = await api.user(thread.peer);
+      thread.gone.value = false;
+      save(thread);
+    } catch (error) {
+      thread.gone.value = error instanceof ApiError && error.code === 'user_not_found';
+    } finally {
+      naming.delete(thread);
+    }
   }
 
   function link(thread: Thread, conversation: number): void {
@@ -67,8 +78,25 @@ export function createDirectory(me: number, local: Local, api: Api) {
   function flush(): void {
     clearTimeout(saving);
     saving = undefined;
-    for (const thread of dirty) void local.put('threads', thread.held());
+    if (dirty.size > 0)
+      void local.write(...Array.from(dirty, (thread) => ({ store: 'threads', put: thread.held() }) as const));
     dirty.clear();
+  }
+
+  /** `jumps`: whether what is between is left out, and read as history when somebody looks. */
+  function told(
+    page: Static<typeof Conversations>,
+    jumps: (thread: Thread, said: Conversation) => boolean,
+  ): void {
+    batch(() => {
+      for (const said of page.conversations) {
+        const thread = ensure(said.user);
+        link(thread, said.conversation_id);
+        thread.describe(said, jumps(thread, said));
+        save(thread);
+      }
+      ready.value = true;
+    });
   }
 
   return {
@@ -86,7 +114,7 @@ export function createDirectory(me: number, local: Local, api: Api) {
 
     /** What this device kept, so that something stands there before the server answers. */
     async restore(): Promise<void> {
-      for (const held of await local.all('threads')) {
+      for (const held of (await local.all('threads')) ?? []) {
         const thread = ensure(held.user);
         if (thread.position > 0) continue;
         thread.restore(held);
@@ -95,26 +123,44 @@ export function createDirectory(me: number, local: Local, api: Api) {
       if (all.value.length > 0) ready.value = true;
     },
 
-    /** Asks the server for the list; `mayJump` while nothing is synced yet. */
-    async refresh(mayJump: boolean): Promise<void> {
-      let cursor: number | null = null;
-      let pagesRead = 0;
-      do {
-        const page = await api.conversations(cursor);
-        for (const said of page.conversations) {
-          const thread = ensure(said.user);
-          link(thread, said.conversation_id);
-          // What is missing comes by sync if it is little; past that it is read as history, when somebody looks.
-          const far = thread.position === 0 || said.last_seq - thread.position > 200;
-          thread.describe(said, mayJump && far);
-          save(thread);
-        }
+    /** Asks again for the names that could not be told. */
+    nameAll(): void {
+      for (const thread of all.peek()) if (!thread.gone.peek()) void named(thread);
+    },
+
+    /**
+     * The newest conversations, before anything is synced. What is missing comes by sync if it is little.
+     * @returns where the list goes on; null at its end
+     */
+    async begin(): Promise<number | null> {
+      const page = await api.conversations(null);
+      told(page, ({ position }, { last_seq }) => position === 0 || last_seq - position > 200);
+      return page.next_cursor;
+    },
+
+    /** The rest of the list, as long as `wanted`. What was not told of before stands where it ends. */
+    async rest(from: number | null, wanted: () => boolean): Promise<void> {
+      for (let cursor = from; cursor !== null; ) {
+        const page: Static<typeof Conversations> = await api.conversations(cursor);
+        if (!wanted()) return;
+        told(page, ({ position }) => position === 0);
         cursor = page.next_cursor;
-        pagesRead++;
-        ready.value = true;
-      } while (cursor !== null && (mayJump || pagesRead < 2));
-      // Whoever wrote while the pages were read has moved to the first one.
-      if (mayJump && pagesRead > 1) await this.refresh(false);
+      }
+    },
+
+    /** After an absence: the newest, and on until everything that counts as unread was heard of. */
+    async refresh(): Promise<void> {
+      const heard = new Set<number>();
+      let cursor: number | null = null;
+      do {
+        const page: Static<typeof Conversations> = await api.conversations(cursor);
+        told(page, () => false);
+        for (const { user } of page.conversations) heard.add(user.user_id);
+        cursor = page.next_cursor;
+      } while (
+        cursor !== null &&
+        (heard.size < 200 || all.peek().some((thread) => thread.unread.peek() > 0 && !heard.has(thread.peer)))
+      );
     },
 
     /** Fills in what is not here between two places. Pages are fixed, so none is asked for twice. */
@@ -160,13 +206,14 @@ export function createDirectory(me: number, local: Local, api: Api) {
         thread.tellRead = 0;
         thread.toldRead = 0;
         thread.counted = 0;
+        thread.described = false;
         thread.conversationId = null;
         thread.receipt.value = { delivered_seq: 0, read_seq: 0 };
         thread.reset(0);
       }
       byConversation.clear();
       dirty.clear();
-      await local.clear('threads');
+      await local.write(...all.value.map(({ peer }) => ({ store: 'threads', remove: peer }) as const));
     },
   };
 }

@@ -1,11 +1,12 @@
 import { type Signal, signal } from '@preact/signals';
-import type { Keeper } from './records.js';
+import type { Change, Keeper } from './records.js';
 
-/** What somebody began to write to each person. */
+/** What somebody began to write to each person, written down at the key: a page may be gone without a word. */
 export function createDrafts(local: Keeper) {
   const texts = new Map<number, Signal<string>>();
+  /** Newer here than what was handed to the device. */
   const dirty = new Set<number>();
-  let timer: ReturnType<typeof setTimeout> | undefined;
+  const writing = new Set<number>();
 
   const of = (user: number): Signal<string> => {
     const found = texts.get(user) ?? signal('');
@@ -13,31 +14,45 @@ export function createDrafts(local: Keeper) {
     return found;
   };
 
-  function flush(): void {
-    clearTimeout(timer);
-    timer = undefined;
-    for (const user of dirty) {
-      const text = of(user).peek();
-      if (text) void local.put('drafts', { user_id: user, text });
-      else void local.remove('drafts', user);
-    }
-    dirty.clear();
+  const change = (user: number): Change => {
+    const text = of(user).peek();
+    return text ? { store: 'drafts', put: { user_id: user, text } } : { store: 'drafts', remove: user };
+  };
+
+  /** One write at a time for each person, so that a long text costs no more than the device can take. */
+  async function write(user: number): Promise<void> {
+    if (writing.has(user)) return;
+    writing.add(user);
+    while (dirty.delete(user)) await local.write(change(user));
+    writing.delete(user);
   }
 
   return {
     of,
-    flush,
-    people: () => [...texts.keys()],
+    people: () => [...texts].filter(([, text]) => text.peek()).map(([user]) => user),
     set(user: number, text: string): void {
       of(user).value = text;
       dirty.add(user);
-      timer ??= setTimeout(flush, 250);
+      void write(user);
+    },
+    /** It became a message. Returns what is to be written together with that. */
+    take(user: number): Change {
+      of(user).value = '';
+      dirty.delete(user);
+      return change(user);
+    },
+    /** What waits for a write before it, since the page may be gone in a moment. */
+    flush(): void {
+      for (const user of dirty) void local.write(change(user));
+      dirty.clear();
     },
     async load(): Promise<void> {
-      const kept = new Map((await local.all('drafts')).map(({ user_id, text }) => [user_id, text]));
+      const found = await local.all('drafts');
+      if (!found) return;
+      const kept = new Map(found.map(({ user_id, text }) => [user_id, text]));
       // What is being typed here is newer than what another tab wrote down.
       for (const user of new Set([...kept.keys(), ...texts.keys()])) {
-        if (!dirty.has(user)) of(user).value = kept.get(user) ?? '';
+        if (!dirty.has(user) && !local.pending('drafts', user)) of(user).value = kept.get(user) ?? '';
       }
     },
   };

@@ -1,24 +1,46 @@
 import { computed, signal } from '@preact/signals';
+import { ahead, now } from './clock.js';
 import { t, tag } from './i18n/index.js';
 
-const formats = computed(() => ({
-  time: new Intl.DateTimeFormat(tag.value, { hour: '2-digit', minute: '2-digit' }),
-  weekday: new Intl.DateTimeFormat(tag.value, { weekday: 'short' }),
-  short: new Intl.DateTimeFormat(tag.value, { day: 'numeric', month: 'short' }),
-  old: new Intl.DateTimeFormat(tag.value, { year: 'numeric', month: 'numeric', day: 'numeric' }),
-  day: new Intl.DateTimeFormat(tag.value, { weekday: 'long', day: 'numeric', month: 'long' }),
-  dayOfYear: new Intl.DateTimeFormat(tag.value, { day: 'numeric', month: 'long', year: 'numeric' }),
-  full: new Intl.DateTimeFormat(tag.value, { dateStyle: 'full', timeStyle: 'medium' }),
-  relative: new Intl.RelativeTimeFormat(tag.value, { numeric: 'auto' }),
-}));
+const zoneNow = () => Intl.DateTimeFormat().resolvedOptions().timeZone;
+
+/** Grows each minute: whatever shows words like "today" and "2 minutes ago" is drawn again with this. */
+const minute = signal(0);
+/** Formats hold on to the zone that they were made in; whoever travels changes it. */
+const zone = signal(zoneNow());
+setInterval(() => {
+  minute.value++;
+  zone.value = zoneNow();
+}, 60_000);
+
+// Words are the page's; whether an hour comes after 12 or 13, and a date in numbers, is the browser's.
+const formats = computed(() => {
+  const { language } = navigator;
+  const timeZone = zone.value;
+  const { hourCycle = 'h23' } = new Intl.DateTimeFormat(language, { hour: 'numeric' }).resolvedOptions();
+  const words = (options: Intl.DateTimeFormatOptions) =>
+    new Intl.DateTimeFormat(tag.value, { ...options, timeZone });
+  return {
+    time: words({ hour: '2-digit', minute: '2-digit', hourCycle }),
+    weekday: words({ weekday: 'short' }),
+    short: words({ day: 'numeric', month: 'short' }),
+    old: new Intl.DateTimeFormat(language, { year: 'numeric', month: 'numeric', day: 'numeric', timeZone }),
+    day: words({ weekday: 'long', day: 'numeric', month: 'long' }),
+    dayOfYear: words({ day: 'numeric', month: 'long', year: 'numeric' }),
+    full: words({ dateStyle: 'full', timeStyle: 'medium', hourCycle }),
+    relative: new Intl.RelativeTimeFormat(tag.value, { numeric: 'auto' }),
+  };
+});
 
 const dayLength = 86_400_000;
 
-/** Words like "today" and "2 minutes ago" turn wrong by themselves: whatever shows them is drawn again with this. */
-const now = signal(Date.now());
-setInterval(() => {
-  now.value = Date.now();
-}, 60_000);
+/** The moment by the server's clock, as of the last minute or of its last correction. */
+const present = computed(() => {
+  minute.value;
+  ahead.value;
+  return now();
+});
+const thisYear = (date: Date): boolean => date.getFullYear() === new Date(present.value).getFullYear();
 
 /** Midnight before a moment, as a number: two moments of one day have the same. */
 export function dayOf(moment: string): number {
@@ -26,7 +48,7 @@ export function dayOf(moment: string): number {
 }
 
 function daysAgo(moment: string): number {
-  return Math.round((new Date(now.value).setHours(0, 0, 0, 0) - dayOf(moment)) / dayLength);
+  return Math.round((new Date(present.value).setHours(0, 0, 0, 0) - dayOf(moment)) / dayLength);
 }
 
 export const clock = (moment: string): string => formats.value.time.format(new Date(moment));
@@ -38,7 +60,7 @@ export function brief(moment: string): string {
   const date = new Date(moment);
   if (days <= 0) return formats.value.time.format(date);
   if (days < 7) return formats.value.weekday.format(date);
-  return (days < 300 ? formats.value.short : formats.value.old).format(date);
+  return (thisYear(date) ? formats.value.short : formats.value.old).format(date);
 }
 
 /** For the line between two days. */
@@ -47,11 +69,12 @@ export function dayName(day: number): string {
   const days = daysAgo(moment);
   if (days === 0) return t('today');
   if (days === 1) return t('yesterday');
-  return (days < 300 ? formats.value.day : formats.value.dayOfYear).format(new Date(day));
+  const date = new Date(day);
+  return (thisYear(date) ? formats.value.day : formats.value.dayOfYear).format(date);
 }
 
 export function ago(moment: string): string {
-  const minutes = Math.floor((Math.max(now.value, Date.now()) - Date.parse(moment)) / 60_000);
+  const minutes = Math.floor((Math.max(present.value, now()) - Date.parse(moment)) / 60_000);
   const { relative } = formats.value;
   if (minutes < 60) return relative.format(-Math.max(minutes, 0), 'minute');
   if (minutes < 24 * 60) return relative.format(-Math.floor(minutes / 60), 'hour');

@@ -1,66 +1,178 @@
-import type { Stores } from './records.js';
+import { signal } from '@preact/signals';
+import { backoff } from './backoff.js';
+import type { Change, Keeper, Stores } from './records.js';
+import { databaseOf, noteDatabase } from './traces.js';
+import { within } from './within.js';
 
-type Name = keyof Stores;
-type Key = string | number;
-const keys: { [K in Name]: string } = {
+const keys: { [K in keyof Stores]: string } = {
   outbox: 'id',
   drafts: 'user_id',
   threads: 'user.user_id',
   meta: 'key',
 };
 
-export type Local = ReturnType<typeof openLocal>;
+/** A browser that doesn't answer is taken for one that keeps nothing, until it does. */
+const openWithin = 3_000;
+const answerWithin = 5_000;
 
-const prefix = 'chat-user-';
+/** Why what is written isn't kept: the device is full, or the browser keeps nothing. */
+export type Failing = 'full' | 'none';
 
 /**
- * What this device keeps for one user, in IndexedDB. Where that is forbidden or full everything goes on in memory:
- * the promise that fails is told to nobody but `lasting`.
+ * What this device keeps for one user, in IndexedDB. Where that is forbidden, full or silent, everything goes on in
+ * memory, `failing` says so, and what wasn't written is tried again.
+ * @param onBack called when it keeps again, as what it has may not have been read
  */
-export function openLocal(userId: number) {
-  const opened = open(prefix + userId);
-  // Without a database the answers come from nowhere, and that is fine.
-  const run = async <T>(
-    mode: IDBTransactionMode,
-    name: Name,
-    work: (store: IDBObjectStore) => IDBRequest<T>,
-  ) => {
-    const db = await opened;
-    return db ? settled(work(db.transaction(name, mode).objectStore(name))) : null;
+export function openLocal(userId: number, onBack: () => void) {
+  const failing = signal<Failing | null>(null);
+  /** Names of the messages and drafts that only this page has. */
+  const unkept = signal<ReadonlySet<string>>(new Set());
+  /** The newest change of each record that isn't written yet, with those that belong to it. */
+  const waiting = new Map<string, readonly Change[]>();
+  let open: IDBDatabase | null = null;
+  let opening: Promise<IDBDatabase> | undefined;
+  let closed = false;
+  let letGo = Number.NEGATIVE_INFINITY;
+  let failures = 0;
+  let again: ReturnType<typeof setTimeout> | undefined;
+
+  function opened(): Promise<IDBDatabase> {
+    if (performance.now() - letGo < answerWithin) throw new Error('just deleted');
+    opening ??= openDatabase(databaseOf(userId)).then(
+      (database) => {
+        if (closed) database.close();
+        open = database;
+        // The browser took it away: the person cleared what sites keep, or the disk failed.
+        database.onclose = lose;
+        // Another window signs out and deletes it. It isn't made anew until we would have heard of that.
+        database.onversionchange = () => {
+          database.close();
+          lose();
+          letGo = performance.now();
+        };
+        return database;
+      },
+      (error) => {
+        opening = undefined;
+        throw error;
+      },
+    );
+    return within(openWithin, opening);
+  }
+
+  function lose(): void {
+    open = null;
+    opening = undefined;
+  }
+
+  function close(): void {
+    closed = true;
+    clearTimeout(again);
+    open?.close();
+    open = null;
+  }
+
+  /** Begins at once where the database is open, so that a page that is left still writes. */
+  async function commit(changes: readonly Change[]): Promise<void> {
+    if (closed) throw new Error('closed');
+    const database = open ?? (await opened());
+    const names = [...new Set(changes.map(({ store }) => store))];
+    // A message counts as kept when it is on the disk.
+    const durability = names.includes('outbox') ? 'strict' : 'relaxed';
+    const work = database.transaction(names, 'readwrite', { durability });
+    for (const change of changes) {
+      const store = work.objectStore(change.store);
+      if ('put' in change) store.put(change.put);
+      else store.delete(change.remove);
+    }
+    work.commit();
+    // A full disk lets each request succeed, and then ends the whole.
+    await within(answerWithin, finished(work));
+  }
+
+  async function attempt(changes: readonly Change[]): Promise<void> {
+    const due = changes.filter((change) => waiting.get(nameOf(change)) === changes);
+    try {
+      if (due.length > 0) await commit(due);
+      for (const change of due) if (waiting.get(nameOf(change)) === changes) waiting.delete(nameOf(change));
+      note(due, false);
+    } catch (error) {
+      if (closed) return;
+      note(due, true);
+      failing.value = error instanceof DOMException && error.name === 'QuotaExceededError' ? 'full' : 'none';
+      again ??= setTimeout(retry, backoff(failures++));
+    }
+  }
+
+  function note(changes: readonly Change[], failed: boolean): void {
+    const next = new Set(unkept.peek());
+    for (const change of changes) {
+      const name = nameOf(change);
+      const lost = 'put' in change && (change.store === 'outbox' || change.store === 'drafts');
+      if (failed && lost) next.add(name);
+      else next.delete(name);
+    }
+    if (next.size > 0 || unkept.peek().size > 0) unkept.value = next;
+  }
+
+  /** Each by itself: one that is too large doesn't hold up the others. */
+  async function retry(): Promise<void> {
+    again = undefined;
+    for (const changes of new Set(waiting.values())) {
+      await attempt(changes);
+      if (again !== undefined && failing.peek() === 'none') return;
+    }
+    if (again !== undefined || closed) return;
+    failures = 0;
+    failing.value = null;
+    onBack();
+  }
+
+  async function read<K extends keyof Stores>(name: K): Promise<Stores[K][]> {
+    if (closed) throw new Error('closed');
+    const database = open ?? (await opened());
+    return within(answerWithin, settled(database.transaction(name).objectStore(name).getAll()));
+  }
+
+  const keeper: Keeper = {
+    all: (name) =>
+      read(name).catch(() => {
+        if (closed) return null;
+        failing.value ??= 'none';
+        again ??= setTimeout(retry, backoff(failures++));
+        return null;
+      }),
+    write(...changes) {
+      for (const change of changes) waiting.set(nameOf(change), changes);
+      return attempt(changes);
+    },
+    pending: (store, key) => waiting.has(`${store}/${key}`),
   };
-  return {
-    /** Whether what is written here survives a reload. */
-    lasting: opened.then((db) => db !== null),
-    all: async <K extends Name>(name: K): Promise<Stores[K][]> =>
-      (await run('readonly', name, (store) => store.getAll()).catch(() => null)) ?? [],
-    put: <K extends Name>(name: K, value: Stores[K]): Promise<unknown> =>
-      run('readwrite', name, (store) => store.put(value)).catch(() => null),
-    remove: (name: Name, key: Key): Promise<unknown> =>
-      run('readwrite', name, (store) => store.delete(key)).catch(() => null),
-    clear: (name: Name): Promise<unknown> =>
-      run('readwrite', name, (store) => store.clear()).catch(() => null),
-    close: async () => (await opened)?.close(),
-  };
+  noteDatabase(userId);
+  return { ...keeper, failing, unkept, close };
 }
 
-function open(name: string): Promise<IDBDatabase | null> {
-  return new Promise((resolve) => {
-    try {
-      const request = indexedDB.open(name, 1);
-      request.onupgradeneeded = () => {
-        for (const [store, keyPath] of Object.entries(keys))
-          request.result.createObjectStore(store, { keyPath });
-      };
-      request.onsuccess = () => {
-        // Another tab signs out: it must be able to delete this database.
-        request.result.onversionchange = () => request.result.close();
-        resolve(request.result);
-      };
-      request.onerror = () => resolve(null);
-    } catch {
-      resolve(null);
-    }
-  });
+function nameOf(change: Change): string {
+  if ('remove' in change) return `${change.store}/${change.remove}`;
+  switch (change.store) {
+    case 'outbox':
+      return `outbox/${change.put.id}`;
+    case 'drafts':
+      return `drafts/${change.put.user_id}`;
+    case 'threads':
+      return `threads/${change.put.user.user_id}`;
+    case 'meta':
+      return `meta/${change.put.key}`;
+  }
+}
+
+/** Throws, or is rejected, where the browser lets no site keep anything. */
+async function openDatabase(name: string): Promise<IDBDatabase> {
+  const request = indexedDB.open(name, 1);
+  request.onupgradeneeded = () => {
+    for (const [store, keyPath] of Object.entries(keys)) request.result.createObjectStore(store, { keyPath });
+  };
+  return settled(request);
 }
 
 const settled = <T>(request: IDBRequest<T>): Promise<T> =>
@@ -69,18 +181,8 @@ const settled = <T>(request: IDBRequest<T>): Promise<T> =>
     request.onerror = () => reject(request.error);
   });
 
-/** Signing out leaves nothing of anybody on this device. */
-export async function forgetEverything(): Promise<void> {
-  const listed = await indexedDB.databases?.().catch(() => []);
-  await Promise.all(
-    (listed ?? []).map(({ name }) => (name?.startsWith(prefix) ? deleted(name) : Promise.resolve())),
-  );
-}
-
-const deleted = (name: string): Promise<void> =>
-  new Promise((resolve) => {
-    const request = indexedDB.deleteDatabase(name);
-    request.onsuccess = () => resolve();
-    request.onerror = () => resolve();
-    request.onblocked = () => resolve();
+const finished = (work: IDBTransaction): Promise<void> =>
+  new Promise((resolve, reject) => {
+    work.oncomplete = () => resolve();
+    work.onabort = () => reject(work.error);
   });

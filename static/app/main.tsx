@@ -1,11 +1,14 @@
 import { computed, effect, signal, untracked } from '@preact/signals';
 import { render } from 'preact';
 import { type Client, createClient } from './client.js';
+import { keepFocus } from './focus.js';
 import { watchIncoming } from './notify.js';
+import { keepInSight } from './on-screen-keyboard.js';
 import { openUser } from './route.js';
-import { expired, session, userId } from './session.js';
+import { expired, session, successor, userId } from './session.js';
 import { App } from './views/app.js';
 import { Auth } from './views/auth.js';
+import { Successor } from './views/successor.js';
 import { keepShell } from './worker.js';
 
 const client = signal<Client | null>(null);
@@ -23,7 +26,7 @@ effect(() => {
   return () => {
     client.value = null;
     unwatch();
-    void fresh.stop();
+    fresh.stop();
   };
 });
 
@@ -47,6 +50,14 @@ effect(() => {
   now.watch();
 });
 
+// Only this page has it: leaving asks first.
+effect(() => {
+  if ((client.value?.unkept.value.size ?? 0) === 0) return;
+  const ask = (event: Event) => event.preventDefault();
+  addEventListener('beforeunload', ask);
+  return () => removeEventListener('beforeunload', ask);
+});
+
 addEventListener('pagehide', () => client.peek()?.flush());
 
 let hiddenAt = 0;
@@ -59,9 +70,15 @@ document.addEventListener('visibilitychange', () => {
 
 function Root() {
   const now = client.value;
-  return now && !expired.value ? <App client={now} /> : <Auth />;
+  if (now && !expired.value) return <App client={now} />;
+  if (successor.value) return <Successor session={successor.value} />;
+  return <Auth unsent={now?.outbox.items.value.length ?? 0} />;
 }
 
 const place = document.getElementById('app');
-if (place) render(<Root />, place);
+if (place) {
+  keepFocus(place);
+  keepInSight();
+  render(<Root />, place);
+}
 keepShell();

@@ -4,9 +4,9 @@ import { announce } from './announce.js';
 import { attentive } from './attention.js';
 import type { Client } from './client.js';
 import { t } from './i18n/index.js';
-import { oneLine } from './markup.js';
 import { hrefOf, openThread } from './route.js';
 import { notifications, notificationsAsked, sound } from './settings.js';
+import { oneLine } from './text.js';
 import type { Thread } from './thread.js';
 
 export const canNotify = isSecureContext && 'Notification' in window;
@@ -35,34 +35,60 @@ export function beep(): void {
 /** Tells about what comes while nobody looks: the title, the icon, and more if it was asked for. */
 export function watchIncoming(client: Client): () => void {
   client.onIncoming = (thread, message) => void incoming(client, thread, message);
-  return effect(() => {
-    const n = client.directory.unread.value;
-    document.title = n > 0 ? `(${n}) ${t('app')}` : t('app');
+  const unclose = effect(() => {
+    // Whatever read it, here or elsewhere: a notification of what was read is of nothing.
+    for (const thread of client.directory.all.value) if (thread.unread.value === 0) void withdraw(thread);
+  });
+  const untitle = effect(() => {
+    // Another window counts where this one was replaced.
+    const n = client.link.value.state === 'replaced' ? 0 : client.directory.unread.value;
+    document.title = n > 0 ? `(${n > 999 ? '999+' : n}) ${t('app')}` : t('app');
     const href = n > 0 && !attentive.value ? '/icons/dot.svg' : '/icons/icon.svg';
     const icon = document.querySelector('link[rel=icon]');
     if (icon?.getAttribute('href') !== href) icon?.setAttribute('href', href);
   });
+  return () => {
+    unclose();
+    untitle();
+  };
 }
+
+/** What is shown now, by person. */
+const shown = new Map<number, Notification>();
+
+/** A phone's notifications belong to the service worker, and outlive the page. */
+async function withdraw({ peer }: Thread): Promise<void> {
+  shown.get(peer)?.close();
+  shown.delete(peer);
+  if (!canNotify || permission.peek() !== 'granted') return;
+  const worker = await navigator.serviceWorker?.getRegistration();
+  for (const old of (await worker?.getNotifications?.({ tag: tagOf(peer) })) ?? []) old.close();
+}
+
+const tagOf = (peer: number): string => `thread-${peer}`;
 
 async function incoming(client: Client, thread: Thread, message: ExtendedServer['chat']): Promise<void> {
   await client.directory.named(thread);
   const name = thread.user.peek().username;
   const body = oneLine(message.content);
   if (attentive.peek()) {
-    if (client.current.peek() === thread) announce(t('said', { name, text: body }));
+    announce(t('said', { name, text: body }));
     return;
   }
   // The first message that comes while one is away is the moment to offer it, once one is back.
   if (notificationsAsked.peek() === 'no') notificationsAsked.value = 'later';
   if (sound.peek() === 'on') beep();
   if (notifications.peek() !== 'on' || permission.peek() !== 'granted') return;
-  const options = { body, tag: `thread-${thread.peer}`, icon: '/icons/icon-192.png' };
+  // One for each person, and each of its messages is told: a browser that doesn't know `renotify` gets a new one.
+  const options = { body, tag: tagOf(thread.peer), renotify: true, icon: '/icons/icon-192.png' };
   try {
-    const shown = new Notification(name, options);
-    shown.onclick = () => {
+    shown.get(thread.peer)?.close();
+    const notification = new Notification(name, options);
+    shown.set(thread.peer, notification);
+    notification.onclick = () => {
       window.focus();
       openThread(thread.peer);
-      shown.close();
+      notification.close();
     };
   } catch {
     // Phones allow notifications only from the service worker.

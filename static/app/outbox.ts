@@ -1,7 +1,6 @@
 import { signal } from '@preact/signals';
-import { backoff } from './backoff.js';
 import { randomId } from './id.js';
-import type { Keeper, Outgoing } from './records.js';
+import type { Change, Keeper, Outgoing } from './records.js';
 
 /** How a message that isn't in the log yet stands. `sent` waits for its turn in `seq`. */
 export type OutgoingState = 'sending' | 'sent';
@@ -10,28 +9,29 @@ export interface OutboxOptions {
   local: Keeper;
   /** Hands a message to the socket; false if there is none. */
   send: (message: Outgoing) => boolean;
-  /** Called where an answer is overdue: is anybody there? */
-  overdue: () => void;
+  /** Called where an answer is overdue: is anybody there? And again, where somebody is and still doesn't answer. */
+  overdue: (again: boolean) => void;
+  /** What the server's clock shows. */
+  now?: () => number;
   random?: () => number;
 }
 
 export type Outbox = ReturnType<typeof createOutbox>;
 
 const overdueAfter = 8_000;
+/** The socket stands, so a wait needs no more than to spread the crowd; it doesn't grow. */
+const retryAfter = 2_000;
 
 /**
  * Messages on their way out. Each keeps its id for ever, so sending it again is harmless; one at a time is under way in
  * each conversation, so that a refusal can't turn their order round.
  */
-export function createOutbox({ local, send, overdue, random = Math.random }: OutboxOptions) {
+export function createOutbox({ local, send, overdue, now = Date.now, random = Math.random }: OutboxOptions) {
   const items = signal<readonly Outgoing[]>([]);
   /** The server answers, but can't store at the moment. */
   const troubled = signal(false);
   const state = signal<ReadonlyMap<string, OutgoingState>>(new Map());
-  /** Not written to the device, for want of room: only this page has them. */
-  const unsaved = new Set<string>();
   let open = false;
-  let failures = 0;
   let pause: ReturnType<typeof setTimeout> | undefined;
   let watch: ReturnType<typeof setTimeout> | undefined;
   let last = 0;
@@ -44,34 +44,40 @@ export function createOutbox({ local, send, overdue, random = Math.random }: Out
   };
   const replace = (item: Outgoing) => {
     items.value = items.value.map((other) => (other.id === item.id ? item : other));
-    void local.put('outbox', item);
+    void local.write({ store: 'outbox', put: item });
   };
+  const remove = (id: string) => void local.write({ store: 'outbox', remove: id });
 
   /** Sends whatever may go now. */
   function pump(): void {
     if (!open || pause !== undefined) return;
     const busy = new Set<number>();
     for (const item of items.value) {
-      const now = state.value.get(item.id);
-      if (now === 'sent' || item.error !== null) continue;
+      const stands = state.value.get(item.id);
+      if (stands === 'sent' || item.error !== null) continue;
       if (busy.has(item.to_user_id)) continue;
       busy.add(item.to_user_id);
-      if (now !== 'sending' && send(item)) mark(item.id, 'sending');
+      if (stands !== 'sending' && send(item)) mark(item.id, 'sending');
     }
     clearTimeout(watch);
-    if (busy.size > 0) watch = setTimeout(() => open && overdue(), overdueAfter);
+    if (busy.size > 0) watch = setTimeout(late, overdueAfter, false);
   }
 
-  function retryLater(seconds = 0): void {
+  function late(again: boolean): void {
+    if (!open) return;
+    watch = setTimeout(late, overdueAfter, true);
+    overdue(again);
+  }
+
+  function retryLater(): void {
     troubled.value = true;
+    pause ??= setTimeout(retryNow, retryAfter * (0.5 + random()));
+  }
+
+  function retryNow(): void {
     clearTimeout(pause);
-    pause = setTimeout(
-      () => {
-        pause = undefined;
-        pump();
-      },
-      Math.max(seconds * 1000, backoff(failures++, random)),
-    );
+    pause = undefined;
+    pump();
   }
 
   return {
@@ -81,7 +87,7 @@ export function createOutbox({ local, send, overdue, random = Math.random }: Out
 
     /** Reads what earlier pages or other tabs left. */
     async load(): Promise<void> {
-      const found = await local.all('outbox');
+      const found = (await local.all('outbox')) ?? [];
       const known = new Set(items.value.map((item) => item.id));
       const added = found.filter((item) => !known.has(item.id));
       items.value = [...items.value, ...added].sort((a, b) => a.n - b.n);
@@ -92,25 +98,30 @@ export function createOutbox({ local, send, overdue, random = Math.random }: Out
     /** Another tab had the connection: what it has sent is gone from the store, and must go here too. */
     async reload(): Promise<void> {
       const found = await local.all('outbox');
+      if (!found) return;
       const there = new Set(found.map((item) => item.id));
-      items.value = items.value.filter((item) => there.has(item.id) || unsaved.has(item.id));
+      items.value = items.value.filter((item) => there.has(item.id) || local.pending('outbox', item.id));
       await this.load();
     },
 
-    add(to: number, content: string): void {
-      last = Math.max(last + 1, Date.now());
+    /** `also` is written together with it, or not at all. */
+    add(to: number, content: string, ...also: Change[]): void {
+      last = Math.max(last + 1, now());
       const item: Outgoing = {
         id: randomId(),
         n: last,
         to_user_id: to,
         content,
-        created_at: new Date().toISOString(),
+        created_at: new Date(now()).toISOString(),
         error: null,
       };
       items.value = [...items.value, item];
-      void local.put('outbox', item).then((key) => key === null && unsaved.add(item.id));
+      void local.write({ store: 'outbox', put: item }, ...also);
       pump();
     },
+
+    /** By hand: what waits because the server couldn't store goes now. */
+    retryNow,
 
     retry(id: string): void {
       const item = items.value.find((other) => other.id === id);
@@ -122,7 +133,7 @@ export function createOutbox({ local, send, overdue, random = Math.random }: Out
     discard(id: string): void {
       items.value = items.value.filter((item) => item.id !== id);
       mark(id, null);
-      void local.remove('outbox', id);
+      remove(id);
       troubled.value = false;
       pump();
     },
@@ -148,10 +159,9 @@ export function createOutbox({ local, send, overdue, random = Math.random }: Out
     sent(id: string): Outgoing | undefined {
       const item = items.value.find((other) => other.id === id);
       if (!item) return undefined;
-      failures = 0;
       troubled.value = false;
       mark(id, 'sent');
-      void local.remove('outbox', id);
+      remove(id);
       pump();
       return item;
     },
@@ -160,7 +170,7 @@ export function createOutbox({ local, send, overdue, random = Math.random }: Out
       if (!items.value.some((item) => item.id === id)) return;
       items.value = items.value.filter((item) => item.id !== id);
       mark(id, null);
-      void local.remove('outbox', id);
+      remove(id);
     },
 
     refused(id: string, code: string, retryable: boolean): boolean {

@@ -37,10 +37,17 @@ export interface Stores {
   meta: { key: string; value: string };
 }
 
+/** One record to write or to take away. */
+export type Change = {
+  [K in keyof Stores]: { store: K; put: Stores[K] } | { store: K; remove: string | number };
+}[keyof Stores];
+
 /** What the rest needs of the device's store. */
 export interface Keeper {
-  all<K extends keyof Stores>(name: K): Promise<Stores[K][]>;
-  /** Null where it could not be written. */
-  put<K extends keyof Stores>(name: K, value: Stores[K]): Promise<unknown>;
-  remove(name: keyof Stores, key: string | number): Promise<unknown>;
+  /** Null where it can't be read: that is not the same as empty. */
+  all<K extends keyof Stores>(name: K): Promise<Stores[K][] | null>;
+  /** Writes all of them or none, at once; what fails is tried again. Resolves when the first try has ended. */
+  write(...changes: Change[]): Promise<void>;
+  /** Whether a change of this record isn't known to be written. */
+  pending(store: keyof Stores, key: string | number): boolean;
 }

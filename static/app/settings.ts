@@ -9,19 +9,21 @@ export function kept(key: string): string | null {
   }
 }
 
-export function keep(key: string, value: string | null): void {
+/** Returns whether it was kept: where not, the value holds in memory. */
+export function keep(key: string, value: string | null): boolean {
   try {
     if (value === null) localStorage.removeItem(key);
     else localStorage.setItem(key, value);
+    return true;
   } catch {
-    // Nothing to do: the value holds in memory.
+    return false;
   }
 }
 
 function setting<T extends string>(key: string, values: readonly T[], initial: T) {
   const found = values.find((value) => value === kept(key));
   const value = signal<T>(found ?? initial);
-  effect(() => keep(key, value.value === initial ? null : value.value));
+  effect(() => void keep(key, value.value === initial ? null : value.value));
   return value;
 }
 

@@ -1,6 +1,7 @@
 import type { Client } from './client.js';
 import type { Key } from './i18n/index.js';
-import { closeThread, openThread, openUser } from './route.js';
+import { composing } from './keys.js';
+import { closeThread, openCover, openThread, openUser } from './route.js';
 
 const apple = /Mac|iPhone|iPad/.test(navigator.userAgent);
 export const mod = apple ? '⌘' : 'Ctrl';
@@ -30,7 +31,7 @@ function pressed(event: KeyboardEvent, { keys }: Shortcut): boolean {
   );
 }
 
-export function onShortcut(client: Client, help: () => void): () => void {
+export function onShortcut(client: Client): () => void {
   const step = (by: number) => {
     const list = client.directory.listed.peek();
     const at = list.findIndex(({ peer }) => peer === openUser.peek());
@@ -42,11 +43,15 @@ export function onShortcut(client: Client, help: () => void): () => void {
     'keys.next': () => step(1),
     'keys.previous': () => step(-1),
     'keys.newest': () => document.querySelector<HTMLButtonElement>('.newest')?.click(),
-    'keys.close': closeThread,
-    'keys.help': help,
+    'keys.close': () => {
+      const user = openUser.peek();
+      // Whoever has begun to write means the word, not the conversation.
+      if (user !== null && !client.drafts.of(user).peek().trim()) closeThread();
+    },
+    'keys.help': () => openCover('shortcuts'),
   };
   const listen = (event: KeyboardEvent) => {
-    if (event.isComposing || event.defaultPrevented || document.querySelector('dialog[open]')) return;
+    if (composing(event) || event.defaultPrevented || document.querySelector('dialog[open]')) return;
     const found = shortcuts.find((shortcut) => pressed(event, shortcut));
     if (!found) return;
     event.preventDefault();

@@ -143,6 +143,12 @@ export function createSocket({ token, onFrame, onClosed, tokenRefused }: Options
     send,
     check,
     connect,
+    /** Whoever is there doesn't do what is asked: another try, later. */
+    giveUp(): void {
+      if (!socket) return;
+      drop();
+      wait();
+    },
     synced(): void {
       attempt = 0;
       link.value = { state: 'online' };

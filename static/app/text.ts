@@ -3,11 +3,47 @@ const encoder = new TextEncoder();
 /** Length as the server counts it: bytes of UTF-8. */
 export const bytes = (text: string): number => encoder.encode(text).length;
 
-/** What the server would store: no NUL, no half of a surrogate pair, no white space around it. */
+/** What the server would store: no NUL, no half of a surrogate pair, no white space around it but what indents a first line. */
 export function clean(text: string): string {
   // A lone surrogate becomes U+FFFD by a round trip through UTF-8.
-  return new TextDecoder().decode(encoder.encode(text)).replaceAll('\0', '').trim();
+  return trimmed(new TextDecoder().decode(encoder.encode(text)).replaceAll('\0', ''));
 }
+
+/** The same as the server's, in routes/ws/content.ts; a test compares them. */
+export function trimmed(text: string): string {
+  const end = text.trimEnd();
+  const bare = end.trimStart();
+  const first = end.length - bare.length;
+  let start = first;
+  while (end[start - 1] === ' ' || end[start - 1] === '\t') start--;
+  // A lone space is a slip of the hand.
+  const indented = first - start > 1 || end[start] === '\t';
+  return indented && bare.includes('\n') ? end.slice(start) : bare;
+}
+
+/** The beginning of a text, without half of what a reader takes for one character. */
+export function shortened(text: string, length: number): string {
+  if (text.length <= length) return text;
+  let end = 0;
+  // Past the end far enough that the one which stands across it is whole.
+  for (const part of graphemes(text.slice(0, length + 64))) {
+    if (end + part.length > length) break;
+    end += part.length;
+  }
+  return `${text.slice(0, end)}…`;
+}
+
+/** One line for a list or a notification. */
+export const oneLine = (text: string): string =>
+  shortened(
+    text
+      .slice(0, 1000)
+      .replace(/[\ud800-\udbff]$/, '')
+      .replaceAll(/[`\u202a-\u202e\u2066-\u2069]/g, '')
+      .replaceAll(/\s+/g, ' ')
+      .trim(),
+    160,
+  );
 
 /** Up to two letters that stand for a name; a whole emoji or Han character counts as one. */
 export function initials(name: string): string {

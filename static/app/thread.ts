@@ -29,6 +29,8 @@ export class Thread {
   readonly typing = signal(false);
   /** When something last happened, to sort by. */
   readonly activity = signal(0);
+  /** The server knows nobody with this number. */
+  readonly gone = signal(false);
 
   conversationId: number | null = null;
   position = 0;
@@ -43,6 +45,9 @@ export class Thread {
   /** Heights of rows outlive a visit elsewhere; the view keeps them here. */
   rows: unknown = null;
   typingTimer: ReturnType<typeof setTimeout> | undefined;
+
+  /** Whether the server's list has told of it since the page was loaded. */
+  described = false;
 
   readonly #early = new Map<number, Message>();
   readonly #me: number;
@@ -81,10 +86,18 @@ export class Thread {
     return 'new';
   }
 
+  /** The server goes on after this one, where nothing is held yet. */
+  startAt(seq: number): void {
+    this.position = seq;
+    this.counted = seq;
+  }
+
   #append(message: Message): void {
     this.messages.set(message.seq, message);
     this.position = message.seq;
-    this.activity.value = Math.max(this.activity.peek(), Date.parse(message.created_at) || 0);
+    const at = Date.parse(message.created_at) || 0;
+    // One's own was put at the top by our clock; the server's holds.
+    this.activity.value = message.from_user_id === this.#me ? at : Math.max(this.activity.peek(), at);
     if (message.from_user_id === this.#me || message.seq <= this.counted) return;
     this.counted = message.seq;
     if (message.seq > this.readSeq) this.unread.value++;
@@ -105,10 +118,14 @@ export class Thread {
     // The server's word: a `read` may have been lost with its socket, and is then told again.
     this.toldRead = said.read_seq;
     this.readSeq = Math.max(this.readSeq, said.read_seq);
-    if (said.last_seq >= this.counted) {
-      this.counted = said.last_seq;
+    if (said.last_seq >= this.counted || !this.described) {
+      this.counted = Math.max(this.counted, said.last_seq);
       this.unread.value = this.readSeq >= said.last_seq ? 0 : said.unread;
+      // What has come meanwhile was not in the list yet.
+      for (let seq = Math.max(said.last_seq, this.readSeq) + 1; seq <= this.position; seq++)
+        if (this.messages.get(seq)?.from_user_id !== this.#me) this.unread.value++;
     }
+    this.described = true;
     const last = said.last_message;
     if (last) {
       this.activity.value = Math.max(this.activity.peek(), Date.parse(last.created_at) || 0);
@@ -174,6 +191,7 @@ export class Thread {
   }
 
   restore(held: Held): void {
+    if (!this.user.peek().username) this.user.value = held.user;
     this.conversationId = held.conversation_id;
     this.position = held.position;
     this.counted = held.position;

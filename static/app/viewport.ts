@@ -1,5 +1,6 @@
 import { batch, signal } from '@preact/signals';
 import type { Heights } from './heights.js';
+import { Scale } from './scale.js';
 import type { Place } from './thread.js';
 
 const overscan = 500;
@@ -22,6 +23,11 @@ export class Viewport {
   /** The row that stays, and how far its top is below the top of the window. */
   #anchor = { index: 0, shift: 0 };
   #set = -1;
+  /** How high the window was then: one that changed since is moved by the browser, not by a person. */
+  #height = 0;
+  /** The place in the list at the top of the window. */
+  #top = 0;
+  readonly #scale = new Scale();
   #frame = 0;
 
   constructor(heights: Heights) {
@@ -75,7 +81,7 @@ export class Viewport {
 
   #touchesEnd(): boolean {
     const scroller = this.#scroller;
-    return !!scroller && scroller.scrollTop + scroller.clientHeight >= scroller.scrollHeight - nearEnd;
+    return !!scroller && this.#top + scroller.clientHeight >= this.heights.total - nearEnd;
   }
 
   toEnd(): void {
@@ -102,7 +108,7 @@ export class Viewport {
   /** The last row of which at least a part can be seen. */
   get lastVisible(): number {
     if (!this.#scroller) return -1;
-    return this.heights.find(this.#scroller.scrollTop + this.#scroller.clientHeight - 12);
+    return this.heights.find(this.#top + this.#scroller.clientHeight - 12);
   }
 
   #scrolled(): void {
@@ -111,12 +117,21 @@ export class Viewport {
     const top = scroller.scrollTop;
     // Set by us: the place is known better than the scroll says.
     if (Math.abs(top - this.#set) <= 1) return;
+    // A window that grew or shrank, as beside a field that does, was clamped by the browser: only a person scrolls.
+    if (scroller.clientHeight !== this.#height) {
+      this.#settle();
+      return;
+    }
+    const far = Math.abs(top - this.#set) > scroller.clientHeight * 2;
     this.#set = top;
-    const index = this.heights.find(top);
-    this.#anchor = { index, shift: this.heights.offset(index) - top };
+    this.#top = this.#scale.place(top, far);
+    const index = this.heights.find(this.#top);
+    this.#anchor = { index, shift: this.heights.offset(index) - this.#top };
     batch(() => {
       this.atEnd.value = this.#touchesEnd();
-      this.#draw();
+      // In a list that fits the browser has put everything in its place.
+      if (this.heights.total > this.#scale.height) this.#settle();
+      else this.#draw();
     });
   }
 
@@ -128,19 +143,24 @@ export class Viewport {
   #keep(): void {
     const { heights } = this;
     if (!this.#scroller || !this.#spacer || !this.#drawn) return;
-    this.#spacer.style.height = `${heights.total}px`;
-    this.#drawn.style.transform = `translateY(${heights.offset(this.range.peek().start)}px)`;
-    const top = this.atEnd.peek()
-      ? Math.max(0, this.#scroller.scrollHeight - this.#scroller.clientHeight)
-      : heights.offset(this.#anchor.index) - this.#anchor.shift;
+    const scale = this.#scale;
+    scale.resize(heights.total);
+    this.#spacer.style.height = `${scale.height}px`;
+    const { clientHeight } = this.#scroller;
+    this.#top = this.atEnd.peek()
+      ? Math.max(0, heights.total - clientHeight)
+      : Math.max(0, heights.offset(this.#anchor.index) - this.#anchor.shift);
+    const top = scale.keep(this.#top);
+    this.#drawn.style.transform = `translateY(${heights.offset(this.range.peek().start) - scale.base}px)`;
     if (Math.abs(this.#scroller.scrollTop - top) > 0.5) this.#scroller.scrollTop = top;
     this.#set = this.#scroller.scrollTop;
+    this.#height = this.#scroller.clientHeight;
   }
 
   #draw(): void {
     if (!this.#scroller) return;
     const { heights } = this;
-    const top = this.#scroller.scrollTop;
+    const top = this.#top;
     const start = heights.find(Math.max(0, top - overscan));
     const end = heights.find(top + this.#scroller.clientHeight + overscan) + 1;
     const next = {

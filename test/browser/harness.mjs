@@ -10,7 +10,8 @@ import { fileURLToPath } from 'node:url';
 import axe from 'axe-core';
 import { chromium } from 'playwright-core';
 
-const entry = process.env.TEST_SERVER ?? fileURLToPath(new URL('../../dist/server.js', import.meta.url));
+export const entry =
+  process.env.TEST_SERVER ?? fileURLToPath(new URL('../../dist/server.js', import.meta.url));
 export const executablePath = process.env.TEST_CHROMIUM || '/usr/bin/chromium';
 export const flags =
   '--headless --no-sandbox --disable-gpu --disable-quic --no-first-run --disable-background-networking --disable-component-update --disable-sync'.split(
@@ -38,17 +39,18 @@ export async function until(what, condition, ms = 30_000) {
   }
 }
 
-export async function startServer(env = {}) {
+export async function startServer(env = {}, program = entry) {
   const folder = mkdtempSync(join(tmpdir(), 'chat-browser-'));
   const port = await freePort();
   const origin = `http://localhost:${port}`;
   let child;
   let log = '';
   const server = {
+    folder,
     port,
     origin,
     async start() {
-      child = spawn(process.execPath, [entry], {
+      child = spawn(process.execPath, [program], {
         cwd: folder,
         env: {
           PATH: process.env.PATH,
@@ -120,6 +122,8 @@ export async function startServer(env = {}) {
 
 /** What a browser says of the network by itself is no error of the page. */
 const network = /^(Failed to load resource|WebSocket connection to|Access to fetch)/;
+
+export const phone = { viewport: { width: 390, height: 844 }, isMobile: true, hasTouch: true };
 
 /** Opens a context as its own person; everything that went wrong in it is in `errors`. */
 export async function open(browser, origin, options = {}) {

@@ -1,27 +1,41 @@
-// Pictures of every page and state, at the size of a phone and of a desktop, light and dark, into out/; the best of
-// them, small, into pictures/ for the README. `npm run screenshots`, or with a part of a name to make only those.
+// Pictures of every page and state, at the size of a phone, a tablet and a desktop, light, dark and in forced colours, in
+// both languages, into out/, with a sheet of all that belong together; the best of them, small, into pictures/ for the
+// README. `npm run screenshots`, or with parts of a name (phone-dark, zh-list) to make only those.
 import { mkdirSync, writeFileSync } from 'node:fs';
 import { fileURLToPath } from 'node:url';
-import { bubble, composer, fate, find, launch, open, say, signIn, startServer } from './harness.mjs';
+import { bubble, composer, fate, find, launch, open, say, startServer } from './harness.mjs';
 import { startLine } from './line.mjs';
 
 const out = fileURLToPath(new URL('out/', import.meta.url));
 const pictures = fileURLToPath(new URL('pictures/', import.meta.url));
 mkdirSync(out, { recursive: true });
 mkdirSync(pictures, { recursive: true });
-const wanted = process.argv[2] ?? '';
-const best = new Set([
-  'desktop-light-thread',
-  'desktop-dark-thread',
-  'phone-light-list',
-  'phone-dark-thread',
+const wanted = process.argv.slice(2);
+/** In the README, by the names they have there. */
+const best = new Map([
+  ['desktop-light-en-thread', 'desktop-light-thread'],
+  ['desktop-dark-en-thread', 'desktop-dark-thread'],
+  ['phone-light-en-list', 'phone-light-list'],
+  ['phone-dark-en-thread', 'phone-dark-thread'],
+  ['phone-light-en-offline', 'phone-light-offline'],
+  ['phone-light-zh-chinese', 'phone-light-chinese'],
 ]);
-best.add('phone-light-offline').add('phone-light-chinese');
 
+const finger = { isMobile: true, hasTouch: true };
 const sizes = {
-  desktop: { viewport: { width: 1180, height: 760 } },
-  phone: { viewport: { width: 390, height: 844 }, isMobile: true, hasTouch: true },
+  phone: { viewport: { width: 360, height: 780 }, ...finger },
+  tablet: { viewport: { width: 768, height: 1024 }, ...finger },
+  desktop: { viewport: { width: 1440, height: 900 } },
 };
+const looks = {
+  light: { colorScheme: 'light' },
+  dark: { colorScheme: 'dark' },
+  forced: { colorScheme: 'light', forcedColors: 'active' },
+};
+const languages = { en: { locale: 'en-GB' }, zh: { locale: 'zh-CN' } };
+/** The buttons at the top of the list. */
+const settings = '.side-head > button:first-child';
+const newConversation = '.side-head > button:last-child';
 
 /** Who wrote what how many minutes ago: 0 is Ana, whose page it is. */
 const day = 24 * 60;
@@ -115,6 +129,7 @@ async function shoot(page, name) {
   await page.evaluate(() => new Promise((done) => requestAnimationFrame(() => requestAnimationFrame(done))));
   const png = await page.screenshot({ path: `${out}${name}.png` });
   console.log(`${name} ${(png.length / 1024).toFixed(0)} KB`);
+  sheet.push({ name, png });
   if (!best.has(name)) return;
   // The browser makes the small one: it knows WebP.
   const tool = await browser.newPage();
@@ -129,14 +144,50 @@ async function shoot(page, name) {
     `data:image/png;base64,${png.toString('base64')}`,
   );
   await tool.close();
-  writeFileSync(`${pictures}${name}.webp`, Buffer.from(webp.split(',')[1], 'base64'));
+  writeFileSync(`${pictures}${best.get(name)}.webp`, Buffer.from(webp.split(',')[1], 'base64'));
+}
+
+let sheet = [];
+
+/** All pictures of one size, look and language side by side, to be looked at together. */
+async function hang(name) {
+  const pictures = sheet;
+  sheet = [];
+  if (pictures.length < 2) return;
+  const tool = await browser.newPage({ viewport: { width: 1800, height: 900 } });
+  await tool.setContent('<body style="margin:8px;display:flex;flex-wrap:wrap;gap:8px;font:14px sans-serif">');
+  for (const { name: title, png } of pictures) {
+    await tool.evaluate(
+      async ([text, data]) => {
+        const figure = document.createElement('figure');
+        figure.style.margin = '0';
+        const image = new Image();
+        image.src = `data:image/png;base64,${data}`;
+        image.style.cssText = 'height:520px;display:block';
+        figure.append(text, image);
+        document.body.append(figure);
+        await image.decode();
+      },
+      [title, png.toString('base64')],
+    );
+  }
+  await tool.screenshot({ path: `${out}sheet-${name}.png`, fullPage: true });
+  await tool.close();
 }
 
 async function member(account, options, origin = server.origin) {
   const opened = await open(browser, 'about:blank', options);
   await age(opened.context);
+  // Signed in already: of the hundreds of pictures few are of that.
+  await opened.context.addInitScript(
+    (session) => {
+      if (location.protocol === 'http:' && !localStorage.getItem('chat.session'))
+        localStorage.setItem('chat.session', session);
+    },
+    JSON.stringify({ user_id: account.user_id, username: account.username, token: account.token }),
+  );
   await opened.page.goto(origin);
-  await signIn(opened.page, account);
+  await opened.page.locator('#search').waitFor({ state: 'attached' });
   return opened;
 }
 
@@ -148,17 +199,17 @@ const scenes = {
   },
   async signup(options, name) {
     const { page, context } = await open(browser, server.origin, options);
-    await page.getByRole('button', { name: 'Create account' }).click();
-    await page.getByLabel('Name').fill('Ana Lima');
-    await page.getByLabel('Password', { exact: true }).fill('something');
-    await page.getByRole('button', { name: 'Create account' }).click();
+    await page.locator('.switch button').click();
+    await page.locator('#username').fill('Ana Lima');
+    await page.locator('#password').fill('something');
+    await page.locator('button.primary').click();
     await page.locator('#username-note.wrong').waitFor();
     await shoot(page, name);
     await context.close();
   },
   async empty(options, name) {
     const { page, context } = await member(await server.account(`Newcomer ${name}`), options);
-    await page.getByText('No conversations yet').waitFor();
+    await page.locator('.nothing').waitFor();
     await shoot(page, name);
     await context.close();
   },
@@ -208,7 +259,7 @@ const scenes = {
       dispatchEvent(new Event('blur'));
     });
     await page.locator('a.conversation', { hasText: 'Hana' }).click();
-    await page.getByText('New messages').waitFor();
+    await page.locator('.divider').waitFor();
     await shoot(page, name);
     await context.close();
   },
@@ -246,7 +297,7 @@ const scenes = {
     await page.locator('a.conversation', { hasText: 'Bruno' }).click();
     await bubble(page, 'Thank you!').waitFor();
     line.cut();
-    await page.locator('.banner', { hasText: 'No connection' }).waitFor();
+    await page.locator('.banner.warn').waitFor();
     await say(page, 'On the train, no signal');
     await say(page, 'This one waits with the other');
     await fate(page, 'This one waits', 'waiting');
@@ -259,20 +310,44 @@ const scenes = {
     await page.locator('a.conversation', { hasText: 'Bruno' }).click();
     const second = await context.newPage();
     await second.goto(server.origin);
-    await page.getByRole('heading', { name: 'Chat is open in another window' }).waitFor();
+    await page.locator('dialog').waitFor();
     await shoot(page, name);
     await context.close();
   },
   async settings(options, name) {
     const { page, context } = await member(ana, options);
-    await page.getByRole('button', { name: 'Settings' }).click();
+    await page.locator(settings).click();
+    await shoot(page, name);
+    await context.close();
+  },
+  async people(options, name) {
+    const { page, context } = await member(ana, options);
+    await page.locator(newConversation).click();
+    await page.locator('dialog a.conversation', { hasText: 'Bruno' }).waitFor();
+    await shoot(page, name);
+    await context.close();
+  },
+  async profile(options, name) {
+    const { page, context } = await member(ana, options);
+    await page.locator('a.conversation', { hasText: 'Bruno' }).click();
+    await page.locator('.who button').click();
+    await page.locator('dialog dd').nth(1).waitFor();
+    await shoot(page, name);
+    await context.close();
+  },
+  async menu(options, name) {
+    const { page, context } = await member(ana, options);
+    await page.locator('a.conversation', { hasText: 'Bruno' }).click();
+    await bubble(page, 'Thank you!').locator('.more').focus();
+    await page.keyboard.press('Enter');
+    await page.locator('dialog.menu').waitFor();
     await shoot(page, name);
     await context.close();
   },
   async shortcuts(options, name) {
     const { page, context } = await member(ana, options);
     await page.keyboard.press('Control+/');
-    await page.getByRole('heading', { name: 'Keyboard shortcuts' }).waitFor();
+    await page.locator('dialog .keys').waitFor();
     await shoot(page, name);
     await context.close();
   },
@@ -283,12 +358,12 @@ const scenes = {
       localStorage.setItem('chat.session', JSON.stringify({ ...session, token: 'not.a.token' }));
     });
     await page.reload();
-    await page.getByText('Your session has ended').waitFor();
+    await page.locator('.auth #username').waitFor();
     await shoot(page, name);
     await context.close();
   },
   async chinese(options, name) {
-    const { page, context } = await member(ana, { ...options, locale: 'zh-CN' });
+    const { page, context } = await member(ana, options);
     await page.locator('a.conversation', { hasText: '王小明' }).click();
     await bubble(page, '我带上你要的书').waitFor();
     await shoot(page, name);
@@ -298,11 +373,14 @@ const scenes = {
 
 try {
   for (const [size, shape] of Object.entries(sizes)) {
-    for (const colorScheme of ['light', 'dark']) {
-      for (const [scene, take] of Object.entries(scenes)) {
-        const name = `${size}-${colorScheme}-${scene}`;
-        if (name.includes(wanted))
-          await take({ ...shape, colorScheme, timezoneId: 'America/Los_Angeles' }, name);
+    for (const [look, colours] of Object.entries(looks)) {
+      for (const [language, words] of Object.entries(languages)) {
+        for (const [scene, take] of Object.entries(scenes)) {
+          const name = `${size}-${look}-${language}-${scene}`;
+          if (!wanted.every((part) => name.includes(part))) continue;
+          await take({ ...shape, ...colours, ...words, timezoneId: 'America/Los_Angeles' }, name);
+        }
+        await hang(`${size}-${look}-${language}`);
       }
     }
   }

@@ -8,10 +8,13 @@ function memory() {
   const keeper: Keeper = {
     all: async <K extends keyof Stores>(name: K): Promise<Stores[K][]> =>
       JSON.parse(JSON.stringify(name === 'outbox' ? [...kept.values()] : [])),
-    put: async (_name, value) => {
-      if ('id' in value) kept.set(value.id, value);
+    write: async (...changes) => {
+      for (const change of changes) {
+        if ('remove' in change) kept.delete(String(change.remove));
+        else if (change.store === 'outbox') kept.set(change.put.id, change.put);
+      }
     },
-    remove: async (_name, key) => kept.delete(String(key)),
+    pending: () => false,
   };
   return { kept, keeper };
 }

@@ -1,9 +1,19 @@
 import t from 'tap';
+import * as server from '../../routes/ws/content.js';
 import { PASSWORD_BYTES, USERNAME_LENGTH } from '../../schemas/user.js';
 import { mistakeIn, nameLength, passwordBytes } from '../../static/app/account.js';
 import { backoff } from '../../static/app/backoff.js';
-import { oneLine, parse } from '../../static/app/markup.js';
-import { bytes, clean, emojiCount, initials, isRtl } from '../../static/app/text.js';
+import { parse } from '../../static/app/markup.js';
+import {
+  bytes,
+  clean,
+  emojiCount,
+  initials,
+  isRtl,
+  oneLine,
+  shortened,
+  trimmed,
+} from '../../static/app/text.js';
 
 t.test('length is counted in bytes, and what is sent is what the server would store', async (t) => {
   t.equal(bytes('好é𝄞'), 3 + 2 + 4);
@@ -39,7 +49,24 @@ t.test('links end where the sentence goes on', async (t) => {
     'http://b.example/y_(z)',
   ]);
   t.same(links('javascript:alert(1) ftp://a.example'), []);
-  t.same(links('看https://a.example/路径。好'), ['https://a.example/路径']);
+  t.same(links('看https://a.example/x你好'), ['https://a.example/x']);
+  t.same(links('https://a.example：说明'), ['https://a.example']);
+  t.same(links('https://a.example/日本'), ['https://a.example/']);
+  t.same(links('https://de.example/Köln https://ru.example/Москва'), [
+    'https://de.example/Köln',
+    'https://ru.example/Москва',
+  ]);
+  t.same(links('https://a.example/x\u202egpj.exe'), ['https://a.example/xgpj.exe'], 'letter by letter');
+  t.same(links('https://a.example/\u2066x'), ['https://a.example/'], 'nothing that is not seen');
+});
+
+t.test('what begins with www. and mail addresses are links, too', async (t) => {
+  const links = (text: string) => parse(text).flatMap((piece) => (piece.kind === 'link' ? [piece] : []));
+  t.same(links('at www.example.org/x, or ask ana.lima@example.org.'), [
+    { kind: 'link', text: 'www.example.org/x', href: 'https://www.example.org/x' },
+    { kind: 'link', text: 'ana.lima@example.org', href: 'mailto:ana.lima@example.org' },
+  ]);
+  t.same(links('www. wwww.example.org www.x a@b @example.org me@-x.org a@b.c@d.ef'), []);
 });
 
 t.test('code keeps what is in it', async (t) => {
@@ -50,14 +77,64 @@ t.test('code keeps what is in it', async (t) => {
   ]);
   t.same(parse('```ts\nconst a = 1;\n```'), [{ kind: 'block', text: 'const a = 1;' }]);
   t.same(parse('`'), [{ kind: 'text', text: '`' }]);
+  t.same(parse('```c++\nint a;\n```'), [{ kind: 'block', text: 'int a;' }]);
+  t.same(parse('```js\nconst a = `b`;\n```\nand'), [
+    { kind: 'block', text: 'const a = `b`;' },
+    { kind: 'text', text: 'and' },
+  ]);
+  t.same(parse('````\n```\nx\n```\n````'), [{ kind: 'block', text: '```\nx\n```' }]);
+  t.same(parse('``a ` b``'), [{ kind: 'code', text: 'a ` b' }]);
+  t.same(parse('```not closed'), [{ kind: 'text', text: '```not closed' }]);
+  t.same(parse('`a\nb`'), [{ kind: 'text', text: '`a\nb`' }]);
+  t.same(parse('```\n    deep\n  less\n```'), [{ kind: 'block', text: '    deep\n  less' }]);
+});
+
+t.test('nothing turns the reading direction by force', async (t) => {
+  t.same(parse('photo\u202egpj.exe'), [{ kind: 'text', text: 'photogpj.exe' }]);
+  t.same(parse('`a\u202db`'), [{ kind: 'code', text: 'ab' }]);
+  t.equal(oneLine('photo\u202egpj.exe\u2066'), 'photogpj.exe');
+});
+
+t.test('a text is cut between characters, as a reader counts them', async (t) => {
+  t.equal(shortened('short', 5), 'short');
+  t.equal(shortened('longer', 5), 'longe…');
+  t.equal(shortened(`${'a'.repeat(9)}👩‍👩‍👧‍👦!`, 12), `${'a'.repeat(9)}…`);
+  t.equal(oneLine(`${'a'.repeat(159)}👍🏽👍🏽`), `${'a'.repeat(159)}…`);
+  t.equal(oneLine(`a${' '.repeat(998)}👍`), 'a');
+});
+
+t.test('white space around a text goes, but not what indents the first of several lines', async (t) => {
+  for (const [raw, kept] of [
+    ['  a ', 'a'],
+    ['\n\n    if (x)\n      y;\n\n', '    if (x)\n      y;'],
+    ['\tif (x)\r\n\t\ty;', '\tif (x)\r\n\t\ty;'],
+    [' \n ', ''],
+    ['a\n b', 'a\n b'],
+    [' a\n b', 'a\n b'],
+    ['\n \t a\nb', ' \t a\nb'],
+  ] as const) {
+    t.equal(trimmed(raw), kept);
+    t.equal(server.trimmed(raw), kept, 'the server does the same');
+  }
 });
 
 t.test('the longest message of any kind is parsed at once', async (t) => {
-  for (const unit of ['`', '``` ', 'http://', 'https://a.example/(', '. ', '<']) {
-    const text = unit.repeat(Math.floor(16_384 / unit.length));
-    const start = performance.now();
-    parse(text);
-    t.ok(performance.now() - start < 500, unit);
+  const runs = Array.from({ length: 170 }, (_, n) => '`'.repeat(n + 1)).join(' ');
+  const units = ['`', '``` ', '`a\n', 'http://', 'https://a.example/(', '. ', '<', 'a@', 'www.', 'a.b-'];
+  const whole = ['https://a.example/', 'https://a.example/x@', '```'].map(
+    (start) => `${start}${'.,)'.repeat(5_000)}x`,
+  );
+  const texts = [runs, ...whole, ...units.map((unit) => unit.repeat(Math.floor(16_384 / unit.length)))];
+  for (const text of texts) {
+    // Ten times the longest, by the processor's time, since a machine may be busy: what grew by the square would take minutes.
+    const start = process.cpuUsage();
+    parse(text.repeat(10));
+    t.ok(process.cpuUsage(start).user < 3_000_000, text.slice(0, 30));
+  }
+  for (const text of [`${'\t'.repeat(60_000)}\u3000a\nb`, `${' '.repeat(60_000)}\na`]) {
+    const start = process.cpuUsage();
+    trimmed(text);
+    t.ok(process.cpuUsage(start).user < 3_000_000);
   }
   t.equal(oneLine('a\n\n b `c`'), 'a b c');
 });

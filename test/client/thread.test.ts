@@ -95,3 +95,28 @@ t.test('after a reset the thread goes on from where the server says', async (t) 
   t.equal(thread.accept(message(6)), 'new');
   t.equal(thread.position, 6, 'what had come ahead of the hole is not trusted');
 });
+
+t.test(
+  'what comes before the list has told of a conversation is counted with what the list tells',
+  async (t) => {
+    const thread = new Thread(me, user);
+    thread.startAt(50);
+    t.equal(thread.accept(message(51)), 'new');
+    t.equal(thread.unread.value, 1);
+    thread.describe(said(50, 7, 43), false);
+    t.equal(thread.position, 51);
+    t.equal(thread.unread.value, 8);
+    thread.describe(said(51, 8, 43), false);
+    t.equal(thread.unread.value, 8);
+  },
+);
+
+t.test(
+  'one’s own last message counts as of when the server stored it, whatever our clock had said',
+  async (t) => {
+    const thread = new Thread(me, user);
+    thread.activity.value = Date.parse('2030-01-01');
+    thread.accept(message(1, me));
+    t.equal(thread.activity.value, Date.parse('2026-01-02T03:04:05.000Z'));
+  },
+);

@@ -1,3 +1,4 @@
+import { createHash } from 'node:crypto';
 import { readdir } from 'node:fs/promises';
 import { brotliDecompressSync } from 'node:zlib';
 import t from 'tap';
@@ -26,6 +27,15 @@ t.test('the page lets in nothing but its own files, and is asked about each time
   }
 });
 
+t.test('the page, the worker and `welcome` name one build, by what it is made of', async (t) => {
+  const html = await (await get('/')).text();
+  const [, version] = /<meta name="version" content="([0-9a-f]{16})"/.exec(html) ?? [];
+  t.equal(version, server.app.ui.version);
+  const worker = await (await get('/sw.js')).text();
+  t.match(worker, `shell-${version}`);
+  t.match(worker, createHash('sha256').update(html).digest('hex'));
+});
+
 t.test('hashed files are kept for ever and come compressed', async (t) => {
   const names = await readdir(new URL('assets/', root));
   const script = names.find((name) => /^app-.*\.js$/.test(name)) ?? '';
@@ -52,11 +62,47 @@ t.test(
     ]) {
       const answer = await get(path);
       t.equal(answer.status, 404, path);
-      t.equal(answer.headers.get('cache-control'), null, path);
+      t.equal(answer.headers.get('cache-control'), 'no-store', path);
       t.match(await answer.json(), { code: 404, error: 'not_found' });
     }
   },
 );
+
+t.test('what a client has already is not sent again', async (t) => {
+  for (const coding of ['br', 'gzip', 'identity']) {
+    const ask = { 'accept-encoding': coding };
+    const tag = (await get('/', ask)).headers.get('etag') ?? '';
+    for (const known of [tag, `"other", ${tag}`, '*']) {
+      const answer = await get('/', { ...ask, 'if-none-match': known });
+      t.strictSame([answer.status, await answer.text()], [304, ''], `${coding} ${known}`);
+      t.equal(answer.headers.get('etag'), tag);
+      t.equal(answer.headers.get('cache-control'), 'no-cache');
+    }
+    t.equal((await get('/', { ...ask, 'if-none-match': '"other"' })).status, 200);
+  }
+});
+
+t.test('a file comes in the coding that its client takes', async (t) => {
+  for (const [accepted, coding] of [
+    ['gzip, deflate, br', 'br'],
+    ['gzip;q=0.5, br;q=0', 'gzip'],
+    ['*', 'br'],
+    ['identity', undefined],
+    ['', undefined],
+  ] as const) {
+    const answer = await server.app.inject({ url: '/', headers: { 'accept-encoding': accepted } });
+    t.equal(answer.headers['content-encoding'], coding, accepted);
+    t.equal(answer.headers['content-length'], String(answer.rawPayload.length), accepted);
+    t.match(answer.headers['content-type'], 'text/html', accepted);
+    t.match(answer.headers.vary, /accept-encoding/i);
+    const head = await server.app.inject({
+      method: 'HEAD',
+      url: '/',
+      headers: { 'accept-encoding': accepted },
+    });
+    t.strictSame([head.rawPayload.length, head.headers.etag], [0, answer.headers.etag], accepted);
+  }
+});
 
 t.test('a wrong method is said to be one', async (t) => {
   const { status, body } = await server.request('POST', '/', { body: {} });

@@ -2,11 +2,15 @@ import { randomBytes } from 'node:crypto';
 import pino from 'pino';
 import t, { type Test } from 'tap';
 import { type Bus, MemoryBroker, MemoryBus } from '../../plugins/bus.js';
+import { Clock } from '../../plugins/clock.js';
 import { RedisBus } from '../../plugins/redis-bus.js';
 import { eventually, REAL } from '../helper.js';
 
 /** Makes buses that reach each other. */
 type Network = () => (replica: string) => Promise<Bus>;
+
+const clock = new Clock();
+t.teardown(() => clock.close());
 
 const implementations: [string, Network][] = [
   [
@@ -28,6 +32,7 @@ if (REAL)
           namespace,
           leaseMs: 60_000,
           log: pino({ level: 'silent' }),
+          clock,
         });
         await bus.connect();
         return bus;

@@ -262,3 +262,32 @@ test('waits go to the fault that was there', async (t) => {
   t.equal(silence.get('kill')?.alone, 1400, 'nothing came though something waited');
   t.equal(catchUp.get('kill')?.alone, 200);
 });
+
+test('what was refused as not stored is nowhere', async (t) => {
+  const refused = (n: number, at: number, code = 'unavailable'): Entry => ({
+    ...{ type: 'error', connection: 1, at, id: `4-${n}`, code, text: 'try again', retryable: true },
+  });
+  const gaveUp = (n: number, at: number): Entry => ({ type: 'gave-up', connection: 1, at, id: `4-${n}` });
+  const talker = (...entries: Entry[]) => extended(3, ...begin(1), sync(1, 1), say(3, 4, 1, 10), ...entries);
+  const other = (...entries: Entry[]) => extended(4, ...begin(1), sync(1, 1), ...entries);
+  const left = [talker(refused(1, 12), gaveUp(1, 12)), other()];
+  t.strictSame(broken(run(left)), {}, 'and its sender may leave it at that');
+  t.equal(check(run(left)).givenUp, 1);
+  t.strictSame(outstanding(run(left)), []);
+  t.strictSame(broken(run([talker(refused(1, 12)), other()])), { unanswered: 1 }, 'or must go on');
+
+  const here = { conversation: 34, seq: 1, msgId: 3401, from: 3, to: 4, content: name(3, 4, 1) };
+  const stored = { ...run(left), history: new Map([[34, [here]]]) };
+  t.strictSame(broken(stored), { outcomes: 1 }, 'it is in the log');
+  const came = [talker(refused(1, 12), gaveUp(1, 12)), other(chat(3, 4, 1, 1, 20))];
+  t.strictSame(broken(run(came)), { outcomes: 1 }, 'it came');
+  const both = [talker(refused(1, 12), sent(3, 4, 1, 1, 13)), other(chat(3, 4, 1, 1, 20))];
+  t.strictSame(broken(run(both)), { outcomes: 1 }, 'both were said of one attempt');
+  const again = [talker(refused(1, 12), say(3, 4, 1, 20), sent(3, 4, 1, 1, 23)), other(chat(3, 4, 1, 1, 24))];
+  t.strictSame(broken(run(again)), {}, 'it was sent again');
+  const doubt = [
+    talker(refused(1, 12, 'outcome_unknown'), sent(3, 4, 1, 1, 13)),
+    other(chat(3, 4, 1, 1, 20)),
+  ];
+  t.strictSame(broken(run(doubt)), {}, 'nobody said that it is not stored');
+});

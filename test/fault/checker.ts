@@ -6,6 +6,7 @@ import type { Diary, Evidence } from './diary.js';
 import { historyFindings } from './history.js';
 import { contradictions, type Finding, gather, type Ledger, type Message } from './ledger.js';
 import { extendedOrder, type OrderFindings, plainOrder, storedOrder } from './order.js';
+import { outcomes } from './outcomes.js';
 import { owedSince, type Span, spans, unexcused } from './owed.js';
 import { receipts } from './receipts.js';
 import { measure, type Waits } from './waits.js';
@@ -26,6 +27,8 @@ export interface Verdict {
   log: Finding[];
   /** Receipts for what had not come, or taken back. */
   receipts: Finding[];
+  /** Called not stored, and there all the same. */
+  outcomes: Finding[];
   /** An extended sender that asked to the end and was never told. */
   unanswered: Finding[];
   /** Refused for good, reset, kicked out or told what the protocol doesn't have. */
@@ -34,6 +37,8 @@ export interface Verdict {
   repeated: number;
   /** Plain messages that are missing and whose sender was told of an error. */
   excused: number;
+  /** Extended ones whose sender was told that they are not stored, and left it at that. */
+  givenUp: number;
   waits: Waits;
 }
 
@@ -114,12 +119,14 @@ function oddities({ user, kind, entries }: Diary): Finding[] {
   return found;
 }
 
+/** Nobody has said what became of it, and its sender has not given it up. */
+const isUnanswered = ({ kind, told, givenUp }: Message) =>
+  kind === 'extended' && told.length === 0 && !givenUp;
+
 /** Messages that are still on the way: known to be stored, or to be tried again, and not there yet. */
 export function outstanding(evidence: Evidence): Message[] {
   const file = open(evidence);
-  const unanswered = [...file.ledger.messages.values()].filter(
-    ({ kind, told }) => kind === 'extended' && told.length === 0,
-  );
+  const unanswered = [...file.ledger.messages.values()].filter(isUnanswered);
   return [...lost(file).guilty, ...unanswered];
 }
 
@@ -144,9 +151,11 @@ export function check(evidence: Evidence): Verdict {
     contradictions: contradictions(ledger),
     receipts: receipts(evidence.diaries, ledger),
     log: historyFindings(evidence, ledger),
-    unanswered: all.filter(({ kind, told }) => kind === 'extended' && told.length === 0).map(describe),
+    outcomes: outcomes(evidence, ledger),
+    unanswered: all.filter(isUnanswered).map(describe),
     odd: evidence.diaries.flatMap(oddities),
     excused,
+    givenUp: all.filter(({ givenUp }) => givenUp).length,
     waits: measure(evidence, ledger, known),
   };
 }
@@ -154,7 +163,7 @@ export function check(evidence: Evidence): Verdict {
 /** Everything that must not be, by the name of its rule. */
 export function failures(verdict: Verdict): Map<string, Finding[]> {
   const { lost, doubled, outOfOrder, unsent, log, unanswered, odd } = verdict;
-  const { contradictions: twofold, receipts: untrue } = verdict;
+  const { contradictions: twofold, receipts: untrue, outcomes: denied } = verdict;
   const all = {
     lost,
     doubled,
@@ -163,6 +172,7 @@ export function failures(verdict: Verdict): Map<string, Finding[]> {
     contradictions: twofold,
     log,
     receipts: untrue,
+    outcomes: denied,
     unanswered,
     odd,
   };

@@ -24,6 +24,9 @@ type Close = Line & { type: 'close'; code: number; own: boolean };
 export type Send = Line & { type: 'send'; to: number; n: number; content: string; id?: string };
 export type Failed = Line & { type: 'error'; code: string; text: string; retryable?: boolean; id?: string };
 
+/** Told that it was not stored, its sender never sends it again. */
+type GaveUp = Line & { type: 'gave-up'; id: string };
+
 /** A plain client's live frame, and its row of an `offline_list`. */
 export type Live = Got & { type: 'live' };
 export type Row = Got & { type: 'row'; msgId: number };
@@ -58,6 +61,7 @@ export type Entry =
   | Close
   | Send
   | Failed
+  | GaveUp
   | Live
   | Row
   | Chat

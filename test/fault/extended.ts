@@ -5,12 +5,15 @@ import type { Frame } from './frame.js';
 import type { Link } from './link.js';
 import { Numbers } from './numbers.js';
 import { type Letter, Outbox } from './outbox.js';
+import { saysNotStored } from './outcomes.js';
 import { readPages } from './pages.js';
 import { Positions } from './positions.js';
 
 const pingEvery = 2000;
 /** A client that hangs confirms nothing meanwhile. */
 const lookAgain = 300;
+/** How often a refused message is given up. */
+const givesUp = 0.3;
 
 export interface ExtendedSetup extends ClientSetup {
   /** How often a message that is stored is sent again all the same. */
@@ -132,7 +135,7 @@ export class ExtendedClient extends Client {
       case 'error': {
         const [code, text, retryable] = [frame.text('code'), frame.text('content'), frame.flag('retryable')];
         this.write({ type: 'error', ...line, code, text, retryable, ...id });
-        this.#failed(id.id, retryable);
+        this.#failed(link, id.id, code, retryable);
         break;
       }
       case 'pong':
@@ -144,9 +147,14 @@ export class ExtendedClient extends Client {
   }
 
   /** After an error that may pass, nothing is sent for a moment; then all that is open, in order. */
-  #failed(id: string | undefined, retryable: boolean): void {
+  #failed(link: Link, id: string | undefined, code: string, retryable: boolean): void {
     if (id === undefined) return;
     if (!retryable) this.#outbox.done(id);
+    // Whoever is told that it is not stored may leave it at that: then it must not turn up.
+    if (saysNotStored(code) && this.#outbox.tries(id) === 1 && this.random.chance(givesUp)) {
+      this.#outbox.done(id);
+      this.write({ type: 'gave-up', at: now(), connection: link.number, id });
+    }
     this.#outbox.failed(id);
     this.#retry ??= setTimeout(
       () => {

@@ -1,49 +1,18 @@
 /** What each kind of fault does to the world. */
+import { type Act, absent, moving, postgresAway, type Result, replica, type Stage } from './act.js';
+import { behind } from './behind.js';
 import type { Client } from './client.js';
 import { now, sleep } from './clock.js';
-import type { Crowd } from './crowd.js';
-import type { Away, Fault } from './diary.js';
+import type { Fault } from './diary.js';
 import type { Line } from './proxy.js';
-import { type Random, random } from './random.js';
+import { random } from './random.js';
 import type { Replica } from './replica.js';
 import type { Kind, Step } from './schedule.js';
-import type { World } from './world.js';
 
-export interface Stage {
-  world: World;
-  crowd: Crowd;
-  faults: Fault[];
-  away: Away[];
-  /** What went wrong with the world itself. */
-  troubles: string[];
-}
-
-interface Act extends Stage {
-  step: Step;
-  chance: Random;
-}
-
-/** Those whom the fault touched; without, everybody. */
-type Result = Client[] | undefined;
-
-/** PostgreSQL answers again; the replicas may need as long to find out. */
-const reconnecting = 2000;
 /** What stood still has to catch up. */
 const waking = 500;
 /** How often a replica that does not start is tried again. */
 const patience = 5;
-
-async function absent(
-  { away }: Act,
-  window: { what: Away['what']; name: string; grace: number },
-  until: () => Promise<unknown>,
-): Promise<void> {
-  const { what, name, grace } = window;
-  const entry: Away = { what, name, from: now(), to: Number.POSITIVE_INFINITY };
-  away.push(entry);
-  await until();
-  entry.to = now() + grace;
-}
 
 /** A server whose database or Redis is away waits for them; one that leaves instead is started again, as a supervisor would. */
 async function revive({ troubles }: Act, fallen: Replica): Promise<void> {
@@ -55,12 +24,6 @@ async function revive({ troubles }: Act, fallen: Replica): Promise<void> {
       if (attempt === patience) throw error;
     }
   }
-}
-
-const postgresAway = { what: 'postgres', name: '', grace: reconnecting } as const;
-
-function replica({ world, chance }: Act) {
-  return chance.pick(world.replicas);
 }
 
 /** Does something to the lines of some clients; `away` of them for as long as it lasts. */
@@ -78,12 +41,15 @@ async function onLines(
     doIt(line);
   }
   await sleep(act.step.lasts);
+  act.did(`${lines.length} lines`);
   return clients;
 }
 
 const acts: { [kind in Kind]: (act: Act) => Promise<Result> } = {
+  ...behind,
   async kill(act) {
     const victim = replica(act);
+    act.did(victim.name);
     await victim.kill();
     await sleep(act.step.lasts);
     await revive(act, victim);
@@ -99,6 +65,7 @@ const acts: { [kind in Kind]: (act: Act) => Promise<Result> } = {
   },
   async stop(act) {
     const { name, stop, goOn } = replica(act);
+    act.did(name);
     await absent(act, { what: 'replica', name, grace: waking }, async () => {
       await stop();
       await sleep(act.step.lasts);
@@ -118,13 +85,9 @@ const acts: { [kind in Kind]: (act: Act) => Promise<Result> } = {
     await world.redis.resume();
     return undefined;
   },
-  async 'redis-wipe'({ world, crowd, step, chance }) {
-    const end = now() + step.lasts;
-    const restarted = world.redis.restart();
-    while (now() < end) {
-      for (const client of crowd.some(0.15, chance)) client.hop();
-      await sleep(chance.int(50, 400));
-    }
+  async 'redis-wipe'(act) {
+    const restarted = act.world.redis.restart();
+    await moving(act);
     await restarted;
     return undefined;
   },
@@ -167,6 +130,25 @@ const acts: { [kind in Kind]: (act: Act) => Promise<Result> } = {
     for (const client of clients) client.start();
     return clients;
   },
+  async handshake(act) {
+    const { world, chance, step } = act;
+    let broken = 0;
+    const callOff = world.proxies.flatMap((proxy) =>
+      Array.from({ length: 6 }, () => {
+        // Before the server hears of it, or in the middle of what it answers.
+        const bytes = chance.pick([0, chance.int(1, 120), 250]);
+        return proxy.onNext((line) => {
+          broken++;
+          if (bytes === 0) line.cut();
+          else line.cutAfter(bytes);
+        }, 'GET /ws');
+      }),
+    );
+    await moving(act);
+    for (const undo of callOff) undo();
+    act.did(`${broken} in ${step.lasts} ms`);
+    return undefined;
+  },
   async hop({ crowd, chance }) {
     const clients = crowd.some(0.3, chance);
     for (const client of clients) client.hop();
@@ -174,11 +156,11 @@ const acts: { [kind in Kind]: (act: Act) => Promise<Result> } = {
   },
 };
 
-/** Does one fault and notes when it was and whom it touched. */
-export async function commit(stage: Stage, step: Step): Promise<void> {
+/** Does one fault and notes when it was and whom it touched. @param did hears what was chosen by chance */
+export async function commit(stage: Stage, step: Step, did: (what: string) => void): Promise<void> {
   const fault: Fault = { kind: step.kind, from: now(), to: Number.POSITIVE_INFINITY };
   stage.faults.push(fault);
-  const touched = await acts[step.kind]({ ...stage, step, chance: random(step.seed) });
+  const touched = await acts[step.kind]({ ...stage, step, chance: random(step.seed), did });
   fault.to = now();
   if (touched) fault.users = touched.map(({ user }) => user);
 }

@@ -1,5 +1,5 @@
 /** Puts the diaries side by side: each message with all that anybody wrote about it. */
-import type { Chat, Diary, Evidence, Live, Page, Place, Row, Send, Sent } from './diary.js';
+import type { Chat, Diary, Evidence, Failed, Live, Page, Place, Row, Send, Sent } from './diary.js';
 
 /** Something that must not be: what, to whom and when. */
 export interface Finding {
@@ -21,6 +21,10 @@ export interface Message {
   sends: Send[];
   /** What the sender was told, each time: `sent`, or its own message coming back. */
   told: (Sent | Chat | Page)[];
+  /** The errors that its sender was told of it by its id. */
+  errors: Failed[];
+  /** Its sender has given it up. */
+  givenUp: boolean;
   /** Each copy that its receiver got, oldest first. */
   copies: Arrival[];
 }
@@ -59,7 +63,20 @@ export function gather({ diaries }: Evidence): Ledger {
         continue;
       }
       const { content, to, n, id } = entry;
-      const message: Message = { content, from: user, to, n, kind, sends: [entry], told: [], copies: [] };
+      const message: Message = {
+        ...{
+          content,
+          from: user,
+          to,
+          n,
+          kind,
+          sends: [entry],
+          told: [],
+          errors: [],
+          givenUp: false,
+          copies: [],
+        },
+      };
       messages.set(content, message);
       if (id === undefined) continue;
       message.id = id;
@@ -73,6 +90,11 @@ export function gather({ diaries }: Evidence): Ledger {
         const message = byId.get(idOf(user, entry.id));
         if (message && message.to === entry.to) message.told.push(entry);
         else unsent.push({ what: `sent for the unknown id ${entry.id}`, user, at: entry.at });
+      } else if (entry.type === 'error' && entry.id !== undefined) {
+        byId.get(idOf(user, entry.id))?.errors.push(entry);
+      } else if (entry.type === 'gave-up') {
+        const message = byId.get(idOf(user, entry.id));
+        if (message) message.givenUp = true;
       } else if (isArrival(entry)) {
         const { content, at } = entry;
         const message = messages.get(content);

@@ -10,14 +10,14 @@ export interface Letter {
 const tooLong = 12_000;
 
 export class Outbox {
-  readonly #letters = new Map<string, Letter & { flying: number | undefined }>();
+  readonly #letters = new Map<string, Letter & { flying: number | undefined; tries: number }>();
 
   get size(): number {
     return this.#letters.size;
   }
 
   add(letter: Letter): void {
-    this.#letters.set(letter.id, { ...letter, flying: undefined });
+    this.#letters.set(letter.id, { ...letter, flying: undefined, tries: 0 });
   }
 
   /** What is to be sent now, in order; it counts as on the way from then on. */
@@ -25,8 +25,16 @@ export class Outbox {
     const due = [...this.#letters.values()].filter(
       ({ flying }) => flying === undefined || at - flying > tooLong,
     );
-    for (const letter of due) letter.flying = at;
+    for (const letter of due) {
+      letter.flying = at;
+      letter.tries++;
+    }
     return due;
+  }
+
+  /** How often it was sent. */
+  tries(id: string): number {
+    return this.#letters.get(id)?.tries ?? 0;
   }
 
   /** Not stored this time. */

@@ -28,7 +28,7 @@ async function line(t: Test) {
   });
   const [pair] = proxy.lines();
   if (!pair) throw new Error('no line');
-  return { client, far, proxy, pair, got };
+  return { client, far, proxy, pair, server, got };
 }
 
 test('forwards both ways, and knows a line by its client', async (t) => {
@@ -99,4 +99,67 @@ test('a reader that stops is passed on as back-pressure', async (t) => {
     if (count > 64) break;
   }
   t.ok(count <= 64, 'the proxy does not swallow it');
+});
+
+test('a forgotten line swallows all, and no end hears of the other again', async (t) => {
+  const { client, far, pair, proxy, got } = await line(t);
+  pair.forget(300);
+  client.write('one');
+  far.write('two');
+  client.end();
+  await sleep(100);
+  t.strictSame(got, { client: '', far: '' });
+  t.notOk(far.readableEnded || client.readableEnded, 'an end does not come through either');
+  t.ok(await closed(far), 'its system notices in the end');
+  while (proxy.lines().length > 0) await sleep(10);
+});
+
+test('a line is cut in the middle of an answer', async (t) => {
+  const { client, far, pair, got } = await line(t);
+  pair.cutAfter(5);
+  far.write('abc');
+  await once(client, 'data');
+  far.write('defg');
+  const [broken] = await Promise.all([closed(far), closed(client)]);
+  t.ok(broken, 'the server sees a reset');
+  t.equal(got.client, 'abcde');
+});
+
+test('what is done to the next question is done to the line that it comes on', async (t) => {
+  const { client, far, proxy, pair, got } = await line(t);
+  const met: number[] = [];
+  proxy.onNext((line) => {
+    met.push(line.port);
+    line.forget(1000);
+  }, 'select');
+  client.write('begin');
+  await once(far, 'data');
+  client.write('select 1');
+  while (met.length === 0) await sleep(10);
+  client.write('select 2');
+  await sleep(50);
+  t.strictSame(met, [pair.port]);
+  t.equal(got.far, 'begin');
+});
+
+test('where the network is parted, new lines are silent, too, until it is whole again', async (t) => {
+  const { client, far, proxy, server, got } = await line(t);
+  const gone = closed(far);
+  proxy.part(200);
+  const open = async (word: string) => {
+    const socket = connect(proxy.port, '127.0.0.1');
+    socket.on('error', () => {});
+    t.teardown(() => socket.destroy());
+    const [other] = await once(server, 'connection');
+    other.on('error', () => {});
+    other.on('data', (piece: Buffer) => (heard += piece));
+    socket.write(word);
+  };
+  let heard = '';
+  client.write('old');
+  await open('early');
+  t.ok(await gone, 'the old line is gone at the server');
+  await open('late');
+  while (heard === '') await sleep(10);
+  t.strictSame([got.far, heard], ['', 'late']);
 });

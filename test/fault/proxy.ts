@@ -1,4 +1,4 @@
-/** A TCP proxy before one replica, for lines that break, stand still or crawl. */
+/** A TCP proxy before a server, for lines that break, stand still, crawl or are forgotten. */
 import { connect, createServer, type Server, type Socket } from 'node:net';
 
 /** One line through the proxy; `port` is the client's own. */
@@ -12,11 +12,26 @@ export interface Line {
   stall(ms: number): void;
   /** Waits `pause` milliseconds after each piece that it forwards, for a while. */
   crawl(ms: number, pause: number): void;
+  /**
+   * Swallows all that is written from now on, and no end hears of the other again, as with a firewall that forgot the line; the
+   * server's end is reset after `ms`, when its system has noticed.
+   */
+  forget(ms: number): void;
+  /** Resets both ends once the server has written so many more bytes, the last of them in the middle of an answer. */
+  cutAfter(bytes: number): void;
 }
 
 export interface TcpProxy {
   readonly port: number;
   lines(): Line[];
+  /**
+   * Does something to the line on which a client writes next, before that goes on.
+   * @param text what must be in it, such as a word of a statement
+   * @returns calls it off, if it hasn't happened
+   */
+  onNext(act: (line: Line) => void, text?: string): () => void;
+  /** Nothing passes for a while: all lines are forgotten, and new ones from their beginning. */
+  part(ms: number): void;
   close(): Promise<void>;
 }
 
@@ -26,28 +41,46 @@ class Pair implements Line {
   readonly #server: Socket;
   #stalledUntil = 0;
   #pause = 0;
-  #gone = false;
+  /** Whether the ends no longer hear of each other. */
+  #apart = false;
+  /** Bytes that the server may still write before the line is cut. */
+  #left = Number.POSITIVE_INFINITY;
 
-  constructor(client: Socket, target: number, onGone: () => void) {
+  constructor(
+    client: Socket,
+    target: number,
+    onPiece: (line: Line, piece: Buffer) => void,
+    onGone: () => void,
+  ) {
     this.#client = client;
     this.port = client.remotePort ?? 0;
-    this.#server = connect({ port: target, host: '127.0.0.1', noDelay: true });
+    this.#server = connect({ port: target, host: '127.0.0.1', noDelay: true, allowHalfOpen: true });
     client.setNoDelay(true);
-    const gone = () => {
-      if (this.#gone) return;
-      this.#gone = true;
-      onGone();
-    };
-    this.#forward(client, this.#server, gone);
-    this.#forward(this.#server, client, gone);
+    client.on('data', (piece) => onPiece(this, piece));
+    this.#forward(client, this.#server);
+    this.#forward(this.#server, client);
+    let open = 2;
+    for (const socket of [client, this.#server])
+      socket.on('close', () => {
+        if (--open === 0) onGone();
+      });
   }
 
   get #stalled(): boolean {
     return Date.now() < this.#stalledUntil;
   }
 
-  #forward(from: Socket, to: Socket, gone: () => void): void {
+  #forward(from: Socket, to: Socket): void {
     from.on('data', (piece: Buffer) => {
+      if (this.#apart) return;
+      if (from === this.#server) this.#left -= piece.length;
+      if (this.#left <= 0) {
+        this.#apart = true;
+        // With a reset the other side might not get to read the rest.
+        to.end(piece.subarray(0, piece.length + this.#left));
+        from.resetAndDestroy();
+        return;
+      }
       const open = to.write(piece);
       if (!open) from.pause();
       if (this.#pause > 0) {
@@ -56,18 +89,20 @@ class Pair implements Line {
       }
     });
     to.on('drain', () => this.#resume(from, to));
-    from.on('end', () => to.end());
+    from.on('end', () => {
+      if (!this.#apart) to.end();
+    });
     // The close that follows says it all.
     from.on('error', () => {});
     from.on('close', (broken) => {
       const pass = () => {
+        if (this.#apart) return;
         if (this.#stalled) {
           setTimeout(pass, this.#stalledUntil - Date.now() + 1);
           return;
         }
         if (broken) to.resetAndDestroy();
         else to.end();
-        gone();
       };
       pass();
     });
@@ -77,20 +112,16 @@ class Pair implements Line {
     if (!this.#stalled && !to.writableNeedDrain) from.resume();
   }
 
-  #breakOff(): void {
+  cut(): void {
     this.#stalledUntil = 0;
     this.#client.resetAndDestroy();
     this.#server.resetAndDestroy();
   }
 
-  cut(): void {
-    this.#breakOff();
-  }
-
   vanish(ms: number): void {
     this.stall(ms);
     this.#client.resetAndDestroy();
-    setTimeout(() => this.#breakOff(), ms);
+    setTimeout(() => this.cut(), ms);
   }
 
   stall(ms: number): void {
@@ -111,6 +142,20 @@ class Pair implements Line {
       this.#pause = 0;
     }, ms);
   }
+
+  forget(ms: number): void {
+    this.#apart = true;
+    setTimeout(() => {
+      this.#server.resetAndDestroy();
+      // The client's end stays for as long as the client has it.
+      if (this.#client.readableEnded) this.#client.destroy();
+      else this.#client.once('end', () => this.#client.destroy());
+    }, ms).unref();
+  }
+
+  cutAfter(bytes: number): void {
+    this.#left = bytes;
+  }
 }
 
 function listen(server: Server): Promise<number> {
@@ -125,13 +170,33 @@ function listen(server: Server): Promise<number> {
 
 export async function startProxy(target: number): Promise<TcpProxy> {
   const pairs = new Set<Pair>();
-  const server = createServer((client) => {
-    const pair: Pair = new Pair(client, target, () => pairs.delete(pair));
+  const waiting: { act: (line: Line) => void; text: string }[] = [];
+  const onPiece = (line: Line, piece: Buffer) => {
+    const index = waiting.findIndex(({ text }) => piece.includes(text));
+    const [next] = index < 0 ? [] : waiting.splice(index, 1);
+    next?.act(line);
+  };
+  let partedUntil = 0;
+  const server = createServer({ allowHalfOpen: true }, (client) => {
+    const pair: Pair = new Pair(client, target, onPiece, () => pairs.delete(pair));
     pairs.add(pair);
+    const parted = partedUntil - Date.now();
+    if (parted > 0) pair.forget(parted);
   });
   return {
     port: await listen(server),
     lines: () => [...pairs],
+    onNext(act, text = '') {
+      const next = { act, text };
+      waiting.push(next);
+      return () => {
+        if (waiting.includes(next)) waiting.splice(waiting.indexOf(next), 1);
+      };
+    },
+    part(ms) {
+      partedUntil = Date.now() + ms;
+      for (const pair of pairs) pair.forget(ms);
+    },
     close: () =>
       new Promise((resolve) => {
         server.close(() => resolve());

@@ -25,7 +25,7 @@ function waitRows({ waits }: Verdict, { faults }: Evidence): string[] {
 
 export function report(result: RunResult, verdict: Verdict): string {
   const { evidence, troubles } = result;
-  const { messages, owed, arrived, lost, doubled, outOfOrder, unsent, repeated, excused } = verdict;
+  const { messages, owed, arrived, lost, doubled, outOfOrder, unsent, repeated, excused, givenUp } = verdict;
   const bad = [...failures(verdict)].flatMap(([rule, findings]) => [
     `${rule}: ${findings.length}`,
     ...findings
@@ -38,6 +38,7 @@ export function report(result: RunResult, verdict: Verdict): string {
     `lost ${lost.length}, doubled ${doubled.length}, out of order ${outOfOrder.length}, ` +
       `sent by nobody ${unsent.length}`,
     `plain: ${repeated} repeated after a break, ${excused} missing after an error`,
+    `extended: ${givenUp} given up once they were refused`,
     '',
     'longest waits in seconds, while alone / among other faults',
     `${'fault'.padEnd(18)} count${'silence'.padStart(15)}${'lateness'.padStart(15)}${'catching up'.padStart(15)}`,

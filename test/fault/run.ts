@@ -1,9 +1,11 @@
 /** One run: a world, a crowd that talks, faults, a quiet end, and the diaries of it all. */
+
+import type { Stage } from './act.js';
 import { outstanding } from './checker.js';
 import { now, sleep } from './clock.js';
 import { type Crowd, makeCrowd } from './crowd.js';
 import type { Evidence } from './diary.js';
-import { commit, type Stage } from './faults.js';
+import { commit } from './faults.js';
 import { readHistory } from './history.js';
 import { random } from './random.js';
 import { habits, type Step } from './schedule.js';
@@ -72,8 +74,10 @@ async function act(stage: Stage, steps: readonly Step[], log: (line: string) => 
     const { needs } = habits[step.kind];
     const before = needs === 'nothing' ? undefined : turns.get(needs);
     const turn = (before ?? Promise.resolve()).then(async () => {
-      log(`${((now() - begun) / 1000).toFixed(1).padStart(6)} s  ${step.kind}, ${step.lasts} ms`);
-      await commit(stage, step);
+      const say = (what: string) =>
+        log(`${((now() - begun) / 1000).toFixed(1).padStart(6)} s  ${step.kind}${what}`);
+      say(`, ${step.lasts} ms`);
+      await commit(stage, step, (what) => say(`: ${what}`));
     });
     const safe = turn.catch((error: unknown) => void troubles.push(`${step.kind}: ${error}`));
     turns.set(needs, safe);

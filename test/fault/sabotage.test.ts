@@ -38,18 +38,18 @@ const sabotages: { name: string; patch: Patch; steps: Omit<Step, 'seed'>[]; find
     name: 'delivery before commit: people hear of what is then not stored',
     patch: {
       file: 'plugins/messages.js',
-      find: 'await deadline(append(this.db.log, todo, debts), ATTEMPT_MS)',
-      replace: `await (async (log) => {
+      find: '(sql) => append(sql, batch, debts),',
+      replace: `async (log) => {
         await log.unsafe('begin');
         try {
-          return await append(log, todo, debts);
+          return await append(log, batch, debts);
         } catch (error) {
           await log.unsafe('rollback').catch(() => {});
           throw error;
         } finally {
           setTimeout(() => log.unsafe('commit').catch(() => {}), 100);
         }
-      })(this.db.log)`,
+      },`,
     },
     steps: [
       { at: 1000, kind: 'postgres-restart', lasts: 0 },

@@ -1,8 +1,8 @@
 /** Which fault comes when: the same seed gives the same schedule. */
 import { random } from './random.js';
 
-/** What a fault takes for itself; two that need the same one never overlap. */
-type Needs = 'replicas' | 'postgres' | 'redis' | 'nothing';
+/** What a fault takes for itself; two that need the same one never overlap. Wires are the lines from replicas to PostgreSQL. */
+type Needs = 'replicas' | 'postgres' | 'wires' | 'redis' | 'nothing';
 
 interface Habit {
   needs: Needs;
@@ -27,6 +27,36 @@ export const habits = {
   /** An immediate shutdown, in the middle of commits, and recovery. */
   'postgres-restart': { needs: 'postgres', lasts: [0, 0], mends: 2500 },
   'postgres-pause': { needs: 'postgres', lasts: [300, 4000], mends: 1000 },
+  /** Nothing is written, by the server's own word; reads go on. */
+  'postgres-readonly': { needs: 'postgres', lasts: [500, 3000], mends: 1500 },
+  /** No byte is left for its tables; its log is elsewhere. */
+  'postgres-full': { needs: 'postgres', lasts: [1500, 3500], mends: 1500 },
+  /** Somebody has a table for himself. */
+  'postgres-lock': { needs: 'postgres', lasts: [500, 3000], mends: 500 },
+  /** Somebody holds the rows of some conversations. */
+  'postgres-row': { needs: 'postgres', lasts: [1000, 5000], mends: 500 },
+  /** Sessions are ended by an operator. */
+  'postgres-end': { needs: 'postgres', lasts: [0, 0], mends: 500 },
+  /** Some statements of a replica, reads too, are answered late. */
+  'postgres-late': { needs: 'wires', lasts: [500, 3000], mends: 500 },
+  /** Some never are. */
+  'postgres-hang': { needs: 'wires', lasts: [4000, 6000], mends: 1000 },
+  /** Connections that break in the middle of an answer. */
+  'postgres-torn': { needs: 'wires', lasts: [1000, 2000], mends: 500 },
+  /** All connections of a replica are gone without a word; new ones work. */
+  'postgres-forget': { needs: 'wires', lasts: [4000, 6000], mends: 1000 },
+  /** A replica that takes no writes. */
+  'redis-readonly': { needs: 'redis', lasts: [500, 3000], mends: 1000 },
+  /** Rights that lack some commands. */
+  'redis-refuse': { needs: 'redis', lasts: [500, 3000], mends: 1000 },
+  /** The connections of a replica of ours to it are gone without a word. */
+  'redis-forget': { needs: 'redis', lasts: [500, 3000], mends: 1000 },
+  /** PostgreSQL, Redis or both can't be reached from a replica, while users come to it and leave it. */
+  'part-postgres': { needs: 'replicas', lasts: [1000, 3000], mends: 3000 },
+  'part-redis': { needs: 'replicas', lasts: [1000, 4000], mends: 500 },
+  part: { needs: 'replicas', lasts: [1000, 3000], mends: 3000 },
+  /** Connections that are reset before their WebSocket is open. */
+  handshake: { needs: 'nothing', lasts: [500, 2000], mends: 0 },
   /** Lines that are reset at both ends. */
   cut: { needs: 'nothing', lasts: [0, 0], mends: 0 },
   /** Clients that are gone without the server's knowledge, and come in elsewhere. */
@@ -45,12 +75,39 @@ export const habits = {
 
 export type Kind = keyof typeof habits;
 
+const kindNames = Object.keys(habits);
+const isKind = (name: string): name is Kind => kindNames.includes(name);
+
 /** How often each kind comes in a round. */
 export const schedules = {
   mixed: {
     ...{ kill: 4, roll: 1, stop: 2, 'redis-restart': 3, 'redis-pause': 2, 'redis-wipe': 1 },
     ...{ 'postgres-restart': 2, 'postgres-pause': 2 },
-    ...{ cut: 3, vanish: 2, stall: 2, crawl: 1, hang: 2, leave: 2, hop: 1 },
+    ...{
+      'postgres-readonly': 1,
+      'postgres-full': 1,
+      'postgres-lock': 1,
+      'postgres-row': 1,
+      'postgres-end': 1,
+    },
+    ...{ 'postgres-late': 1, 'postgres-hang': 1, 'postgres-torn': 1, 'postgres-forget': 1 },
+    ...{ 'redis-readonly': 1, 'redis-refuse': 1, 'redis-forget': 1 },
+    ...{ 'part-postgres': 1, 'part-redis': 1, part: 1 },
+    ...{ cut: 3, vanish: 2, stall: 2, crawl: 1, hang: 2, leave: 2, hop: 1, handshake: 1 },
+  },
+  /** Each kind once. */
+  each: Object.fromEntries(kindNames.filter(isKind).map((kind) => [kind, 1])),
+  /** What stands between a replica and PostgreSQL, or PostgreSQL itself, holds up reads and writes alike. */
+  reads: {
+    ...{ 'postgres-late': 3, 'postgres-hang': 2, 'postgres-torn': 2, 'postgres-forget': 2 },
+    ...{
+      'postgres-lock': 3,
+      'postgres-row': 2,
+      'postgres-readonly': 1,
+      'postgres-full': 1,
+      'postgres-end': 1,
+    },
+    ...{ 'part-postgres': 2, part: 1, hop: 2, cut: 2, vanish: 2, leave: 2 },
   },
   /** PostgreSQL restarts while senders repeat their ids. */
   commits: { 'postgres-restart': 6, cut: 2, vanish: 1, kill: 1 },
@@ -80,8 +137,6 @@ export interface Plan {
   leaseMs: number;
 }
 
-const kindNames = Object.keys(habits);
-const isKind = (name: string): name is Kind => kindNames.includes(name);
 export const isSchedule = (name: string): name is ScheduleName => Object.keys(schedules).includes(name);
 
 export function plan({ schedule, seed, faults, ms, leaseMs }: Plan): Step[] {

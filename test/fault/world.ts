@@ -1,4 +1,4 @@
-/** PostgreSQL, Redis, three replicas with a proxy before each, and the users in the database. */
+/** PostgreSQL, Redis, three replicas with proxies before and behind each, and the users in the database. */
 import { randomBytes } from 'node:crypto';
 import postgres from 'postgres';
 import { freePort } from '../nodes/find.js';
@@ -17,17 +17,28 @@ export interface Settings {
   heartbeatSeconds: number;
 }
 
+export interface Wires {
+  postgres: TcpProxy;
+  redis: TcpProxy;
+}
+
 export interface World {
   postgres: Postgres;
   redis: Redis;
+  databaseUrl: string;
   replicas: Replica[];
+  /** Before the replicas. */
   proxies: TcpProxy[];
+  /** By a replica's name: from it to PostgreSQL and to Redis. */
+  wires: Map<string, Wires>;
   doors: Door[];
   users: { id: number; token: string }[];
   end(): Promise<void>;
 }
 
 const names = ['a', 'b', 'c'];
+/** For the tables of a long run. */
+const diskBytes = 2 ** 30;
 
 async function insertUsers(url: string, count: number): Promise<{ id: number; name: string }[]> {
   const sql = postgres(url, { max: 1, onnotice: () => {} });
@@ -50,15 +61,13 @@ export async function makeWorld(settings: Settings): Promise<World> {
     for (const undo of ends.splice(0).reverse()) await undo();
   };
   try {
-    const database = await startPostgres();
+    const database = await startPostgres({ diskBytes });
     ends.push(database.stop);
     const redis = await startRedis();
     ends.push(redis.stop);
     const url = await database.createDatabase('chat');
     const secret = randomBytes(32).toString('hex');
     const env = {
-      DB_URL: url,
-      REDIS_ADDR: redis.addr,
       JWT_SECRET: secret,
       LOG_LEVEL: 'info',
       LEASE_SECONDS: String(settings.leaseSeconds),
@@ -69,21 +78,34 @@ export async function makeWorld(settings: Settings): Promise<World> {
     };
     const replicas: Replica[] = [];
     const proxies: TcpProxy[] = [];
+    const wires = new Map<string, Wires>();
+    const open = async (port: number) => {
+      const proxy = await startProxy(port);
+      ends.push(proxy.close);
+      return proxy;
+    };
     for (const name of names) {
-      const replica = await makeReplica({ name, port: await freePort(), server: settings.server, env });
+      const own = { postgres: await open(database.port), redis: await open(redis.port) };
+      wires.set(name, own);
+      const through = new URL(url);
+      through.port = String(own.postgres.port);
+      const replica = await makeReplica({
+        ...{ name, port: await freePort(), server: settings.server },
+        env: { ...env, DB_URL: through.href, REDIS_ADDR: `127.0.0.1:${own.redis.port}` },
+      });
       ends.push(replica.remove);
       replicas.push(replica);
-      const proxy = await startProxy(replica.port);
-      ends.push(proxy.close);
-      proxies.push(proxy);
+      proxies.push(await open(replica.port));
     }
     await Promise.all(replicas.map((replica) => replica.start()));
     const users = await insertUsers(url, settings.users);
     return {
       postgres: database,
       redis,
+      databaseUrl: url,
       replicas,
       proxies,
+      wires,
       doors: replicas.map(({ name }, index) => ({ replica: name, port: proxies[index]?.port ?? 0 })),
       users: users.map((user) => ({ id: user.id, token: signToken(secret, user) })),
       end,

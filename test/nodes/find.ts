@@ -47,6 +47,14 @@ export function findPostgres(): string | undefined {
   return newest?.bin ?? findProgram('initdb')?.slice(0, -'/initdb'.length);
 }
 
+/** The path of Firefox. */
+export function firefoxPath(): string {
+  const path =
+    findProgram('firefox-esr', 'firefox') ??
+    ['/Applications/Firefox.app/Contents/MacOS/firefox'].find(isExecutable);
+  return present(path, 'Firefox');
+}
+
 /** The path of Chromium or of a browser made from it. */
 export function chromiumPath(): string {
   const path =

@@ -3,8 +3,9 @@ import { randomBytes } from 'node:crypto';
 import { writeFile } from 'node:fs/promises';
 import { join } from 'node:path';
 import postgres from 'postgres';
+import { type Disk, makeDisk } from './disk.js';
 import { findPostgres, onFreePorts, present } from './find.js';
-import { execute, launch, makeFolder, ordinaryUser } from './process.js';
+import { execute, launch, makeFolder, ordinaryUser, processes } from './process.js';
 
 export interface Postgres {
   readonly port: number;
@@ -12,6 +13,12 @@ export interface Postgres {
   url(database?: string): string;
   /** For the superuser. */
   adminUrl(database?: string): string;
+  /** Runs statements as the superuser, one after the other. */
+  command(...statements: string[]): Promise<void>;
+  /** Where `createDatabase` puts tables, if a small disk was asked for and can be made here. The log is elsewhere. */
+  readonly disk: Disk | undefined;
+  /** The longest file, in bytes, that the server may write from now on; undefined: as long as it likes. Linux alone. */
+  limitFiles(bytes: number | undefined): Promise<void>;
   /** Makes a database that belongs to `app` and gives its url. */
   createDatabase(name?: string): Promise<string>;
   /** Ends the server, if it runs, and starts it on the same port and data. */
@@ -33,12 +40,41 @@ async function query(url: string, text: string): Promise<void> {
   }
 }
 
-/** Starts PostgreSQL with durable commits; `settings` are those of postgresql.conf. */
-export async function startPostgres(options: { settings?: Record<string, string> } = {}): Promise<Postgres> {
+/** Leaves a transaction open after a statement that locks something. @returns ends it */
+export async function leaveOpen(url: string, statement: string): Promise<() => Promise<void>> {
+  const sql = postgres(url, { max: 1, onnotice: () => {} });
+  try {
+    const session = await sql.reserve();
+    await session.unsafe('begin');
+    await session.unsafe(statement);
+    let over: Promise<void> | undefined;
+    return () => {
+      // Its session may be gone, and with it the transaction.
+      over ??= session.unsafe('rollback').then(
+        () => sql.end({ timeout: 1 }),
+        () => sql.end({ timeout: 1 }),
+      );
+      return over;
+    };
+  } catch (error) {
+    await sql.end({ timeout: 1 });
+    throw error;
+  }
+}
+
+/** Starts PostgreSQL with durable commits; `settings` are those of postgresql.conf, `diskBytes` the size of a small disk. */
+export async function startPostgres(
+  options: { settings?: Record<string, string>; diskBytes?: number } = {},
+): Promise<Postgres> {
   const bin = present(findPostgres(), 'PostgreSQL');
   const user = ordinaryUser('postgres', 'nobody');
   const folder = await makeFolder('postgres', user);
   const data = join(folder.path, 'data');
+  const disk = options.diskBytes === undefined ? undefined : await makeDisk(options.diskBytes, user);
+  const remove = async () => {
+    await disk?.remove();
+    await folder.remove();
+  };
   const password = randomBytes(12).toString('hex');
 
   async function open(port: number) {
@@ -52,11 +88,18 @@ export async function startPostgres(options: { settings?: Record<string, string>
       max_connections: '300',
       ...options.settings,
     };
+    const command = join(bin, 'postgres');
+    const args = [
+      '-D',
+      data,
+      ...Object.entries(settings).flatMap(([key, value]) => ['-c', `${key}=${value}`]),
+    ];
     const start = () =>
       launch({
-        folder,
-        command: join(bin, 'postgres'),
-        args: ['-D', data, ...Object.entries(settings).flatMap(([key, value]) => ['-c', `${key}=${value}`])],
+        // Only root may join the disk, and lays that down there.
+        ...(disk
+          ? { folder: { ...folder, user: {} }, ...disk.within(command, args, user) }
+          : { folder, command, args }),
         ready: () =>
           query(adminUrl(), 'select 1').then(
             () => true,
@@ -83,12 +126,34 @@ export async function startPostgres(options: { settings?: Record<string, string>
     });
     const server = await onFreePorts(1, ([port = 0]) => open(port));
     await query(server.adminUrl(), `create role app login createdb password '${password}'`);
+    if (disk) {
+      await query(server.adminUrl(), `create tablespace small owner app location '${disk.path}'`);
+    }
     return {
+      disk,
+      async command(...statements) {
+        for (const statement of statements) await query(server.adminUrl(), statement);
+      },
+      async limitFiles(bytes) {
+        const { pid } = server.running;
+        // What writes back old pages must be able to; new sessions have their limit from the parent.
+        const ids = (await processes())
+          .filter((each) => each.pid === pid || (each.parent === pid && /postgres: app /.test(each.title)))
+          .map((each) => String(each.pid));
+        const set = (id: string) =>
+          execute('prlimit', ['--pid', id, `--fsize=${bytes ?? 'unlimited'}:`], user);
+        const results = await Promise.allSettled(ids.map(set));
+        // One that ended meanwhile needs none.
+        for (const result of results) {
+          if (result.status === 'rejected' && !/No such process/.test(String(result.reason)))
+            throw result.reason;
+        }
+      },
       port: server.port,
       url: server.url,
       adminUrl: server.adminUrl,
       async createDatabase(name = `test_${randomBytes(6).toString('hex')}`) {
-        await query(server.url(), `create database "${name}"`);
+        await query(server.url(), `create database "${name}"${disk ? ' tablespace small' : ''}`);
         return server.url(name);
       },
       async restart(how) {
@@ -100,11 +165,11 @@ export async function startPostgres(options: { settings?: Record<string, string>
       resume: () => server.running.signal('SIGCONT'),
       async stop() {
         await server.running.end('SIGINT');
-        await folder.remove();
+        await remove();
       },
     };
   } catch (error) {
-    await folder.remove();
+    await remove();
     throw error;
   }
 }

@@ -2,6 +2,7 @@
 import { createClient } from 'redis';
 import t from 'tap';
 import WebSocket from 'ws';
+import { namespaceOf } from '../../plugins/bus.js';
 import { build, Client, eventually, type Server, signUp, type User } from '../helper.js';
 
 t.setTimeout(120_000);
@@ -64,7 +65,10 @@ t.test(
       t.equal(holders.length, 1);
       const [holder] = holders as [Server];
       const { number } = holder.app.hub.connectionOf(user.user_id) ?? {};
-      t.equal(await redis.get(`online:${user.user_id}`), `${number}:${holder.app.bus.replica}`);
+      t.equal(
+        await redis.get(`${namespaceOf(holder.app.db.epoch)}:online:${user.user_id}`),
+        `${number}:${holder.app.bus.replica}`,
+      );
       const [left] = live(user);
       t.equal(new URL(left?.socket.url ?? '').port, String(holder.port));
       for (const client of sockets.get(user) ?? [])

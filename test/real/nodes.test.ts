@@ -5,7 +5,7 @@ import { createInterface } from 'node:readline';
 import { setTimeout as wait } from 'node:timers/promises';
 import postgres from 'postgres';
 import t from 'tap';
-import { chromiumPath } from '../nodes/find.js';
+import { chromiumPath, firefoxPath } from '../nodes/find.js';
 import { startNginx } from '../nodes/nginx.js';
 import { startPostgres } from '../nodes/postgres.js';
 import { execute, launch, makeFolder, processes, until } from '../nodes/process.js';
@@ -204,4 +204,5 @@ t.test('A test that is killed leaves no process and no folder behind', async (t)
 
 t.test('Chromium is there', async (t) => {
   t.equal(existsSync(chromiumPath()), true);
+  t.equal(existsSync(firefoxPath()), true);
 });

@@ -63,14 +63,14 @@ async function tests(): Promise<void> {
 
   const admin = postgres(plain.adminUrl(), { max: 1, onnotice: () => {} });
   t.teardown(() => admin.end());
-  for (const role of ['chat', 'few', 'guest', 'german'])
+  for (const role of ['chat', 'few', 'guest', 'german', 'frozen'])
     await admin.unsafe(`create role ${role} login password '${SECRET}'`);
   await admin.unsafe('alter role few connection limit 1');
+  await admin.unsafe('alter role frozen set default_transaction_read_only = on');
   for (const [setting, value] of [
     ['DateStyle', 'German'],
     ['TimeZone', 'Asia/Tokyo'],
     ['default_transaction_isolation', 'serializable'],
-    ['default_transaction_read_only', 'on'],
     ['search_path', 'nowhere'],
   ])
     await admin.unsafe(`alter role german set ${setting} = '${value}'`);
@@ -240,6 +240,7 @@ async function tests(): Promise<void> {
       { DB_URL: url('good', 'few') },
       /has fewer connections than DB_POOL \(10\) .*the role few leaves 1\. Lower DB_POOL|too many connections for role/,
     ],
+    [{ DB_URL: url('good', 'frozen') }, /takes no writes by default \(default_transaction_read_only is on/],
     [
       { DB_URL: url('narrow') },
       /has fewer connections than DB_POOL \(10\) .*the database narrow leaves 3\. Lower DB_POOL/,

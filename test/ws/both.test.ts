@@ -35,6 +35,9 @@ for (const extended of [false, true]) {
       a.send('chat', { to_user_id: bob.user_id, content: ` ${content}\n` });
       t.equal((await b.next('chat')).content, content);
     }
+    const code = '    if (x)\n      y();';
+    a.send('chat', { to_user_id: bob.user_id, content: `\n${code}\n` });
+    t.equal((await b.next('chat')).content, extended ? code : code.trim());
     if (extended) {
       a.send('chat', { to_user_id: bob.user_id, content: 'ü'.repeat(LIMITS.contentBytes / 2) });
       t.equal((await b.next('chat')).content.length, LIMITS.contentBytes / 2);

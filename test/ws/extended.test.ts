@@ -16,13 +16,15 @@ t.test('[X1] welcome comes first', async (t) => {
   await client.next('pong');
   const [welcome, pong] = client.frames;
   t.equal(pong?.type, 'pong');
-  const { server_time, token_expires_at, epoch } = welcome;
+  const { server_time, token_expires_at, epoch, version } = welcome;
+  t.equal(version, server.app.ui.version);
   t.strictSame(welcome, {
     type: 'welcome',
     user_id: user.user_id,
     username: user.username,
     instance_id: 'server-1',
     epoch,
+    ...(version !== undefined && { version }),
     server_time,
     token_expires_at,
     heartbeat_seconds: 25,

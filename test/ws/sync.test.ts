@@ -37,6 +37,25 @@ t.test('[X2] nothing live comes before sync, and all of it after', async (t) => 
   t.strictSame(chats(a), ['before', 'too', 'live']);
 });
 
+t.test('[X2] with `rest` a conversation that is not named goes on from its end', async (t) => {
+  const [alice, bob, carol] = (await users(3)) as [User, User, User];
+  const withBob = await store(bob, alice, ['b1', 'b2']);
+  await store(carol, alice, ['c1', 'c2']);
+  const a = await open(t, alice);
+  a.send('sync', { positions: [{ conversation_id: withBob, seq: 1 }], rest: 'end' });
+  await a.next('synced');
+  t.strictSame(chats(a), ['b2']);
+  await store(carol, alice, ['c3']);
+  await a.until(() => chats(a).length === 2, 'the next one comes');
+  t.strictSame(
+    a.of('chat').map(({ content, seq }) => [content, seq]),
+    [
+      ['b2', 2],
+      ['c3', 3],
+    ],
+  );
+});
+
 t.test(
   '[X2] what is missing from the positions comes, each conversation in order, then synced',
   async (t) => {

@@ -17,21 +17,21 @@ const locale = computed<'en' | 'zh'>(() => {
   return found.find((tag) => tag === 'zh' || tag === 'en') === 'zh' ? 'zh' : 'en';
 });
 
-/** For `Intl`: the browser's own variety of the language, if it has one. */
+/** For words from `Intl`: the browser's own variety of the language, else the one that most of the world can read. */
 export const tag = computed(() => {
   const own = navigator.languages.find((name) => name.toLowerCase().startsWith(locale.value));
-  return own ?? (locale.value === 'zh' ? 'zh-CN' : 'en');
+  return own ?? (locale.value === 'zh' ? 'zh-CN' : 'en-GB');
 });
 
 const plurals = computed(() => new Intl.PluralRules(tag.value));
-const numbers = computed(() => new Intl.NumberFormat(tag.value));
+const numbers = new Intl.NumberFormat(navigator.language);
 
 export function t(key: Key, values: Values = {}): string {
   const word = dictionaries[locale.value][key];
   const text = typeof word === 'string' ? word : word[pick(Number(values.n))];
   return text.replaceAll(/\{(\w+)\}/g, (_, name: string) => {
     const value = values[name] ?? '';
-    return typeof value === 'number' ? numbers.value.format(value) : value;
+    return typeof value === 'number' ? numbers.format(value) : value;
   });
 }
 

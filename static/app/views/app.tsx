@@ -1,13 +1,17 @@
-import { useSignal } from '@preact/signals';
 import { useEffect } from 'preact/hooks';
 import { announced } from '../announce.js';
 import type { Client } from '../client.js';
+import { refuseFiles } from '../files.js';
 import { t } from '../i18n/index.js';
-import { openUser } from '../route.js';
+import { noticed } from '../notice.js';
+import { closeCover, cover, openUser } from '../route.js';
 import { onShortcut } from '../shortcuts.js';
 import { Banner } from './banner.js';
 import { Dialog } from './dialog.js';
 import { Icon } from './icons.js';
+import { Menu } from './menu.js';
+import { People } from './people.js';
+import { Profile } from './profile.js';
 import { Settings } from './settings.js';
 import { Keys, Shortcuts } from './shortcuts.js';
 import { Sidebar } from './sidebar.js';
@@ -15,17 +19,10 @@ import { ThreadView } from './thread.js';
 
 /** Two panes, or on a phone the one of them that matters now. */
 export function App({ client }: { client: Client }) {
-  const dialog = useSignal<'settings' | 'shortcuts' | null>(null);
-  const close = () => {
-    dialog.value = null;
-  };
-  useEffect(
-    () =>
-      onShortcut(client, () => {
-        dialog.value = 'shortcuts';
-      }),
-    [client],
-  );
+  useEffect(() => onShortcut(client), [client]);
+  useEffect(refuseFiles, []);
+  // Whoever signs in next finds nothing on top.
+  useEffect(() => closeCover, []);
 
   const thread = client.current.value;
   const [before, after] = t('pickHint', { keys: '|' }).split('|');
@@ -33,12 +30,7 @@ export function App({ client }: { client: Client }) {
     <div class={thread ? 'app open' : 'app'}>
       <Banner client={client} />
       <main class="panes">
-        <Sidebar
-          client={client}
-          onMenu={() => {
-            dialog.value = 'settings';
-          }}
-        />
+        <Sidebar client={client} />
         <div class="main">
           {thread ? (
             <ThreadView key={openUser.value} client={client} thread={thread} />
@@ -55,20 +47,24 @@ export function App({ client }: { client: Client }) {
           )}
         </div>
       </main>
-      <p class="vh" aria-live="polite">
-        {announced.value}
-      </p>
+      <div class="vh" role="log" aria-label={t('announcements')}>
+        {announced.value.map(({ n, text }) => (
+          <p key={n}>{text}</p>
+        ))}
+      </div>
       {client.link.value.state === 'replaced' && <Replaced client={client} />}
-      {dialog.value === 'settings' && (
-        <Settings
-          client={client}
-          onClose={close}
-          onShortcuts={() => {
-            dialog.value = 'shortcuts';
-          }}
-        />
-      )}
-      {dialog.value === 'shortcuts' && <Shortcuts onClose={close} />}
+      {cover.value === 'settings' && <Settings client={client} />}
+      {cover.value === 'shortcuts' && <Shortcuts />}
+      {cover.value === 'people' && <People client={client} />}
+      {cover.value === 'profile' && thread && <Profile client={client} thread={thread} />}
+      {cover.value === 'menu' && <Menu />}
+      <div role="status">
+        {noticed.value && (
+          <p key={noticed.value.n} class="toast">
+            {noticed.value.text}
+          </p>
+        )}
+      </div>
     </div>
   );
 }

@@ -1,21 +1,29 @@
 import { useSignal } from '@preact/signals';
-import { useRef } from 'preact/hooks';
+import { useLayoutEffect, useRef } from 'preact/hooks';
 import { type Field, mistakeIn } from '../account.js';
 import { ApiError, login, register } from '../api.js';
 import { errorText, t } from '../i18n/index.js';
-import { expired, session, signIn } from '../session.js';
+import { expired, leftBehind, type Session, session, signIn } from '../session.js';
 import { Icon } from './icons.js';
 import { LanguagePicker } from './settings.js';
 
 type Problem = { field: Field | null; text: string };
 
-/** Signing in and up: one page, two words of difference. */
-export function Auth() {
+/**
+ * Signing in and up: one page, two words of difference.
+ * @param unsent messages of whoever's session has ended: somebody else's coming in would lose them
+ */
+export function Auth({ unsent }: { unsent: number }) {
   const creating = useSignal(false);
   const busy = useSignal(false);
   const problem = useSignal<Problem | null>(null);
+  const instead = useSignal<Session | null>(null);
   const form = useRef<HTMLFormElement>(null);
   const again = expired.value;
+
+  useLayoutEffect(() => {
+    form.current?.querySelector<HTMLElement>(`[name=${again ? 'password' : 'username'}]`)?.focus();
+  }, []);
 
   async function submit(event: Event): Promise<void> {
     event.preventDefault();
@@ -29,7 +37,9 @@ export function Auth() {
       busy.value = true;
       try {
         if (creating.value) await register({ username, password });
-        signIn(await login({ username, password }));
+        const fresh = await login({ username, password });
+        if (unsent > 0 && again && fresh.user_id !== session.peek()?.user_id) instead.value = fresh;
+        else signIn(fresh);
         return;
       } catch (error) {
         problem.value = explain(error);
@@ -48,6 +58,14 @@ export function Auth() {
         <img class="logo" src="/icons/icon.svg" alt="" width="56" height="56" />
         <h1>{t(creating.value ? 'signUpTitle' : 'signInTitle')}</h1>
         <p class="tagline">{again ? t('again') : t('tagline')}</p>
+        {leftBehind.value && (
+          <p class="wrong whole" role="alert">
+            {t('leftBehind')}
+          </p>
+        )}
+        {instead.value && (
+          <Instead fresh={instead.value} unsent={unsent} onCancel={() => (instead.value = null)} />
+        )}
         <form ref={form} method="post" action="/login" noValidate onSubmit={submit}>
           <div class="field">
             <label for="username">{t('username')}</label>
@@ -92,6 +110,21 @@ export function Auth() {
       </div>
       <LanguagePicker />
     </main>
+  );
+}
+
+/** Says what would be lost before it is. */
+function Instead({ fresh, unsent, onCancel }: { fresh: Session; unsent: number; onCancel: () => void }) {
+  return (
+    <div class="sure" role="alert">
+      <p>{t('insteadUnsent', { n: unsent, name: session.value?.username ?? '' })}</p>
+      <button type="button" class="plain danger" onClick={() => signIn(fresh)}>
+        {t('insteadAnyway')}
+      </button>
+      <button type="button" class="plain" onClick={onCancel}>
+        {t('cancel')}
+      </button>
+    </div>
   );
 }
 

@@ -33,9 +33,18 @@ export function Banner({ client }: { client: Client }) {
       <h1 class="vh">{t('app')}</h1>
       <div role="status">
         {!settled && !patient.value && <LinkState client={client} />}
-        {state === 'online' && client.outbox.troubled.value && <p class="banner warn">{t('degraded')}</p>}
+        {state === 'online' && client.outbox.troubled.value && (
+          <p class="banner warn">
+            {t(client.failing.value ? 'degradedUnkept' : 'degraded')}{' '}
+            <button type="button" class="link" onClick={client.outbox.retryNow}>
+              {t('tryNow')}
+            </button>
+          </p>
+        )}
+        {client.failing.value && (
+          <p class="banner warn">{t(client.failing.value === 'full' ? 'storageFull' : 'notLasting')}</p>
+        )}
       </div>
-      {!client.lasting.value && <p class="banner warn">{t('notLasting')}</p>}
       {updateReady.value && (
         <Notice text={t('updated')}>
           <button type="button" class="link" onClick={() => location.reload()}>
@@ -97,7 +106,8 @@ function LinkState({ client }: { client: Client }) {
   const n = Math.max(1, Math.ceil((link.until - now.value) / 1000));
   return (
     <p class="banner warn">
-      {navigator.onLine ? t('retryIn', { n }) : t('offline')} <TryNow client={client} />
+      {navigator.onLine ? t('retryIn', { n }) : t(client.failing.value ? 'offlineUnkept' : 'offline')}{' '}
+      <TryNow client={client} />
     </p>
   );
 }

@@ -1,10 +1,13 @@
+import { useMemo } from 'preact/hooks';
 import type { Message } from '../../../schemas/message.js';
 import { clock, dayName, exact } from '../format.js';
 import { errorText, t } from '../i18n/index.js';
+import { touch } from '../keys.js';
 import type { Outgoing } from '../records.js';
 import { emojiCount, isRtl } from '../text.js';
 import { Icon, type IconName } from './icons.js';
 import { Marked } from './markup.js';
+import { openMenu } from './menu.js';
 
 /** What became of a message of one's own. */
 export type Fate = 'waiting' | 'sending' | 'sent' | 'delivered' | 'read' | 'failed';
@@ -14,7 +17,7 @@ const icons: Record<Fate, IconName> = {
   sending: 'clock',
   sent: 'check',
   delivered: 'checks',
-  read: 'checks',
+  read: 'seen',
   failed: 'alert',
 };
 
@@ -38,7 +41,11 @@ export interface RowProps {
   /** The day that begins here. */
   day: number | null;
   divider: boolean;
+  /** The last of all: the Tab key stops at its menu, and up and down go to those of the others. */
+  newest: boolean;
   fate: Fate | null;
+  /** This device couldn't keep it: only the page has it. */
+  unkept: boolean;
   sender: string;
   onRetry: (id: string) => void;
   onDiscard: (id: string) => void;
@@ -78,18 +85,60 @@ export function Row(props: RowProps) {
   );
 }
 
-function Bubble({ message, fate, sender, onRetry, onDiscard }: RowProps & { message: Message | Outgoing }) {
-  const { content, created_at } = message;
+/** A tap on a message opens its menu, unless it means something else: a link, a selection, a keyboard to be closed. */
+function tap({ target, currentTarget }: MouseEvent): void {
+  if (!touch.matches || !(target instanceof Element) || !(currentTarget instanceof HTMLElement)) return;
+  if (target.closest('a, button') || document.activeElement instanceof HTMLTextAreaElement) return;
+  if (getSelection()?.isCollapsed === false) return;
+  currentTarget.querySelector<HTMLElement>('.more')?.click();
+}
+
+function walk(event: KeyboardEvent): void {
+  if ((event.key !== 'ArrowUp' && event.key !== 'ArrowDown') || event.altKey) return;
+  if (!(event.currentTarget instanceof HTMLElement)) return;
+  const row = event.currentTarget.closest('.row');
+  const next = event.key === 'ArrowUp' ? row?.previousElementSibling : row?.nextElementSibling;
+  event.preventDefault();
+  next?.querySelector<HTMLElement>('.more')?.focus();
+}
+
+function look(content: string) {
   const emoji = emojiCount(content);
   const size = emoji === 0 ? '' : emoji <= 3 ? 'emoji large' : 'emoji';
+  return { size, dir: isRtl(content) ? 'rtl' : 'ltr' } as const;
+}
+
+function Bubble({
+  message,
+  fate,
+  unkept,
+  newest,
+  sender,
+  onRetry,
+  onDiscard,
+}: RowProps & { message: Message | Outgoing }) {
+  const { content, created_at } = message;
+  const { size, dir } = useMemo(() => look(content), [content]);
   const error = 'error' in message ? message.error : null;
   return (
     <>
-      <div class={`bubble ${size} ${error ? 'failed' : ''}`} dir={isRtl(content) ? 'rtl' : 'ltr'}>
+      {/* biome-ignore lint/a11y: a finger opens the menu by a tap, everything else has the button */}
+      <div class={`bubble ${size} ${error ? 'failed' : ''}`} dir={dir} onClick={tap}>
         <span class="vh">{sender}: </span>
         <span class="text">
           <Marked text={content} />
         </span>
+        <button
+          type="button"
+          class="more"
+          tabIndex={newest ? 0 : -1}
+          aria-haspopup="menu"
+          onClick={({ currentTarget }) => openMenu(content, currentTarget)}
+          onKeyDown={walk}
+        >
+          <Icon name="more" />
+          <span class="vh">{t('actions')}</span>
+        </button>
         <span class="meta" dir="ltr">
           <time dateTime={created_at} title={exact(created_at)}>
             {clock(created_at)}
@@ -97,6 +146,11 @@ function Bubble({ message, fate, sender, onRetry, onDiscard }: RowProps & { mess
           {fate && <FateIcon fate={fate} />}
         </span>
       </div>
+      {unkept && !error && (
+        <div class="failure" role="alert">
+          {t('unkept')}
+        </div>
+      )}
       {error && 'n' in message && (
         <div class="failure" role="alert">
           <span>{t('failed', { reason: errorText(error) })}</span>

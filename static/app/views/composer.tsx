@@ -2,12 +2,13 @@ import { useSignal } from '@preact/signals';
 import { useLayoutEffect, useRef } from 'preact/hooks';
 import type { Client } from '../client.js';
 import { t } from '../i18n/index.js';
-import { bytes, clean } from '../text.js';
+import { composing, touch } from '../keys.js';
+import { bytes, clean, isRtl } from '../text.js';
 import type { Thread } from '../thread.js';
 import { Icon } from './icons.js';
 
-/** On a phone the Enter key breaks the line, and the button sends. */
-const touch = matchMedia('(hover: none) and (pointer: coarse)');
+/** Where the style can't size a field by its text, a twin of the text does; past this length it scrolls anyway. */
+const twinLength = CSS.supports('field-sizing', 'content') ? 0 : 2_000;
 
 export function Composer({ client, thread }: { client: Client; thread: Thread }) {
   const box = useRef<HTMLTextAreaElement>(null);
@@ -15,9 +16,10 @@ export function Composer({ client, thread }: { client: Client; thread: Thread })
   const complained = useSignal(false);
   const text = draft.value;
   const size = measure(text, client.limits.value);
+  // A book that was pasted: each key would have it read through for its direction and its spelling.
+  const huge = text.length > client.limits.value.content;
   const name = thread.user.value.username;
 
-  useLayoutEffect(() => grow(box.current), [text]);
   useLayoutEffect(() => {
     // On a phone that would open the keyboard over what one came to read.
     if (!touch.matches) box.current?.focus({ preventScroll: true });
@@ -30,14 +32,12 @@ export function Composer({ client, thread }: { client: Client; thread: Thread })
       complained.value = true;
       return;
     }
-    client.drafts.set(thread.peer, '');
     client.say(thread, content);
     box.current?.focus({ preventScroll: true });
   }
 
   function onKeyDown(event: KeyboardEvent): void {
-    // An input method takes Enter to mean "this word": neither `isComposing` nor 229 is a send.
-    if (event.key !== 'Enter' || event.shiftKey || event.isComposing || event.keyCode === 229) return;
+    if (event.key !== 'Enter' || event.shiftKey || composing(event)) return;
     if (touch.matches && !event.ctrlKey && !event.metaKey) return;
     event.preventDefault();
     send();
@@ -56,24 +56,27 @@ export function Composer({ client, thread }: { client: Client; thread: Thread })
           {size.note}
         </p>
       )}
-      <textarea
-        ref={box}
-        rows={1}
-        dir="auto"
-        value={text}
-        placeholder={t('write')}
-        aria-label={t('writeTo', { name })}
-        aria-invalid={size.over > 0}
-        aria-describedby={size.note ? 'size' : undefined}
-        enterkeyhint={touch.matches ? 'enter' : 'send'}
-        autocomplete="off"
-        onInput={(event) => {
-          client.drafts.set(thread.peer, event.currentTarget.value);
-          if (event.currentTarget.value) client.type(thread);
-        }}
-        onKeyDown={onKeyDown}
-        onBlur={client.drafts.flush}
-      />
+      <div class="grow" data-text={text.slice(0, twinLength)}>
+        <textarea
+          ref={box}
+          rows={1}
+          dir={huge ? (isRtl(text.slice(0, 200)) ? 'rtl' : 'ltr') : 'auto'}
+          spellcheck={!huge}
+          value={text}
+          placeholder={t('write')}
+          aria-label={t('writeTo', { name })}
+          aria-invalid={size.over > 0}
+          aria-describedby={size.note ? 'size' : undefined}
+          enterkeyhint={touch.matches ? 'enter' : 'send'}
+          autocomplete="off"
+          onInput={(event) => {
+            client.drafts.set(thread.peer, event.currentTarget.value);
+            if (event.currentTarget.value) client.type(thread);
+          }}
+          onKeyDown={onKeyDown}
+          onBlur={client.drafts.flush}
+        />
+      </div>
       <button type="submit" class="send" disabled={!text.trim() || size.over > 0}>
         <Icon name="send" />
         <span class="vh">{t('send')}</span>
@@ -86,17 +89,18 @@ export function Composer({ client, thread }: { client: Client; thread: Thread })
 function measure(text: string, limits: { content: number; frame: number }): { over: number; note: string } {
   // No unit of a string takes more than three bytes.
   if (text.length * 3 < limits.content * 0.7) return { over: 0, note: '' };
-  const content = clean(text);
+  const whole = text.trim();
+  // Surely too long: counted, and not looked at any closer.
+  if (whole.length > limits.content) {
+    const size = bytes(whole);
+    const over = size - limits.content;
+    return { over, note: t('tooLong', { n: size, max: limits.content, over }) };
+  }
+  const content = clean(whole);
   const n = bytes(content);
   // Escapes can make the frame longer than the content; 300 is for what stands around it.
   const frame = bytes(JSON.stringify(content)) + 300;
   const over = Math.max(n - limits.content, frame - limits.frame, 0);
   if (over > 0) return { over, note: t('tooLong', { n, max: limits.content, over }) };
   return { over, note: n > limits.content * 0.7 ? t('bytesLeft', { n: limits.content - n }) : '' };
-}
-
-function grow(box: HTMLTextAreaElement | null): void {
-  if (!box) return;
-  box.style.height = 'auto';
-  box.style.height = `${box.scrollHeight}px`;
 }

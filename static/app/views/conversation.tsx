@@ -1,9 +1,9 @@
 import type { Client } from '../client.js';
 import { brief, exact } from '../format.js';
 import { t } from '../i18n/index.js';
-import { oneLine } from '../markup.js';
 import { hrefOf, openThread, openUser } from '../route.js';
 import { fateOf, nobody } from '../rows.js';
+import { oneLine } from '../text.js';
 import type { Thread } from '../thread.js';
 import { Avatar } from './avatar.js';
 import { FateIcon } from './bubble.js';

@@ -3,7 +3,10 @@ import { useLayoutEffect, useRef } from 'preact/hooks';
 import { t } from '../i18n/index.js';
 import { Icon } from './icons.js';
 
-/** The browser's own modal: it keeps the focus inside, closes with Escape and gives the focus back. */
+/**
+ * The browser's own modal: it keeps the focus inside, closes with Escape and gives the focus back. One without `onClose`
+ * stays until what it says is over.
+ */
 export function Dialog({
   title,
   children,
@@ -31,6 +34,12 @@ export function Dialog({
       onCancel={(event) => {
         event.preventDefault();
         onClose?.();
+      }}
+      onClose={() => {
+        // A browser asks once; pressed again, Escape or a phone's back closes it all the same.
+        if (!dialog.current?.isConnected) return;
+        if (onClose) onClose();
+        else dialog.current.showModal();
       }}
       onClick={(event) => {
         if (event.target === dialog.current) onClose?.();

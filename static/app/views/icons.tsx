@@ -9,6 +9,10 @@ const paths = {
   clock: 'M12 4a8 8 0 1 1 0 16 8 8 0 0 1 0-16zM12 8v4l3 2',
   check: 'M5 12.500l4.500 4.500L19 7.500',
   checks: 'M1.500 12.500L6 17l9.500-9.500M11 15.500l1.500 1.500L22 7.500',
+  seen: 'M12 2.500a9.500 9.500 0 1 1 0 19a9.500 9.500 0 0 1 0-19z|M7.500 12.300l3.200 3.200L16.800 9',
+  write: 'M4 20l1-4L16 5l3 3L8 19zM13.500 7.500l3 3',
+  more: 'M5 12h.01M12 12h.01M19 12h.01',
+  copy: 'M9 9h10v11H9zM15 9V4H5v11h4',
   alert: 'M12 4a8 8 0 1 1 0 16 8 8 0 0 1 0-16zM12 8v5M12 16v.2',
   eye: 'M2.500 12S6 5.500 12 5.500 21.500 12 21.500 12 18 18.500 12 18.500 2.500 12 2.500 12zM12 9.500a2.500 2.500 0 1 1 0 5 2.500 2.500 0 0 1 0-5z',
   eyeOff:
@@ -22,7 +26,9 @@ export type IconName = keyof typeof paths;
 export function Icon({ name, class: className = '' }: { name: IconName; class?: string }) {
   return (
     <svg class={`icon ${className}`} viewBox="0 0 24 24" aria-hidden="true" focusable="false">
-      <path d={paths[name]} />
+      {paths[name].split('|').map((path) => (
+        <path key={path} d={path} />
+      ))}
     </svg>
   );
 }

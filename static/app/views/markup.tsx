@@ -1,7 +1,9 @@
+import { useMemo } from 'preact/hooks';
 import { parse } from '../markup.js';
 
 export function Marked({ text }: { text: string }) {
-  return parse(text).map((piece, index) => {
+  const pieces = useMemo(() => parse(text), [text]);
+  return pieces.map((piece, index) => {
     switch (piece.kind) {
       case 'text':
         return piece.text;

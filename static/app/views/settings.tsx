@@ -2,22 +2,15 @@ import { useSignal } from '@preact/signals';
 import type { Client } from '../client.js';
 import { type Key, t } from '../i18n/index.js';
 import { beep, canNotify, permission, turnOn } from '../notify.js';
+import { closeCover, openCover } from '../route.js';
 import { signOut } from '../session.js';
 import { language, languages, notifications, sound, theme, themes } from '../settings.js';
 import { Avatar } from './avatar.js';
 import { Dialog } from './dialog.js';
 
-export function Settings({
-  client,
-  onClose,
-  onShortcuts,
-}: {
-  client: Client;
-  onClose: () => void;
-  onShortcuts: () => void;
-}) {
+export function Settings({ client }: { client: Client }) {
   return (
-    <Dialog title={t('menu')} onClose={onClose}>
+    <Dialog title={t('menu')} onClose={closeCover}>
       <div class="profile">
         <Avatar user={client.me} />
         <p>{t('signedInAs', { name: client.me.username })}</p>
@@ -59,7 +52,7 @@ export function Settings({
         }}
       />
       {!isSecureContext && <p class="note">{t('insecure')}</p>}
-      <button type="button" class="plain" onClick={onShortcuts}>
+      <button type="button" class="plain" onClick={() => openCover('shortcuts')}>
         {t('shortcuts')}
       </button>
       <SignOut client={client} />

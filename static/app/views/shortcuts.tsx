@@ -1,4 +1,5 @@
 import { type Key, t } from '../i18n/index.js';
+import { closeCover } from '../route.js';
 import { mod, shortcuts } from '../shortcuts.js';
 import { Dialog } from './dialog.js';
 
@@ -7,13 +8,13 @@ const typed: readonly [Key, string][] = [
   ['keys.line', 'Shift+Enter'],
 ];
 
-export function Shortcuts({ onClose }: { onClose: () => void }) {
+export function Shortcuts() {
   const list: readonly (readonly [Key, string])[] = [
     ...shortcuts.map(({ name, keys }) => [name, keys] as const),
     ...typed,
   ];
   return (
-    <Dialog title={t('shortcuts')} onClose={onClose}>
+    <Dialog title={t('shortcuts')} onClose={closeCover}>
       <dl class="keys">
         {list.map(([name, keys]) => (
           <div key={name}>

@@ -3,40 +3,28 @@ import { useRef } from 'preact/hooks';
 import type { User } from '../../../schemas/user.js';
 import type { Client } from '../client.js';
 import { t } from '../i18n/index.js';
-import { hrefOf, openThread } from '../route.js';
+import { composing } from '../keys.js';
+import { fit } from '../names.js';
+import { hrefOf, openCover, openThread } from '../route.js';
+import { useSearch } from '../search.js';
+import type { Thread } from '../thread.js';
 import { Avatar } from './avatar.js';
 import { Conversation } from './conversation.js';
 import { Icon } from './icons.js';
 
 const shownAtFirst = 60;
 
-export function Sidebar({ client, onMenu }: { client: Client; onMenu: () => void }) {
+export function Sidebar({ client }: { client: Client }) {
   const query = useSignal('');
-  const people = useSignal<readonly User[] | 'failed' | null>(null);
+  const people = useSearch(client.api, query);
+  /** Enter was pressed before the answer was there: it opens what the answer says. */
+  const entered = useSignal(false);
   const shown = useSignal(shownAtFirst);
   const input = useRef<HTMLInputElement>(null);
 
-  // People are asked for a moment after the last key; an answer that comes too late is dropped.
-  useSignalEffect(() => {
-    const wanted = query.value.trim();
-    people.value = null;
-    if (!wanted) return;
-    const abort = new AbortController();
-    const timer = setTimeout(async () => {
-      const found = await client.api.find(wanted, abort.signal).catch(() => null);
-      if (!abort.signal.aborted) people.value = found?.users ?? 'failed';
-    }, 180);
-    return () => {
-      clearTimeout(timer);
-      abort.abort();
-    };
-  });
-
-  const wanted = query.value.trim().toLocaleLowerCase();
+  const wanted = query.value.trim();
   const listed = client.directory.listed.value;
-  const own = wanted
-    ? listed.filter((thread) => thread.user.value.username.toLocaleLowerCase().includes(wanted))
-    : listed;
+  const own = wanted ? fitting(listed, wanted) : listed;
   const found = people.value === 'failed' ? null : people.value;
   const others = found?.filter((user) => !own.some((thread) => thread.peer === user.user_id)) ?? [];
 
@@ -46,20 +34,32 @@ export function Sidebar({ client, onMenu }: { client: Client; onMenu: () => void
     openThread(user.user_id);
   }
 
+  useSignalEffect(() => {
+    const answer = people.value;
+    if (!entered.value || answer === null) return;
+    entered.value = false;
+    const typed = query.peek().trim();
+    const best = bestOf(typed, fitting(client.directory.listed.peek(), typed), answer);
+    if (best) open(best);
+  });
+
   function onKeyDown(event: KeyboardEvent): void {
+    if (composing(event)) return;
     if (event.key === 'Escape' && query.value) {
       event.stopPropagation();
       query.value = '';
-    } else if (event.key === 'Enter' && !event.isComposing) {
-      const first = own[0]?.user.value ?? others[0];
-      if (first && wanted) open(first);
+    } else if (event.key === 'Enter' && wanted) {
+      const first = own[0]?.user.value;
+      // The very name needs no answer, and without a line there is none.
+      if (first && (fit(first.username, wanted) === 0 || client.link.peek().state !== 'online')) open(first);
+      else entered.value = true;
     }
   }
 
   return (
-    <nav class="sidebar" aria-label={t('conversations')} onKeyDown={arrows}>
+    <nav class="sidebar" tabIndex={-1} aria-label={t('conversations')} onKeyDown={arrows}>
       <header class="side-head">
-        <button type="button" class="round" onClick={onMenu}>
+        <button type="button" class="round" onClick={() => openCover('settings')}>
           <Icon name="menu" />
           <span class="vh">{t('menu')}</span>
         </button>
@@ -78,6 +78,7 @@ export function Sidebar({ client, onMenu }: { client: Client; onMenu: () => void
             spellcheck={false}
             enterkeyhint="search"
             onInput={(event) => {
+              entered.value = false;
               query.value = event.currentTarget.value;
             }}
             onKeyDown={onKeyDown}
@@ -96,6 +97,10 @@ export function Sidebar({ client, onMenu }: { client: Client; onMenu: () => void
             </button>
           )}
         </search>
+        <button type="button" class="round" onClick={() => openCover('people')}>
+          <Icon name="write" />
+          <span class="vh">{t('newConversation')}</span>
+        </button>
       </header>
       <p class="vh" role="status">
         {found && t('found', { n: others.length + own.length })}
@@ -134,7 +139,24 @@ export function Sidebar({ client, onMenu }: { client: Client; onMenu: () => void
   );
 }
 
-function Person({ user, onOpen }: { user: User; onOpen: (user: User) => void }) {
+/** The own conversations that fit, the best first; those that fit alike stay in their order. */
+function fitting(listed: readonly Thread[], typed: string): Thread[] {
+  return listed
+    .flatMap((thread) => {
+      const how = fit(thread.user.value.username, typed);
+      return how === null ? [] : [{ thread, how }];
+    })
+    .sort((a, b) => a.how - b.how)
+    .map(({ thread }) => thread);
+}
+
+/** Whom Enter opens: the very name, wherever it stands, else the best of the own conversations, else of the others. */
+function bestOf(typed: string, own: readonly Thread[], found: readonly User[] | 'failed'): User | undefined {
+  const all = [...own.map((thread) => thread.user.peek()), ...(found === 'failed' ? [] : found)];
+  return all.find((user) => fit(user.username, typed) === 0) ?? all[0];
+}
+
+export function Person({ user, onOpen }: { user: User; onOpen: (user: User) => void }) {
   return (
     <li class="entry">
       <a
@@ -170,13 +192,16 @@ function Nothing({ client }: { client: Client }) {
       <Icon name="chats" />
       <p class="title">{t('none')}</p>
       <p>{t('noneHint', { name: client.me.username })}</p>
+      <button type="button" class="link" onClick={() => openCover('people')}>
+        {t('newConversation')}
+      </button>
     </div>
   );
 }
 
 /** Up and down walk through the entries, from the search box too. */
 function arrows(event: KeyboardEvent): void {
-  if ((event.key !== 'ArrowDown' && event.key !== 'ArrowUp') || event.altKey || event.isComposing) return;
+  if ((event.key !== 'ArrowDown' && event.key !== 'ArrowUp') || event.altKey || composing(event)) return;
   if (!(event.currentTarget instanceof HTMLElement)) return;
   const entries = [...event.currentTarget.querySelectorAll<HTMLElement>('#search, a.conversation')];
   const { activeElement } = document;

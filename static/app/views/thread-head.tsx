@@ -1,7 +1,8 @@
 import type { Client } from '../client.js';
+import { now } from '../clock.js';
 import { ago } from '../format.js';
 import { t } from '../i18n/index.js';
-import { closeThread } from '../route.js';
+import { closeThread, openCover } from '../route.js';
 import type { Thread } from '../thread.js';
 import { Avatar } from './avatar.js';
 import { Icon } from './icons.js';
@@ -17,22 +18,26 @@ export function ThreadHead({ client, thread }: { client: Client; thread: Thread 
         <Icon name="back" />
         <span class="vh">{t('back')}</span>
       </button>
-      <Avatar user={user} online={!self && presence?.online} />
-      <div class="who">
-        <h2>
-          <bdi>{user.username || '…'}</bdi>
-        </h2>
-        <p class="status" aria-live="off">
-          {self ? (
-            t('self')
-          ) : thread.typing.value ? (
-            <Typing />
-          ) : presence ? (
-            <Seen presence={presence} />
-          ) : (
-            state !== 'online' && state !== 'replaced' && t('waiting')
-          )}
-        </p>
+      <div class="whole">
+        <Avatar user={user} online={!self && presence?.online} />
+        <div class="who">
+          <h2>
+            <button type="button" aria-haspopup="dialog" onClick={() => openCover('profile')}>
+              <bdi>{user.username || '…'}</bdi>
+            </button>
+          </h2>
+          <p class="status" aria-live="off">
+            {self ? (
+              t('self')
+            ) : thread.typing.value ? (
+              <Typing />
+            ) : presence ? (
+              <Seen presence={presence} />
+            ) : (
+              state !== 'online' && state !== 'replaced' && t('waiting')
+            )}
+          </p>
+        </div>
       </div>
     </header>
   );
@@ -42,7 +47,7 @@ function Seen({ presence }: { presence: { online: boolean; last_seen_at: string 
   if (presence.online) return <span class="on">{t('online')}</span>;
   const { last_seen_at: seen } = presence;
   if (seen === null) return <>{t('seenNever')}</>;
-  return <>{Date.now() - Date.parse(seen) < 60_000 ? t('seenNow') : t('seen', { when: ago(seen) })}</>;
+  return <>{now() - Date.parse(seen) < 60_000 ? t('seenNow') : t('seen', { when: ago(seen) })}</>;
 }
 
 export function Typing() {

@@ -2,6 +2,7 @@ import { useComputed, useSignal, useSignalEffect } from '@preact/signals';
 import { useLayoutEffect, useMemo, useRef } from 'preact/hooks';
 import { attentive } from '../attention.js';
 import type { Client } from '../client.js';
+import { now } from '../clock.js';
 import { Heights } from '../heights.js';
 import { t } from '../i18n/index.js';
 import { rowOf } from '../rows.js';
@@ -15,11 +16,12 @@ import { ThreadHead } from './thread-head.js';
 const estimate = 44;
 
 export function ThreadView({ client, thread }: { client: Client; thread: Thread }) {
+  const strange = thread.gone.value && thread.conversationId === null;
   return (
     <section class="thread" aria-label={t('messages', { name: thread.user.value.username })}>
       <ThreadHead client={client} thread={thread} />
       <Log client={client} thread={thread} />
-      <Composer key={thread.peer} client={client} thread={thread} />
+      {!strange && <Composer key={thread.peer} client={client} thread={thread} />}
     </section>
   );
 }
@@ -34,7 +36,7 @@ function Log({ client, thread }: { client: Client; thread: Thread }) {
     thread.rows = heights;
     return new Viewport(heights);
   }, [thread]);
-  const opened = useMemo(() => Date.now(), []);
+  const opened = useMemo(now, []);
   /** Where the unread ones began when the thread was opened; it stands until one leaves or answers. */
   const dividerAt = useSignal(thread.firstUnread());
   const pending = useComputed(() =>
@@ -68,6 +70,7 @@ function Log({ client, thread }: { client: Client; thread: Thread }) {
   const { start, end } = viewport.range.value;
   const receipt = thread.receipt.value;
   const states = client.outbox.state.value;
+  const unkept = client.unkept.value;
   const online = client.link.value.state === 'online';
 
   useLayoutEffect(() => {
@@ -108,9 +111,11 @@ function Log({ client, thread }: { client: Client; thread: Thread }) {
         key={key}
         {...props}
         divider={divider === index + 1}
+        unkept={row.message?.id !== undefined && unkept.has(`outbox/${row.message.id}`)}
+        newest={index === count - 1}
         sender={row.own ? t('me') : thread.user.value.username}
         onRetry={client.outbox.retry}
-        onDiscard={client.outbox.discard}
+        onDiscard={client.discard}
       />,
     );
   }
@@ -127,8 +132,12 @@ function Log({ client, thread }: { client: Client; thread: Thread }) {
       </section>
       {count === 0 && (
         <div class="hello">
-          <p class="title">{t('emptyThread')}</p>
-          <p>{t('emptyThreadHint', { name: thread.user.value.username })}</p>
+          <p class="title">{t(thread.gone.value ? 'strangerTitle' : 'emptyThread')}</p>
+          {thread.gone.value ? (
+            <p>{t('strangerText')}</p>
+          ) : (
+            thread.user.value.username && <p>{t('emptyThreadHint', { name: thread.user.value.username })}</p>
+          )}
         </div>
       )}
       {!viewport.atEnd.value && count > 0 && (

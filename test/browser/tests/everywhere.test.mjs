@@ -8,6 +8,7 @@ import {
   launch,
   open,
   person,
+  phone,
   say,
   signIn,
   startServer,
@@ -15,7 +16,6 @@ import {
   violations,
 } from '../harness.mjs';
 
-const phone = { viewport: { width: 390, height: 844 }, isMobile: true, hasTouch: true };
 let server;
 let browser;
 const errors = [];
@@ -266,6 +266,7 @@ test('while nobody looks, the title counts, the icon has a dot, and a notificati
       constructor(title, { body }) {
         window.shown.push(`${title}: ${body}`);
       }
+      close() {}
     };
   });
   const icon = () => page.locator('link[rel=icon]').getAttribute('href');

@@ -1,0 +1,69 @@
+import { LIMITS } from '../schemas/limits.js';
+
+/** Whose frames wait. */
+interface Owner {
+  /** Handles one frame. @returns what the next one waits for */
+  take(frame: Buffer): void | Promise<void>;
+  /** Whether a frame may be handled now. Who says no calls `go` when that has changed. */
+  readonly mayTake: boolean;
+  /** Stops and goes on reading from the client. */
+  pause(): void;
+  resume(): void;
+}
+
+/** Frames of one client, handled one after the other. A client whose frames wait is not read any further. */
+export class Inbox {
+  /** Bytes that wait. */
+  bytes = 0;
+  /** Whether nothing more is read from the client. */
+  isPaused = false;
+  private frames: Buffer[] = [];
+  private next = 0;
+  private busy = false;
+
+  constructor(private readonly owner: Owner) {}
+
+  /** Takes a frame in. */
+  push(frame: Buffer): void {
+    if (!this.busy && this.next === this.frames.length && this.owner.mayTake) return this.handle(frame);
+    this.frames.push(frame);
+    this.bytes += frame.length;
+    const many = this.frames.length - this.next > LIMITS.inboxFrames || this.bytes > LIMITS.inboxBytes;
+    if (many || !this.busy) this.pause();
+  }
+
+  /** Reads nothing more from the client until it goes on. */
+  pause(): void {
+    if (this.isPaused) return;
+    this.isPaused = true;
+    this.owner.pause();
+  }
+
+  /** Handles what waits, as far as it may. */
+  go(): void {
+    while (!this.busy && this.next < this.frames.length) {
+      if (!this.owner.mayTake) return;
+      const frame = this.frames[this.next++];
+      if (frame === undefined) return;
+      this.bytes -= frame.length;
+      this.handle(frame);
+    }
+    if (this.next < this.frames.length) return;
+    this.frames = [];
+    this.next = 0;
+    if (!this.isPaused || this.busy) return;
+    this.isPaused = false;
+    this.owner.resume();
+  }
+
+  private handle(frame: Buffer): void {
+    const work = this.owner.take(frame);
+    if (work === undefined) return;
+    this.busy = true;
+    const done = () => {
+      this.busy = false;
+      this.go();
+    };
+    work.then(done, done);
+  }
+}

@@ -1,0 +1,153 @@
+import type postgres from 'postgres';
+import type { Sql } from '../sql/handle.js';
+
+/** A client of the database with one connection. */
+export type Client = postgres.Sql<{ bigint: number }>;
+
+/** Milliseconds that a question may take, its wait for a lane included. */
+const ASK_MS = 5000;
+/** Questions that may wait for a lane; one more is refused at once. */
+const WAITING = 10_000;
+
+/** The database didn't answer in time: what was asked may still happen. */
+export class DeadlineError extends Error {
+  override name = 'DeadlineError';
+}
+
+/**
+ * Waits for an answer no longer than a deadline.
+ * @param ms milliseconds
+ * @throws DeadlineError
+ */
+export async function deadline<T>(answer: Promise<T>, ms: number): Promise<T> {
+  let timer: NodeJS.Timeout | undefined;
+  const over = new Promise<never>((_, reject) => {
+    timer = setTimeout(() => reject(new DeadlineError(`the database didn't answer within ${ms} ms`)), ms);
+  });
+  try {
+    return await Promise.race([answer, over]);
+  } finally {
+    clearTimeout(timer);
+  }
+}
+
+interface Lane {
+  client: Client;
+}
+
+/**
+ * A few connections to the database, each with one question at a time, so that none waits behind a slow one while another lane
+ * is free. An answer that is late takes its connection with it: nothing goes on that nobody waits for, and a connection that died
+ * without a word is given up by the first who asks on it.
+ */
+export class Lanes {
+  /** Questions given up since the start. */
+  late = 0;
+  private readonly lanes: Lane[];
+  private readonly free: Lane[];
+  private readonly waiting = new Set<(lane: Lane) => void>();
+
+  /**
+   * @param count lanes
+   * @param open makes a client; it connects when it is first asked
+   * @param options renewable: whether a client whose answer is late is replaced, rather than waited for; onLate: called when one was
+   */
+  constructor(
+    count: number,
+    private readonly open: () => Client,
+    private readonly options: { renewable: boolean; onLate?: () => void },
+  ) {
+    this.lanes = Array.from({ length: count }, () => ({ client: open() }));
+    this.free = [...this.lanes];
+  }
+
+  /**
+   * Asks the database.
+   * @param question uses the connection that it is given until its promise has ended, and no longer
+   * @param ms milliseconds after which the answer is of no use
+   * @throws DeadlineError, and what the question throws
+   */
+  async ask<T>(question: (sql: Sql) => Promise<T>, ms = ASK_MS): Promise<T> {
+    const by = performance.now() + ms;
+    const lane = this.free.pop() ?? (await this.turn(ms));
+    const answer = question(lane.client);
+    try {
+      const result = await deadline(answer, Math.max(by - performance.now(), 0));
+      this.giveBack(lane);
+      return result;
+    } catch (error) {
+      if (error instanceof DeadlineError) this.giveUp(lane, answer);
+      else this.clean(lane, error);
+      throw error;
+    }
+  }
+
+  /** Waits for a free lane. */
+  private turn(ms: number): Promise<Lane> {
+    if (this.waiting.size >= WAITING)
+      return Promise.reject(new DeadlineError('too many wait for the database'));
+    return new Promise((resolve, reject) => {
+      const take = (lane: Lane) => {
+        clearTimeout(timer);
+        this.waiting.delete(take);
+        resolve(lane);
+      };
+      const timer = setTimeout(() => {
+        this.waiting.delete(take);
+        reject(new DeadlineError(`the database was busy for ${ms} ms`));
+      }, ms);
+      this.waiting.add(take);
+    });
+  }
+
+  private giveBack(lane: Lane): void {
+    const [take] = this.waiting;
+    if (take === undefined) this.free.push(lane);
+    else take(lane);
+  }
+
+  private giveUp(lane: Lane, answer: Promise<unknown>): void {
+    this.late++;
+    if (this.options.renewable) {
+      this.replace(lane);
+      this.giveBack(lane);
+      this.options.onLate?.();
+    } else
+      answer.then(
+        () => this.giveBack(lane),
+        (error: unknown) => this.clean(lane, error),
+      );
+  }
+
+  /**
+   * Makes a lane ready for the next after an error. The client counts the rows of its answers on over an error, and over a broken
+   * connection, until a statement completes: the next answer would begin with as many holes (postgres 3.4).
+   */
+  private clean(lane: Lane, error: unknown): void {
+    const refused = error instanceof Error && 'severity' in error && error.severity === 'ERROR';
+    if (!refused && this.options.renewable) {
+      this.replace(lane);
+      this.giveBack(lane);
+    } else
+      lane.client`select where false`.then(
+        () => this.giveBack(lane),
+        () => this.giveBack(lane),
+      );
+  }
+
+  private replace(lane: Lane): void {
+    const old = lane.client;
+    lane.client = this.open();
+    // It answers what it was asked with an error, which nobody waits for.
+    void old.end({ timeout: 0 });
+  }
+
+  /** Replaces what isn't in use: it may be as dead as the connection that was given up. */
+  renew(): void {
+    for (const lane of this.free) this.replace(lane);
+  }
+
+  async end(): Promise<void> {
+    await Promise.all(this.lanes.map(({ client }) => client.end({ timeout: 5 })));
+  }
+}

@@ -1,0 +1,92 @@
+import assert from 'node:assert/strict';
+import { after, before, test } from 'node:test';
+import { find, launch, person, startServer, until } from '../harness.mjs';
+
+let server;
+let browser;
+let ana;
+let ben;
+let eva;
+
+before(async () => {
+  server = await startServer();
+  browser = await launch();
+  ben = await server.account('Ben');
+  eva = await server.account('Eva');
+  ana = await person(browser, server, 'Ana');
+  await find(ana.page, 'Ben');
+});
+after(async () => {
+  await browser?.close();
+  await server?.end();
+});
+
+const tell = (from, content) =>
+  server.post('/api/messages', { to_user_id: ana.user_id, content }, from.token);
+
+test('the same text twice is announced twice, and so are messages of other conversations', async () => {
+  // What a screen reader would say: each line that is added to a live region.
+  await ana.page.evaluate(() => {
+    window.heard = [];
+    const region = document.querySelector('[role=log].vh, [aria-live=polite].vh');
+    new MutationObserver((changes) => {
+      for (const { type, addedNodes, target } of changes) {
+        if (type === 'characterData') window.heard.push(target.data);
+        for (const node of addedNodes) window.heard.push(node.textContent);
+      }
+    }).observe(region, { childList: true, subtree: true, characterData: true });
+  });
+  const heard = () => ana.page.evaluate(() => window.heard);
+  for (const [from, text] of [
+    [ben, 'ok'],
+    [ben, 'ok'],
+    [eva, 'from elsewhere'],
+  ]) {
+    const before = (await heard()).length;
+    await tell(from, text);
+    await until(`"${text}" to be heard`, async () => (await heard()).length > before, 5_000);
+  }
+  assert.deepEqual(await heard(), ['Ben wrote: ok', 'Ben wrote: ok', 'Eva wrote: from elsewhere']);
+});
+
+test('each message of a person is told again, and a notification goes when its message was read', async () => {
+  await ana.context.grantPermissions(['notifications'], { origin: server.origin });
+  await ana.page.evaluate(() => {
+    window.open = [];
+    window.told = [];
+    window.Notification = class {
+      static permission = 'granted';
+      static requestPermission = async () => 'granted';
+      constructor(_title, { body, tag, renotify }) {
+        // A browser replaces the one with the same tag, and tells of it only if it is asked to.
+        const same = window.open.find((other) => other.tag === tag);
+        if (!same || renotify) window.told.push(body);
+        window.open = window.open.filter((other) => other !== same);
+        this.tag = tag;
+        window.open.push(this);
+      }
+      close() {
+        window.open = window.open.filter((other) => other !== this);
+      }
+    };
+  });
+  await ana.page.getByRole('button', { name: 'Settings' }).click();
+  await ana.page.getByRole('switch', { name: 'Show new messages' }).check();
+  await ana.page.getByRole('button', { name: 'Close' }).click();
+  const hide = (hidden) =>
+    ana.page.evaluate((value) => {
+      if (value) Object.defineProperty(document, 'visibilityState', { value: 'hidden', configurable: true });
+      else delete document.visibilityState;
+      document.dispatchEvent(new Event('visibilitychange'));
+    }, hidden);
+  await hide(true);
+  for (const text of ['one', 'two', 'three']) {
+    await tell(eva, text);
+    await until(text, async () => (await ana.page.evaluate(() => window.told)).includes(text), 5_000);
+  }
+  assert.equal(await ana.page.evaluate(() => window.open.length), 1);
+  await hide(false);
+  await ana.page.locator('a.conversation', { hasText: 'Eva' }).click();
+  await until('the notification to be gone', () => ana.page.evaluate(() => window.open.length === 0), 5_000);
+  assert.deepEqual(ana.errors, []);
+});
