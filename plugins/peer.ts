@@ -28,6 +28,8 @@ export class Peer {
   endedAt: number | undefined;
   /** When it was told, or seen to be told, that this was the last answer. */
   leftAt: number | undefined;
+  /** Since when nothing is under way; undefined from a request's begin until that was seen. */
+  idleSince: number | undefined;
   /** Whether anything was asked yet. */
   asked = false;
   /** Nothing that still comes is looked at. */
@@ -47,7 +49,9 @@ export class Peer {
     readonly proxied: boolean,
     readonly since: number,
     private readonly onAnswered: (peer: Peer) => void,
-  ) {}
+  ) {
+    this.idleSince = since;
+  }
 
   get busy(): boolean {
     return this.request !== undefined || this.waiting.length > 0;
@@ -74,6 +78,7 @@ export class Peer {
     this.request = request;
     this.answer = answer;
     this.endedAt = undefined;
+    this.idleSince = undefined;
     answer.once('close', this.next);
   }
 

@@ -142,6 +142,12 @@ export class Sockets {
     return this.leaving || peer.last || this.isOverdue(peer);
   }
 
+  /** Whether nobody's token was shown on the connection of a request. */
+  isUnknown({ raw }: FastifyRequest): boolean {
+    const peer = this.peers.get(raw.socket);
+    return peer !== undefined && peer.user === undefined && !peer.proxied;
+  }
+
   /** The WebSocket library has taken a connection over; from now on its deadlines are those of the hub. */
   upgraded({ socket }: IncomingMessage): void {
     const peer = this.peers.get(socket);
@@ -303,8 +309,9 @@ export class Sockets {
     return (this.sweeps - since - 1) * SWEEP_MS >= ms;
   }
 
-  private isOverdue(peer: Peer): boolean {
-    return peer.user === undefined && !peer.proxied && this.isOver(peer.since, this.limits.tokenMs);
+  /** Whether nobody's token was shown on a connection for too long since a moment. */
+  private isOverdue(peer: Peer, since = peer.since): boolean {
+    return peer.user === undefined && !peer.proxied && this.isOver(since, this.limits.tokenMs);
   }
 
   private sweep() {
@@ -334,7 +341,9 @@ export class Sockets {
       if (this.closing && peer.request?.complete === false)
         this.refuse(peer, overloaded('this instance is leaving, try again'));
     } else if (this.closing) this.bow(peer);
-    else if (this.isOverdue(peer)) {
+    else {
+      peer.idleSince ??= this.sweeps;
+      if (!this.isOverdue(peer, peer.idleSince)) return;
       this.counts.cut.idle++;
       this.bow(peer, peer.asked ? '' : rawAnswer(new ChatError('request_timeout')));
     }
@@ -351,6 +360,11 @@ export default fp<{ sockets: Sockets }>(
     });
     app.addHook('onSend', (request, reply, _payload, done) => {
       if (sockets.isLast(request)) reply.header('connection', 'close');
+      else if (reply.raw.shouldKeepAlive && !reply.hasHeader('connection') && sockets.isUnknown(request)) {
+        // Node's own hint is for those who are known; a client that trusted it would ask just as the connection is closed.
+        const seconds = Math.ceil(sockets.limits.tokenMs / 1000);
+        reply.headers({ connection: 'keep-alive', 'keep-alive': `timeout=${seconds}` });
+      }
       done();
     });
     app.addHook('onClose', async () => sockets.stop());

@@ -43,7 +43,7 @@ export const HTTP = {
   requestMs: 30_000,
   /** That an idle connection is kept: longer than a proxy keeps it. */
   keepAliveMs: 75_000,
-  /** From accept until an idle connection that never showed a token is closed. */
+  /** That a connection which never showed a token may be idle. Past it since accept, its next answer is its last. */
   tokenMs: 10_000,
   /** For an answer to be read, once it is whole. */
   answerMs: 30_000,

@@ -82,10 +82,10 @@ function testFiles(folder) {
   return files.filter((file) => file.endsWith('.test.ts') && !file.includes('node_modules')).sort();
 }
 
-/** The tests that take their server from test/helper.ts: what the others find doesn't depend on the services. */
+/** The tests that take their server from test/helper.ts: what the others, and those of sockets, find doesn't depend on the services. */
 const onStack = () =>
   testFiles('test')
-    .filter((file) => !(file.split('/')[1] in parts))
+    .filter((file) => !(file.split('/')[1] in parts) && !file.startsWith('test/sockets/'))
     .filter((file) => /\bbuild\(t\b|\bREAL\b/.test(readFileSync(file, 'utf8')));
 
 /** The parts by name; each gets the addresses of the services. */
@@ -94,6 +94,7 @@ const parts = {
     tap('stack: the tests of `npm test` with a server, on PostgreSQL and Redis', [], onStack(), env),
   real: (env) => tap('real: needs services', ['--jobs=2', '--timeout=300'], testFiles('test/real'), env),
   fault: (env) => inOrder('fault: services that fail', 'test/fault', env),
+  hostile: (env) => inOrder('hostile: peers that misbehave', 'test/hostile', { ...env, TEST_STACK: '' }),
   async deploy(env) {
     const name = 'deploy: Nginx, containers, K3s';
     if (await run('deploy: install', 'bash', ['test/deploy/install.sh'], { counted: false }))

@@ -24,7 +24,7 @@ after(async () => {
 
 /** A first visit, signed in, on one of the builds. */
 async function visitor(t, shown, origin = server.origin) {
-  builds.show(shown);
+  await serve(() => builds.show(shown));
   const opened = await open(browser, origin);
   t.after(async () => {
     errors.push(...opened.errors);
@@ -33,6 +33,13 @@ async function visitor(t, shown, origin = server.origin) {
   await signIn(opened.page, ana);
   assert.equal(await build(opened.page), shown);
   return opened;
+}
+
+/** Has the server answer with other files: it reads them once. */
+async function serve(change) {
+  await server.stop();
+  change();
+  await server.start();
 }
 
 const build = (page) => page.evaluate(() => document.documentElement.dataset.build);
@@ -62,14 +69,14 @@ test('a worker that installs in the middle of an update keeps one build whole, o
   const { page } = opened;
   await page.evaluate(() => navigator.serviceWorker.ready);
   await page.reload();
-  builds.showMixed();
+  await serve(() => builds.showMixed());
   await update(page);
   await forgetCached(opened);
   await page.reload();
   await page.locator('#search').waitFor();
   assert.equal(await build(page), 'old');
   assert.equal(await banner(page).count(), 0);
-  builds.show('new');
+  await serve(() => builds.show('new'));
   await update(page);
   await banner(page).waitFor();
   await page.getByRole('button', { name: 'Reload' }).click();
@@ -85,9 +92,7 @@ for (const [what, from, to, origin] of [
   test(`a tab from the first visit hears of another build when the server is back${what}`, async (t) => {
     const { page } = await visitor(t, from, origin());
     if (!what) await page.evaluate(() => navigator.serviceWorker.ready);
-    await server.stop();
-    builds.show(to);
-    await server.start();
+    await serve(() => builds.show(to));
     await banner(page).waitFor({ timeout: 60_000 });
     await page.getByRole('button', { name: 'Reload' }).click();
     await until('the other build', async () => (await build(page).catch(() => '')) === to);

@@ -54,6 +54,8 @@ test('on a computer that is a day ahead the list is in order, and today is today
   assert.deepEqual(await page.locator('.day').allTextContents(), ['Today']);
   await server.post('/api/messages', { to_user_id: user_id, content: 'from today' }, other.token);
   await page.locator('a.conversation', { hasText: 'from today' }).waitFor();
+  // Who it is from is asked for.
+  await page.locator('a.conversation .name', { hasText: 'Other' }).waitFor();
   assert.deepEqual(await names(page), ['Other', 'Friend']);
   // Without a line too: the difference is known.
   await page.reload();
