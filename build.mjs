@@ -4,10 +4,23 @@
 //   node build.mjs --watch   builds and starts the server, again at every change
 //   node build.mjs --force --out FOLDER   builds somewhere else, for a test of its own
 import { spawn } from 'node:child_process';
+import { createHash } from 'node:crypto';
+import { once } from 'node:events';
 import { existsSync, watch } from 'node:fs';
-import { cp, readdir, rm, stat, writeFile } from 'node:fs/promises';
+import { chmod, cp, mkdir, mkdtemp, readdir, readFile, rename, rm, stat, writeFile } from 'node:fs/promises';
+import { createRequire } from 'node:module';
 import { join, resolve } from 'node:path';
+import { pathToFileURL } from 'node:url';
 import { build } from 'esbuild';
+
+// Said in a sentence, before what follows fails in ways that don't say it.
+const [major = 0, minor = 0] = process.versions.node.split('.').map(Number);
+if (major < 20 || (major === 20 && minor < 19) || major === 21 || (major === 22 && minor < 12)) {
+  console.error(
+    `Node ${process.versions.node} is too old for chat-server: it needs 20.19, 22.12 or newer (https://nodejs.org).`,
+  );
+  process.exit(1);
+}
 
 const root = import.meta.dirname;
 const out = process.argv.indexOf('--out');
@@ -57,9 +70,42 @@ async function buildAll() {
     logLevel: 'warning',
   });
   await cp(join(root, 'sql/migrations'), join(dist, 'sql/migrations'), { recursive: true });
+  await cp(await emptyDatabase(), join(dist, 'empty-db'), { recursive: true });
   const client = join(root, 'static/build.mjs');
   if (existsSync(client)) await (await import(client)).buildClient(join(dist, 'static'));
   await writeFile(stamp, `${started.toISOString()}\n`);
+}
+
+/** The empty database that new ones are copied from: made once for each version of the engine, and kept with the packages. */
+async function emptyDatabase() {
+  const maker = join(dist, 'plugins/embedded-new.js');
+  const engine = createRequire(import.meta.url).resolve('@electric-sql/pglite');
+  const hash = createHash('sha256').update(await readFile(maker));
+  for (const file of ['package.json', 'dist/pglite.wasm', 'dist/initdb.wasm'])
+    hash.update(await readFile(join(engine, '../..', file)));
+  const cache = join(root, 'node_modules/.cache/chat-server');
+  const folder = join(cache, `empty-db-${hash.digest('hex').slice(0, 16)}`);
+  if (existsSync(folder)) return folder;
+  await mkdir(cache, { recursive: true });
+  const draft = await mkdtemp(join(cache, 'draft-'));
+  // In a process of its own, since it takes some hundred MB.
+  const made = join(draft, 'db');
+  const code = `import(${JSON.stringify(pathToFileURL(maker).href)}).then((m) => m.makeEmpty(${JSON.stringify(made)}))`;
+  const making = spawn(process.execPath, ['--liftoff-only', '--max-semi-space-size=4', '-e', code], {
+    stdio: 'inherit',
+  });
+  const [status] = await once(making, 'exit');
+  if (status !== 0) throw new Error(`making the empty database ended with ${status}`);
+  // Read by whoever runs the server, who needn't be who built it.
+  for (const path of ['', ...(await readdir(made, { recursive: true }))]) {
+    const { mode } = await stat(join(made, path));
+    await chmod(join(made, path), mode & 0o100 ? 0o755 : 0o644);
+  }
+  await rename(made, folder).catch((error) => {
+    if (!existsSync(folder)) throw error; // another build was faster
+  });
+  await rm(draft, { recursive: true, force: true });
+  return folder;
 }
 
 async function runAndWatch() {

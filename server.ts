@@ -1,9 +1,16 @@
 import { existsSync } from 'node:fs';
 import { buildApp } from './app.js';
-import { ConfigError, loadConfig } from './plugins/config.js';
+import { ConfigError, loadConfig, misspelled } from './plugins/config.js';
+import { redisPlace } from './plugins/redis-place.js';
 
-/** Milliseconds for a proxy's kept connections to be used once more, and closed by that answer. */
+/**
+ * Milliseconds for kept connections to be used once more, and closed by that answer. A proxy lets go of those that it doesn't
+ * use (deploy/nginx.conf); cut here, one could be just carrying a request that may not be sent twice.
+ */
 const LINGER_MS = 500;
+const PROXY_LINGER_MS = 6000;
+
+const SIGNALS = ['SIGTERM', 'SIGINT'] as const;
 
 /** Says why the server can't run, without a stack trace, and leaves. */
 function refuse(error: unknown): never {
@@ -14,22 +21,38 @@ function refuse(error: unknown): never {
 function reason(error: unknown): string {
   const code = error instanceof Error && 'code' in error ? error.code : '';
   if (code === 'EADDRINUSE') return 'another program has this port';
+  if (code === 'EACCES') return 'only root may take it, or a higher number';
+  if (code === 'EADDRNOTAVAIL') return 'this machine has no such address';
+  if (code === 'ENOTFOUND' || code === 'EAI_AGAIN') return 'there is no such name';
   return error instanceof Error ? error.message : String(error);
 }
 
+const bracketed = (host: string) => (host.includes(':') ? `[${host}]` : host);
+
+/** As PID 1 of a container a signal that nobody handles is ignored. Nothing has begun that an end could leave half done. */
+const leaveEarly = () => {
+  process.stderr.write('asked to leave before it was ready\n');
+  process.exit(0);
+};
+
 async function main() {
+  for (const signal of SIGNALS) process.once(signal, leaveEarly);
   if (process.env.NODE_ENV !== 'production' && existsSync('.env')) process.loadEnvFile('.env');
-  const config = loadConfig(process.env);
+  for (const sentence of misspelled(process.env)) process.stderr.write(`${sentence}\n`);
+  const config = loadConfig(process.env, process.argv.slice(2));
   const app = await buildApp(config);
   await app.ready();
   const url = await app.listen({ port: config.PORT, host: config.HOST }).catch(async (error: unknown) => {
     await app.close();
-    throw new Error(`Can't listen on ${config.HOST}:${config.PORT} (HOST, PORT): ${reason(error)}`);
+    throw new Error(
+      `Can't listen on ${bracketed(config.HOST)}:${config.PORT} (HOST, PORT): ${reason(error)}`,
+    );
   });
   if (config.HOST === 'localhost') await app.sockets.listenBeside(config.HOST);
   const { port } = new URL(url);
-  const host = config.HOST === '0.0.0.0' || config.HOST === '::' ? 'localhost' : config.HOST;
-  const bus = config.redisNodes.length > 0 ? `Redis ${config.redisNodes.join(', ')}` : 'no Redis';
+  const host = config.HOST === '0.0.0.0' || config.HOST === '::' ? 'localhost' : bracketed(config.HOST);
+  const bus =
+    config.redisNodes.length > 0 ? `Redis ${config.redisNodes.map(redisPlace).join(', ')}` : 'no Redis';
   const data = config.embedded ? `, data in ${config.DATA_DIR}` : '';
   process.stdout.write(
     `chat-server is ready: open http://${host}:${port} (${app.db.engine}${data}; ${bus})\n`,
@@ -39,7 +62,8 @@ async function main() {
   void app.db.dead.then((error) => refuse(`The embedded database has stopped: ${error.message}`));
 
   let asked = false;
-  for (const signal of ['SIGTERM', 'SIGINT'] as const)
+  for (const signal of SIGNALS) {
+    process.off(signal, leaveEarly);
     process.on(signal, () => {
       if (asked) process.exit(1);
       asked = true;
@@ -49,10 +73,11 @@ async function main() {
         process.exit(1);
       }, config.SHUTDOWN_SECONDS * 1000).unref();
       app.ws
-        .leave(LINGER_MS)
+        .leave(config.trustedProxies.length > 0 ? PROXY_LINGER_MS : LINGER_MS)
         .then(() => app.close())
         .then(() => process.exit(0), refuse);
     });
+  }
   process.on('unhandledRejection', (error) => app.log.error({ err: error }, 'a promise was forgotten'));
 }
 

@@ -100,7 +100,11 @@ tls=false
 case $(setting COMPOSE_FILE '') in *compose.tls.yaml*) tls=true ;; esac
 if $tls; then
   # Made anew each time, so that a change of nginx.conf arrives there too.
-  write_tls() { sed -e 's/#tls //' -e '/#plain$/d' deploy/nginx.conf >deploy/nginx.tls.conf; }
+  write_tls() {
+    sed -e 's/#tls //' -e '/#plain$/d' deploy/nginx.conf >"$work/tls.conf"
+    # Into the same file, and only if it says something else: Nginx reads it again when it is newer.
+    cmp -s "$work/tls.conf" deploy/nginx.tls.conf || cat "$work/tls.conf" >deploy/nginx.tls.conf
+  }
   change write_tls
 fi
 
@@ -149,11 +153,16 @@ healthy() { # containers …
   done
 }
 
+# A version that works is not taken back for one answer that went wrong: so it is tried several times.
 smoke() {
-  local address=http://nginx:8080
+  local address=http://nginx:8080 try
   # From inside, under a name that the certificate does not have.
   if $tls; then address=https://nginx:8443; fi
-  compose exec -T -e NODE_TLS_REJECT_UNAUTHORIZED=0 server node smoke.mjs "$address"
+  for ((try = 1; ; try++)); do
+    compose exec -T -e NODE_TLS_REJECT_UNAUTHORIZED=0 server node smoke.mjs "$address" && return
+    [ "$try" -lt "${SMOKE_TRIES:-5}" ] || return 1
+    sleep "${SMOKE_PAUSE:-3}"
+  done
 }
 
 leave() { # containers …: each gets its stop_grace_period to close its sockets
@@ -203,8 +212,8 @@ else
   compose up -d --no-deps postgres redis
   replace "${old[@]}" || die "Still running: $previous"
   compose up -d --no-deps nginx
-  # The mounted configuration may have changed; a reload closes nothing.
-  compose kill -s HUP nginx
+  # The mounted configuration may have changed.
+  compose exec -T nginx sh /etc/nginx/deploy/reload.sh
   log 'Smoke test through Nginx'
   if ! smoke; then
     log "It does not work. Going back to $previous"

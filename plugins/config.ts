@@ -2,6 +2,7 @@ import { isIP } from 'node:net';
 import { Value } from '@sinclair/typebox/value';
 import fp from 'fastify-plugin';
 import { Config } from '../schemas/config.js';
+import { dbUrlProblems } from './db-url.js';
 
 declare module 'fastify' {
   interface FastifyInstance {
@@ -16,6 +17,8 @@ export const PUBLIC_SECRET = 'dev-secret-change-me';
 export type Settings = Readonly<
   Config & {
     embedded: boolean;
+    /** Whether a database that is missing may be begun anew (`--new`). */
+    anew: boolean;
     production: boolean;
     allowedOrigins: string[];
     trustedProxies: string[];
@@ -36,12 +39,6 @@ const list = (text: string) =>
     .split(',')
     .map((item) => item.trim())
     .filter((item) => item !== '');
-
-/** Whether the URL's parts can be read; a list of hosts, as the driver takes it, is no URL to the standard. */
-function isPostgres(text: string): boolean {
-  const match = /^(postgres(?:ql)?:\/\/(?:[^/?#]*@)?)([^/?#@,]+)(?:,[^/?#@]*)?(.*)$/s.exec(text);
-  return match !== null && isReadable(`${match[1]}${match[2]}${match[3]}`);
-}
 
 function isRedis(text: string): boolean {
   if (/^rediss?:\/\//.test(text)) return isReadable(text) && /^\/?\d*$/.test(new URL(text).pathname);
@@ -69,10 +66,16 @@ function isNetwork(text: string): boolean {
 /**
  * Reads the settings from an environment.
  * @param env names and values as in `process.env`; unknown names are ignored, an empty value is the default
+ * @param args what stands behind the program on the command line
  * @throws ConfigError naming every bad value at once
  */
-export function loadConfig(env: Record<string, string | undefined>): Settings {
-  const problems: string[] = [];
+export function loadConfig(env: Record<string, string | undefined>, args: string[] = []): Settings {
+  const problems = args
+    .filter((arg) => arg !== '--new')
+    .map(
+      (arg) =>
+        `${arg}: there is no such argument; --new begins an embedded database anew where it is missing`,
+    );
   const raw: Record<string, unknown> = {};
   for (const [name, schema] of Object.entries(Config.properties)) {
     const text = env[name]?.trim();
@@ -92,8 +95,7 @@ export function loadConfig(env: Record<string, string | undefined>): Settings {
     }
   }
   const text = (name: keyof Config) => String(raw[name]);
-  if (text('DB_URL') !== '' && !isPostgres(text('DB_URL')))
-    problems.push('DB_URL: it should look like postgres://user:password@host:5432/database');
+  if (text('DB_URL') !== '') problems.push(...dbUrlProblems(text('DB_URL')));
   const redis = text('REDIS_ADDR');
   if (text('DB_URL') === '' && redis !== '' && redis !== 'memory')
     problems.push(
@@ -112,6 +114,8 @@ export function loadConfig(env: Record<string, string | undefined>): Settings {
       problems.push(`TRUSTED_PROXIES: ${proxy} should be an address, or a network such as 10.0.0.0/8`);
   if (Number(raw.HEARTBEAT_TIMEOUT_SECONDS) <= Number(raw.HEARTBEAT_SECONDS))
     problems.push('HEARTBEAT_TIMEOUT_SECONDS should be more than HEARTBEAT_SECONDS');
+  if (Number(raw.DRAIN_PAUSE_SECONDS) + Number(raw.DRAIN_SECONDS) > Number(raw.SHUTDOWN_SECONDS))
+    problems.push('SHUTDOWN_SECONDS should be at least DRAIN_PAUSE_SECONDS and DRAIN_SECONDS together');
   const production = text('NODE_ENV') === 'production';
   const secret = text('JWT_SECRET');
   if (production && (secret === PUBLIC_SECRET || (secret === '' && text('DB_URL') !== '')))
@@ -123,11 +127,55 @@ export function loadConfig(env: Record<string, string | undefined>): Settings {
   return Object.freeze({
     ...config,
     embedded: config.DB_URL === '',
+    anew: args.includes('--new'),
     production,
     allowedOrigins: list(config.ALLOWED_ORIGINS),
     trustedProxies: list(config.TRUSTED_PROXIES),
     redisNodes:
       config.DB_URL === '' || redis === 'memory' ? [] : list(redis === '' ? 'localhost:6379' : redis),
+  });
+}
+
+/** What other programs call it, and people try. */
+const ALIASES: Record<string, string> = {
+  DATABASE_URL: 'DB_URL',
+  POSTGRES_URL: 'DB_URL',
+  REDIS_URL: 'REDIS_ADDR',
+  REDIS_HOST: 'REDIS_ADDR',
+  SECRET: 'JWT_SECRET',
+};
+
+/** How many letters are wrong, missing, too many or in each other's place. */
+function distance(a: string, b: string): number {
+  let before: number[] = [];
+  let row = Array.from({ length: b.length + 1 }, (_, i) => i);
+  for (let i = 1; i <= a.length; i += 1) {
+    const next = [i];
+    for (let j = 1; j <= b.length; j += 1) {
+      const same = a[i - 1] === b[j - 1];
+      let least = Math.min((row[j] ?? 0) + 1, (next[j - 1] ?? 0) + 1, (row[j - 1] ?? 0) + Number(!same));
+      if (a[i - 1] === b[j - 2] && a[i - 2] === b[j - 1]) least = Math.min(least, (before[j - 2] ?? i) + 1);
+      next.push(least);
+    }
+    before = row;
+    row = next;
+  }
+  return row[b.length] ?? 0;
+}
+
+/** Names in an environment that look like a setting and are none: a sentence for each that changes nothing. */
+export function misspelled(env: Record<string, string | undefined>): string[] {
+  const settings = Object.keys(Config.properties);
+  return Object.keys(env).flatMap((name) => {
+    if (settings.includes(name) || env[name] === '') return [];
+    // Short names are near to everything.
+    const near = settings.find(
+      (setting) => setting.length > 5 && distance(name, setting) <= (setting.length > 8 ? 2 : 1),
+    );
+    const meant = near ?? ALIASES[name];
+    return meant === undefined || env[meant]
+      ? []
+      : [`${name} is no setting of chat-server; ${meant} is, and is not set.`];
   });
 }
 

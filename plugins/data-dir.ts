@@ -1,8 +1,21 @@
 import { randomBytes } from 'node:crypto';
-import { link, mkdir, mkdtemp, open, readdir, readFile, realpath, rm, symlink } from 'node:fs/promises';
+import { constants } from 'node:fs';
+import {
+  access,
+  link,
+  mkdir,
+  mkdtemp,
+  open,
+  readdir,
+  readFile,
+  realpath,
+  rm,
+  stat,
+  symlink,
+} from 'node:fs/promises';
 import { createConnection, createServer, type Server } from 'node:net';
 import { tmpdir } from 'node:os';
-import { join } from 'node:path';
+import { dirname, join } from 'node:path';
 
 /** What stands behind a lock file: nobody (`free`), a dead process, or a living one with its id where it told. */
 type Holder = 'free' | 'dead' | { pid: string };
@@ -14,12 +27,31 @@ const reason = (error: unknown) => (error instanceof Error ? error.message : Str
 /** Makes the data folder where it is missing, for its owner alone, and gives its real path. */
 export async function dataFolder(dir: string): Promise<string> {
   try {
-    await mkdir(dir, { recursive: true, mode: 0o700 });
-    return await realpath(dir);
+    await makeFolder(dir);
+    const folder = await realpath(dir);
+    await access(folder, constants.R_OK | constants.W_OK | constants.X_OK);
+    return folder;
   } catch (error) {
+    const who =
+      codeOf(error) === 'EACCES'
+        ? `give it to the user ${process.getuid?.() ?? ''} that this runs as, or `
+        : '';
     throw new Error(
-      `The data folder ${dir} can't be used (${reason(error)}): set DATA_DIR to another folder.`,
+      `The data folder ${dir} can't be used (${reason(error)}): ${who}set DATA_DIR to another folder.`,
     );
+  }
+}
+
+/** As `mkdir` with `recursive`, which never ends where nothing can be made (/proc). */
+async function makeFolder(dir: string): Promise<void> {
+  const make = () => mkdir(dir, { mode: 0o700 });
+  try {
+    await make();
+  } catch (error) {
+    if (codeOf(error) === 'EEXIST' && (await stat(dir)).isDirectory()) return;
+    if (codeOf(error) !== 'ENOENT' || dirname(dir) === dir) throw error;
+    await makeFolder(dirname(dir));
+    await make();
   }
 }
 

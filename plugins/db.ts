@@ -7,9 +7,12 @@ import postgres from 'postgres';
 import { epochOf, noticePlace } from '../sql/epoch.js';
 import type { Sql } from '../sql/handle.js';
 import { migrate } from '../sql/migrate.js';
+import { examine, lastingReason, OURS } from './db-start.js';
+import { type DbUrl, dbOptions, parseDbUrl, whereIs } from './db-url.js';
 import { type Embedded, openEmbedded } from './embedded.js';
+import { WARN_AGE } from './embedded-upkeep.js';
 import { ChatError } from './errors.js';
-import { type Client, DeadlineError, Lanes } from './lanes.js';
+import { type Client, DeadlineError, deadline, Lanes } from './lanes.js';
 
 declare module 'fastify' {
   interface FastifyInstance {
@@ -32,11 +35,15 @@ export interface Db {
   readonly engine: string;
   /** Which history this is: see `sql/epoch.ts`. The hub renews it. */
   epoch: string;
+  /** Transactions since the oldest number still in use was given; undefined where the server looks after that itself. */
+  age(): number | undefined;
   /** Why the database is gone for good in this process; comes only if it is. */
   readonly dead: Promise<Error>;
   /** Says that it stores nothing any more and won't by itself: only the embedded engine is ours to start anew. */
   giveUp(error: Error): void;
 }
+
+const DAY_MS = 24 * 3600 * 1000;
 
 /** Milliseconds that any statement may take. The embedded engine ignores it: its callers have deadlines of their own. */
 const STATEMENT_MS = 10_000;
@@ -60,6 +67,12 @@ const PLANNING = {
   // A sequential scan that is still needed has a price that would make it compile for longer than it runs.
   jit: 'off',
 };
+
+/** Milliseconds for the first answer of a server: something else may listen there and say nothing. */
+const FIRST_ANSWER_MS = 8000;
+
+/** Where there is none, in the embedded database. */
+const NO_URL: DbUrl = { hosts: [], user: '', password: '', database: '', parameters: new URLSearchParams() };
 
 const common = {
   // Arrays go as text (sql/handle.ts), so the types of the server needn't be asked for.
@@ -148,10 +161,24 @@ export default fp<{ beside?: FastifyInstance | undefined }>(
       app.decorate('db', { ...beside.db });
       return;
     }
+    const url = parseDbUrl(config.DB_URL) ?? NO_URL;
     let embedded: Embedded | undefined;
+    let transactionAge: number | undefined;
     let open: Open;
     if (config.embedded) {
-      embedded = await openEmbedded(config.DATA_DIR);
+      let warned = Number.NEGATIVE_INFINITY;
+      embedded = await openEmbedded(config.DATA_DIR, {
+        anew: config.anew,
+        onAge(age) {
+          transactionAge = age;
+          if (age < WARN_AGE || Date.now() - warned < DAY_MS) return;
+          warned = Date.now();
+          log.warn(
+            { age },
+            'The embedded database has not frozen its oldest rows for long: below an age of 2,100 million it has to, or it stops. Restart the server; if this stays, report it.',
+          );
+        },
+      });
       const { socket } = embedded;
       // The client knows `socket`, its types don't.
       // It answers when it can: on a slow machine the first answer takes its time.
@@ -161,13 +188,15 @@ export default fp<{ beside?: FastifyInstance | undefined }>(
         max: 1,
         connect_timeout: 0,
         user: 'postgres',
-        connection: PLANNING,
+        connection: { ...PLANNING, ...OURS },
       };
       open = () => postgres(options);
     } else {
+      const address = dbOptions(url);
       open = ({ lockMs = STATEMENT_MS / 2, idleSeconds } = {}) =>
-        postgres(config.DB_URL, {
+        postgres({
           ...common,
+          ...address,
           max: 1,
           ...(idleSeconds !== undefined && { idle_timeout: idleSeconds }),
           connection: {
@@ -176,10 +205,13 @@ export default fp<{ beside?: FastifyInstance | undefined }>(
             lock_timeout: lockMs,
             client_connection_check_interval: 1000,
             ...PLANNING,
+            ...OURS,
+            search_path: url.parameters.get('search_path') ?? OURS.search_path,
           },
         });
     }
-    const sql = open({ idleSeconds: IDLE_SECONDS });
+    const startEnd = Date.now() + config.STARTUP_WAIT_SECONDS * 1000;
+    const sql = embedded ? open() : await reach();
     const applied = await firstAnswer(() => migrate(sql));
     if (applied.length > 0) log.info({ applied }, 'database migrated');
     if (embedded) {
@@ -200,6 +232,7 @@ export default fp<{ beside?: FastifyInstance | undefined }>(
       sql,
       engine: `${embedded ? 'embedded PostgreSQL' : 'PostgreSQL'} ${version.v.split(' ')[0]}`,
       epoch: await firstAnswer(() => epochOf(sql)),
+      age: () => transactionAge,
       dead,
       giveUp: (error) => {
         if (embedded) die(error);
@@ -211,30 +244,48 @@ export default fp<{ beside?: FastifyInstance | undefined }>(
       await embedded?.close();
     });
 
-    /** Repeats what can't be done yet because the server is away, with growing pauses, as long as the settings say. */
-    async function firstAnswer<T>(work: () => Promise<T>): Promise<T> {
-      const deadline = Date.now() + config.STARTUP_WAIT_SECONDS * 1000;
+    /** A client of a server that was asked whether it can be worked with; waited for as long as the settings say. */
+    async function reach(): Promise<Client> {
       for (let pause = 250; ; pause = Math.min(pause * 2, 5000)) {
+        const client = open({ idleSeconds: IDLE_SECONDS });
         try {
-          return await work();
+          await deadline(examine(client, url, config.DB_POOL), FIRST_ANSWER_MS);
+          return client;
         } catch (error) {
-          if (embedded || !isUnavailable(error)) throw explain(error);
-          if (Date.now() + pause > deadline) throw explain(error, `for ${config.STARTUP_WAIT_SECONDS} s`);
-          log.warn({ err: error }, `PostgreSQL (DB_URL) can't be reached yet, next try in ${pause} ms`);
-          await sleep(pause);
+          void client.end({ timeout: 0 });
+          await again(error, pause);
         }
       }
     }
 
-    function explain(error: unknown, waited = 'now'): unknown {
-      if (!(error instanceof Error)) return error;
-      const where = URL.canParse(config.DB_URL) ? new URL(config.DB_URL).host : 'DB_URL';
-      const code = 'code' in error ? String(error.code) : '';
-      if (isUnavailable(error) || code.startsWith('28') || code === '3D000')
-        return new Error(
-          `PostgreSQL at ${where} can't be used (waited ${waited}): ${error.message || code}. Check the setting DB_URL.`,
+    /** Repeats what can't be done yet because the server is away, with growing pauses, as long as the settings say. */
+    async function firstAnswer<T>(work: () => Promise<T>): Promise<T> {
+      for (let pause = 250; ; pause = Math.min(pause * 2, 5000)) {
+        try {
+          return await work();
+        } catch (error) {
+          if (embedded) throw error;
+          await again(error, pause);
+        }
+      }
+    }
+
+    /** Pauses if the server may come yet. @throws Error with a sentence if it can't, or not in time */
+    async function again(error: unknown, pause: number): Promise<void> {
+      const lasting = lastingReason(error, url);
+      if (lasting !== undefined) throw lasting;
+      const silent = error instanceof DeadlineError;
+      if (!silent && !isUnavailable(error)) throw error;
+      const code = error instanceof Error && 'code' in error ? String(error.code) : '';
+      const why = silent
+        ? 'it gives no answer as PostgreSQL does'
+        : (error instanceof Error && error.message) || code;
+      if (Date.now() + pause > startEnd)
+        throw new Error(
+          `PostgreSQL at ${whereIs(url)} (DB_URL) can't be used: ${why} (waited for ${config.STARTUP_WAIT_SECONDS} s). Start it, or correct host and port.`,
         );
-      return error;
+      log.warn(`PostgreSQL at ${whereIs(url)} (DB_URL) can't be used yet: ${why}; next try in ${pause} ms`);
+      await sleep(pause);
     }
   },
   { name: 'db', dependencies: ['config', 'errors'] },

@@ -1,17 +1,10 @@
-import {
-  closeSync,
-  existsSync,
-  fsyncSync,
-  mkdirSync,
-  openSync,
-  readdirSync,
-  rmSync,
-  writeFileSync,
-} from 'node:fs';
+import { fsyncSync } from 'node:fs';
 import { join } from 'node:path';
 import { type MessagePort, parentPort, workerData } from 'node:worker_threads';
 import { PGlite } from '@electric-sql/pglite';
 import { NodeFS } from '@electric-sql/pglite/nodefs';
+import { ensureDatabase } from './embedded-new.js';
+import { upkeep } from './embedded-upkeep.js';
 import { column, complete, joined, query, refusal, startup, status, sync } from './embedded-wire.js';
 
 /** A connection's bytes (none: it has ended), or a word to the worker itself. */
@@ -21,26 +14,13 @@ export type FromWorker =
   | { id: number; bytes?: Uint8Array }
   | { ready: true }
   | { fsyncs: number }
+  | { age: number }
   | { fatal: string };
 
-type Connection = { phase: 'greeting' | 'open' | 'over'; input: Uint8Array };
+/** What the thread is started with. */
+export type Start = { folder: string; anew: boolean; upkeepMs: number };
 
-/**
- * What a server's background processes would do, of which there are none here: without it the write-ahead log
- * and the dead rows grow for ever. At most one statement a time, as all queries wait for it. The thresholds are
- * autovacuum's.
- */
-const UPKEEP = `
-  select 'checkpoint' from pg_control_checkpoint(), pg_wal_lsn_diff(pg_current_wal_insert_lsn(), redo_lsn) as wal
-   where wal > 64 * 1024 * 1024 or wal > 1024 * 1024 and checkpoint_time < now() - interval '5 minutes'
-  union all
-  (select format('vacuum (analyze, truncate false) %I.%I', s.schemaname, s.relname)
-     from pg_stat_user_tables s join pg_class c on c.oid = s.relid
-    where n_dead_tup > 50 + 0.2 * greatest(reltuples, 0)
-       or n_ins_since_vacuum > 1000 + 0.2 * greatest(reltuples, 0)
-       or n_mod_since_analyze > 50 + 0.1 * greatest(reltuples, 0)
-    order by n_dead_tup desc)
-  limit 1`;
+type Connection = { phase: 'greeting' | 'open' | 'over'; input: Uint8Array };
 
 /** The folder on disk, with the fsync that the engine's own file system lacks (it takes a missing one for done). */
 class DurableFS extends NodeFS {
@@ -74,36 +54,10 @@ class DurableFS extends NodeFS {
   }
 }
 
-function fsyncPath(path: string): void {
-  const fd = openSync(path, 'r');
-  fsyncSync(fd);
-  closeSync(fd);
-}
-
-function fsyncTree(folder: string): void {
-  for (const entry of readdirSync(folder, { withFileTypes: true })) {
-    const path = join(folder, entry.name);
-    if (entry.isDirectory()) fsyncTree(path);
-    else fsyncPath(path);
-  }
-  fsyncPath(folder);
-}
-
-/** Opens the engine on `<folder>/db`, or makes it; a making that was cut short is begun anew. */
-async function openEngine(folder: string, die: (error: unknown) => never, log: (line: string) => boolean) {
-  const db = join(folder, 'db');
-  const unfinished = join(folder, 'db.unfinished');
-  const fresh = existsSync(unfinished) || !existsSync(join(db, 'PG_VERSION'));
-  if (fresh) {
-    if (!existsSync(unfinished) && existsSync(db) && readdirSync(db).length > 0) {
-      throw new Error(`${db} holds files but no database`);
-    }
-    writeFileSync(unfinished, '');
-    fsyncPath(folder);
-    rmSync(db, { recursive: true, force: true });
-    mkdirSync(db, { mode: 0o700 });
-  }
-  const fs = new DurableFS(db, die);
+/** Opens the engine on `<folder>/db`, and makes that where it is missing. */
+async function openEngine(start: Start, die: (error: unknown) => never, log: (line: string) => boolean) {
+  await ensureDatabase(start.folder, start.anew);
+  const fs = new DurableFS(join(start.folder, 'db'), die);
   const set = ['wal_sync_method=fsync', 'min_wal_size=32MB', 'max_wal_size=128MB', 'log_min_messages=fatal'];
   const pg = await PGlite.create({
     fs,
@@ -114,23 +68,38 @@ async function openEngine(folder: string, die: (error: unknown) => never, log: (
     ],
     onStderr: log,
   });
-  if (fresh) {
-    await pg.exec('checkpoint');
-    fsyncTree(db);
-    rmSync(unfinished);
-    fsyncPath(folder);
-  }
   return { pg, fs };
 }
 
-async function serve(port: MessagePort, folder: string, upkeepMs: number): Promise<void> {
+/** Emscripten's errors are plain objects with WASI's numbers. */
+const CODES: Record<number, string> = {
+  2: 'EACCES',
+  19: 'EDQUOT',
+  22: 'EFBIG',
+  29: 'EIO',
+  51: 'ENOSPC',
+  69: 'EROFS',
+};
+
+/** Why it can't go on, for people. */
+function reasonOf(error: unknown): string {
+  const { code, errno, message }: { code?: unknown; errno?: unknown; message?: unknown } =
+    error instanceof Object ? error : {};
+  const name = typeof code === 'string' ? code : CODES[Number(errno)];
+  if (name === 'ENOSPC' || name === 'EDQUOT') return `the disk is full (${name}): make room, and start again`;
+  if (name === 'EFBIG')
+    return `a file may not grow further (${name}): raise the limit (ulimit -f), and start again`;
+  return typeof message === 'string' && message !== '' ? message : (name ?? `error ${errno ?? error}`);
+}
+
+async function serve(port: MessagePort, start: Start): Promise<void> {
   let lastWords = '';
   const post = (word: FromWorker, transfer: ArrayBuffer[] = []) => port.postMessage(word, transfer);
   const die = (error: unknown): never => {
-    post({ fatal: lastWords || (error instanceof Error ? error.message : String(error)) });
+    post({ fatal: lastWords || reasonOf(error) });
     process.exit(1);
   };
-  const { pg, fs } = await openEngine(folder, die, (line) => {
+  const { pg, fs } = await openEngine(start, die, (line) => {
     lastWords = /(?:FATAL|PANIC): .*/.exec(line)?.[0] ?? lastWords;
     return false; // nothing to print
   }).catch(die);
@@ -233,12 +202,10 @@ async function serve(port: MessagePort, folder: string, upkeepMs: number): Promi
     }
     if (goodbye) hangUp(id);
   };
-  const upkeep = () => {
+  const keepUp = () => {
     const idle = state === 'I' && [...connections.values()].every(({ input }) => input.length === 0);
     upkeepIsDue = !idle;
-    if (!idle) return;
-    const [statement] = column(execute(query(UPKEEP)));
-    if (statement) execute(query(statement));
+    if (idle) post({ age: upkeep((sql) => column(execute(query(sql)))) });
   };
   const close = async () => {
     clearInterval(timer);
@@ -246,7 +213,7 @@ async function serve(port: MessagePort, folder: string, upkeepMs: number): Promi
     process.exit(0);
   };
 
-  const timer = setInterval(upkeep, upkeepMs);
+  const timer = setInterval(keepUp, start.upkeepMs);
   port.on('message', (word: ToWorker) => {
     try {
       if ('ask' in word) {
@@ -258,7 +225,7 @@ async function serve(port: MessagePort, folder: string, upkeepMs: number): Promi
         connections.delete(word.id);
         end(word.id);
       }
-      if (upkeepIsDue) upkeep();
+      if (upkeepIsDue) keepUp();
     } catch (error) {
       die(error);
     }
@@ -266,5 +233,5 @@ async function serve(port: MessagePort, folder: string, upkeepMs: number): Promi
   post({ ready: true });
 }
 
-const { folder, upkeepMs }: { folder?: string; upkeepMs?: number } = workerData ?? {};
-if (parentPort && folder && upkeepMs) await serve(parentPort, folder, upkeepMs);
+const start: Start | undefined = workerData ?? undefined;
+if (parentPort && start?.folder) await serve(parentPort, start);

@@ -2,7 +2,7 @@ import { extname } from 'node:path';
 import { Duplex } from 'node:stream';
 import { Worker } from 'node:worker_threads';
 import { dataFolder, lockDataDir } from './data-dir.js';
-import type { FromWorker, ToWorker } from './embedded-worker.js';
+import type { FromWorker, Start, ToWorker } from './embedded-worker.js';
 
 export type Embedded = {
   /** A new connection, for the `socket` option of postgres.js; one at a time (`max: 1`). */
@@ -55,13 +55,29 @@ class Wire extends Duplex {
 /** A broken connection, by the code that clients know. */
 const broken = (sentence: string) => Object.assign(new Error(sentence), { code: 'ECONNRESET' });
 
-/** Takes the data folder and starts PostgreSQL on it, in a thread of its own; makes the database where there is none. */
-export async function openEmbedded(dataDir: string, { upkeepMs = 10_000 } = {}): Promise<Embedded> {
+export interface Options {
+  /** Make a database even though the folder had one that is missing now. */
+  anew?: boolean;
+  /** Milliseconds between two pieces of upkeep. */
+  upkeepMs?: number;
+  /** Hears now and then how many transactions ago the oldest number was given that is still in use. */
+  onAge?: (age: number) => void;
+}
+
+/**
+ * Takes the data folder and starts PostgreSQL on it, in a thread of its own; makes the database where there is none.
+ * @throws Error with a sentence when the folder or what is in it can't be used
+ */
+export async function openEmbedded(
+  dataDir: string,
+  { anew = false, upkeepMs = 10_000, onAge = () => {} }: Options = {},
+): Promise<Embedded> {
   const release = await lockDataDir(dataDir);
   const folder = await dataFolder(dataDir);
+  const workerData: Start = { folder, anew, upkeepMs };
   const worker = new Worker(new URL(`./embedded-worker${extname(import.meta.url)}`, import.meta.url), {
     name: 'embedded-database',
-    workerData: { folder, upkeepMs },
+    workerData,
   });
   const post = (word: ToWorker, transfer: ArrayBuffer[] = []) => worker.postMessage(word, transfer);
   const wires = new Map<number, Wire>();
@@ -105,6 +121,7 @@ export async function openEmbedded(dataDir: string, { upkeepMs = 10_000 } = {}):
         if (word.bytes) wire?.push(Buffer.from(word.bytes.buffer, word.bytes.byteOffset, word.bytes.length));
         else wire?.destroy();
       } else if ('fsyncs' in word) counts.shift()?.(word.fsyncs);
+      else if ('age' in word) onAge(word.age);
       else if ('fatal' in word) fail(word.fatal);
       else {
         started = true;

@@ -14,6 +14,23 @@ export class DeadlineError extends Error {
   override name = 'DeadlineError';
 }
 
+/**
+ * Waits for an answer no longer than a deadline.
+ * @param ms milliseconds
+ * @throws DeadlineError
+ */
+export async function deadline<T>(answer: Promise<T>, ms: number): Promise<T> {
+  let timer: NodeJS.Timeout | undefined;
+  const over = new Promise<never>((_, reject) => {
+    timer = setTimeout(() => reject(new DeadlineError(`the database didn't answer within ${ms} ms`)), ms);
+  });
+  try {
+    return await Promise.race([answer, over]);
+  } finally {
+    clearTimeout(timer);
+  }
+}
+
 interface Lane {
   client: Client;
 }
@@ -54,21 +71,14 @@ export class Lanes {
     const by = performance.now() + ms;
     const lane = this.free.pop() ?? (await this.turn(ms));
     const answer = question(lane.client);
-    let timer: NodeJS.Timeout | undefined;
-    const over = new Promise<never>((_, reject) => {
-      const giveUp = () => reject(new DeadlineError(`the database didn't answer within ${ms} ms`));
-      timer = setTimeout(giveUp, Math.max(by - performance.now(), 0));
-    });
     try {
-      const result = await Promise.race([answer, over]);
+      const result = await deadline(answer, Math.max(by - performance.now(), 0));
       this.giveBack(lane);
       return result;
     } catch (error) {
       if (error instanceof DeadlineError) this.giveUp(lane, answer);
       else this.clean(lane, error);
       throw error;
-    } finally {
-      clearTimeout(timer);
     }
   }
 

@@ -1,7 +1,9 @@
 import { randomBytes } from 'node:crypto';
+import { setTimeout as sleep } from 'node:timers/promises';
 import type { FastifyInstance } from 'fastify';
 import fp from 'fastify-plugin';
 import { type Bus, MemoryBroker, MemoryBus, namespaceOf } from './bus.js';
+import { redisPlace } from './redis-place.js';
 
 declare module 'fastify' {
   interface FastifyInstance {
@@ -28,13 +30,13 @@ export default fp<{ beside?: FastifyInstance | undefined }>(
         log,
         clock: app.clock,
       });
-      const notice = setInterval(() => log.warn(`still waiting for Redis (REDIS_ADDR)`), 5000);
+      await reachable();
       const limit = AbortSignal.timeout(Math.max(config.STARTUP_WAIT_SECONDS, 1) * 1000);
       const gaveUp = new Promise<never>((_, reject) =>
         limit.addEventListener('abort', () =>
           reject(
             new Error(
-              `Redis at ${config.redisNodes.join(', ')} can't be reached (waited for ${config.STARTUP_WAIT_SECONDS} s). Check the setting REDIS_ADDR.`,
+              `Redis at ${config.redisNodes.map(redisPlace).join(', ')} (REDIS_ADDR) answers, but can't be worked with (waited for ${config.STARTUP_WAIT_SECONDS} s).`,
             ),
           ),
         ),
@@ -44,13 +46,29 @@ export default fp<{ beside?: FastifyInstance | undefined }>(
       } catch (error) {
         await redis.close();
         throw error;
-      } finally {
-        clearInterval(notice);
       }
       bus = redis;
     }
     app.decorate('bus', bus);
     app.addHook('onClose', () => bus.close());
+
+    /** Waits until one of the servers can be worked with. @throws Error with a sentence */
+    async function reachable(): Promise<void> {
+      const { examineRedis } = await import('./redis-start.js');
+      const end = Date.now() + config.STARTUP_WAIT_SECONDS * 1000;
+      for (let pause = 250; ; pause = Math.min(pause * 2, 5000)) {
+        const nodes = config.redisNodes;
+        const troubles = await Promise.all(nodes.map((node) => examineRedis(node, nodes.length > 1)));
+        if (troubles.includes(undefined)) return;
+        const worst = troubles.find((trouble) => trouble?.lasting) ?? troubles[0];
+        const sentence = worst?.sentence ?? '';
+        if (worst?.lasting) throw new Error(sentence);
+        if (Date.now() + pause > end)
+          throw new Error(`${sentence} (Waited for ${config.STARTUP_WAIT_SECONDS} s.)`);
+        log.warn(`${sentence} Next try in ${pause} ms.`);
+        await sleep(pause);
+      }
+    }
   },
   { name: 'redis', dependencies: ['config', 'clock', 'db'] },
 );

@@ -1,5 +1,6 @@
 import { monitorEventLoopDelay } from 'node:perf_hooks';
 import type { FastifyPluginAsync } from 'fastify';
+import { ChatError } from '../plugins/errors.js';
 
 const sum = (counts: Record<string, number>) =>
   Object.values(counts).reduce((total, count) => total + count, 0);
@@ -11,7 +12,10 @@ const metrics: FastifyPluginAsync = async (app) => {
   app.addHook('onClose', async () => {
     delay.disable();
   });
-  app.get('/metrics', { logLevel: 'warn' }, async (_request, reply) => {
+  app.get('/metrics', { logLevel: 'warn' }, async (request, reply) => {
+    // For the operator's own network: what a proxy passes on comes from outside.
+    if (['x-forwarded-for', 'forwarded', 'x-real-ip'].some((name) => request.headers[name] !== undefined))
+      throw new ChatError('not_found');
     const log = app.messages.counts;
     const hub = app.hub.counts;
     const sockets = app.sockets.counts;
@@ -58,6 +62,14 @@ const metrics: FastifyPluginAsync = async (app) => {
       ],
       ['process_resident_memory_bytes', 'gauge', 'Resident memory', process.memoryUsage.rss()],
     ];
+    const age = app.db.age();
+    if (age !== undefined)
+      rows.push([
+        'chat_database_transaction_age',
+        'gauge',
+        'Transactions since the oldest number in use; the embedded database stops at 2,100 million',
+        age,
+      ]);
     delay.reset();
     const text = rows.map(
       ([name, kind, help, value]) => `# HELP ${name} ${help}\n# TYPE ${name} ${kind}\n${name} ${value}\n`,

@@ -13,7 +13,7 @@ export const Config = Type.Object({
   PORT: count('TCP port to listen on; 0 picks a free one', 8080, 0, 65_535),
   HOST: text('Address to listen on; `0.0.0.0` for every interface', 'localhost'),
   DB_URL: text(
-    'PostgreSQL 15 or newer, `postgres://user:password@host:port/database`; empty: the embedded database',
+    "PostgreSQL 15 or newer, `postgres://user:password@host:port/database`, with libpq's `sslmode` and `sslrootcert` behind a `?`; empty: the embedded database",
     '',
   ),
   REDIS_ADDR: text(

@@ -7,6 +7,27 @@ const FOLDER = new URL('./migrations/', import.meta.url);
 /** Names our advisory lock among those of other programs in the same database. */
 const LOCK = 0x63686174;
 
+/** Forms that a migration had on `main` for some hours before it was settled, and what makes today's tables of theirs. */
+const EARLIER: Record<string, { checksums: string[]; mend: string }> = {
+  '0001_log.sql': {
+    checksums: [
+      'a94e7d45d883332406973eda8ca8619d903b3980735b965b18af85a5d61f825a',
+      'c1f0110d57abcb62996a7b06f75943262a4754dfa64238408d08972630aca357',
+      'c8f8ad92f0de1157f2caa1acee80ebb909c53af5bdb3de1c3069490b79c00da4',
+    ],
+    mend: `
+      drop index if exists conversations_user_b;
+      create index conversations_user_b on conversations (user_b) where user_a <> user_b;
+      delete from members where read_seq = 0;
+      alter table installation add column if not exists place text;`,
+  },
+};
+
+const sha256 = (text: string) => createHash('sha256').update(text).digest('hex');
+
+/** A migration's checksum, the same whatever ends its lines: a checkout may have written them anew. */
+export const checksumOf = (text: string) => sha256(text.replaceAll('\r\n', '\n'));
+
 /**
  * Brings the database to this program's tables: forward only, each file once, all in one transaction, one replica at a time.
  * @returns names of the files that were applied now
@@ -16,8 +37,8 @@ export async function migrate(sql: postgres.Sql<{ bigint: number }>): Promise<st
   const names = (await readdir(FOLDER)).filter((name) => name.endsWith('.sql')).sort();
   const files = await Promise.all(
     names.map(async (name) => {
-      const text = await readFile(new URL(name, FOLDER), 'utf8');
-      return { name, text, checksum: createHash('sha256').update(text).digest('hex') };
+      const text = (await readFile(new URL(name, FOLDER), 'utf8')).replaceAll('\r\n', '\n');
+      return { name, text, checksum: checksumOf(text) };
     }),
   );
   return sql.begin(async (tx) => {
@@ -32,18 +53,23 @@ export async function migrate(sql: postgres.Sql<{ bigint: number }>): Promise<st
       throw new Error(
         `The database has the migration ${unknown.name}, which this version doesn't know: start a newer version.`,
       );
-    const fresh = files.filter((file) => !applied.has(file.name));
-    for (const file of files) {
-      const was = applied.get(file.name);
-      if (was !== undefined && was !== file.checksum)
-        throw new Error(`The migration ${file.name} has changed since it was applied: restore that file.`);
-    }
-    for (const file of fresh) {
-      await tx.unsafe(file.text);
-      await tx`insert into migrations (name, checksum) values (${file.name}, ${file.checksum})`;
+    const fresh: string[] = [];
+    for (const { name, text, checksum } of files) {
+      const was = applied.get(name);
+      if (was === checksum) continue;
+      const earlier = EARLIER[name];
+      if (was === undefined) {
+        await tx.unsafe(text);
+        fresh.push(name);
+      } else if (earlier?.checksums.includes(was)) await tx.unsafe(earlier.mend);
+      // Versions before took the line ends along.
+      else if (was !== sha256(text.replaceAll('\n', '\r\n')))
+        throw new Error(`The migration ${name} has changed since it was applied: restore that file.`);
+      await tx`insert into migrations (name, checksum) values (${name}, ${checksum})
+        on conflict (name) do update set checksum = excluded.checksum`;
     }
     await fillNameKeys(tx);
     await fillNameWords(tx);
-    return fresh.map((file) => file.name);
+    return fresh;
   });
 }

@@ -4,7 +4,7 @@ import { createServer } from 'node:net';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import t from 'tap';
-import { ConfigError, loadConfig, PUBLIC_SECRET } from '../plugins/config.js';
+import { ConfigError, loadConfig, misspelled, PUBLIC_SECRET } from '../plugins/config.js';
 import { Config } from '../schemas/config.js';
 import { builtServer, startProcess } from './process.js';
 
@@ -122,7 +122,12 @@ t.test('a number is a whole one within its bounds, and is not converted from any
   for (const [name, schema] of Object.entries(Config.properties)) {
     if (schema.type !== 'integer') continue;
     const { minimum = 0, maximum = 0 } = schema;
-    const others = { HEARTBEAT_SECONDS: '1', HEARTBEAT_TIMEOUT_SECONDS: '7200' };
+    const others = {
+      HEARTBEAT_SECONDS: '1',
+      HEARTBEAT_TIMEOUT_SECONDS: '7200',
+      DRAIN_SECONDS: '0',
+      SHUTDOWN_SECONDS: '600',
+    };
     for (const value of [minimum, maximum]) {
       if (name === 'HEARTBEAT_TIMEOUT_SECONDS' || value > minimum || minimum > 0 || name === 'PORT')
         t.strictSame(problemsOf({ ...others, [name]: String(value) }), [], `${name}=${value}`);
@@ -139,6 +144,26 @@ t.test('a number is a whole one within its bounds, and is not converted from any
     ])
       t.match(problemsOf({ ...others, [name]: String(value) }), [`${name}=${value}`], `${name}=${value}`);
   }
+});
+
+t.test('a name that looks like a setting and is none is told', async (t) => {
+  const told = (env: Record<string, string>) =>
+    misspelled(env).map((line) => line.split(' is no setting of chat-server; ').join(' → '));
+  t.strictSame(
+    told({ JWT_SECERT: 'x', DB_ULR: 'x', DATABASE_URL: 'x', MAX_FRAME_BYTE: '1', REDIS_URL: 'x' }),
+    [
+      'JWT_SECERT → JWT_SECRET is, and is not set.',
+      'DB_ULR → DB_URL is, and is not set.',
+      'DATABASE_URL → DB_URL is, and is not set.',
+      'MAX_FRAME_BYTE → MAX_FRAME_BYTES is, and is not set.',
+      'REDIS_URL → REDIS_ADDR is, and is not set.',
+    ],
+  );
+  t.strictSame(told({ DATABASE_URL: 'x', DB_URL }), [], 'nothing where the right one is set');
+  t.strictSame(
+    told({ PATH: 'x', HOSTNAME: 'x', SHELL: 'x', LOGNAME: 'x', POSTS: 'x', npm_config_user_agent: 'x' }),
+    [],
+  );
 });
 
 t.test('Redis without PostgreSQL is refused', async (t) => {
@@ -174,6 +199,7 @@ t.test('PostgreSQL is a URL that can be read, of one host or several', async (t)
   for (const url of [
     'postgres://db/chat',
     'postgresql://u:p%40@db:5433/chat?sslmode=require',
+    'postgres://u:p@[::1]:5432/chat',
     'postgres://a:1,b:2/chat',
   ])
     t.strictSame(problemsOf({ DB_URL: url }), [], url);
@@ -181,11 +207,12 @@ t.test('PostgreSQL is a URL that can be read, of one host or several', async (t)
     'db',
     'postgres://',
     'postgres:///chat',
+    'postgres://db',
     'http://db/chat',
     'postgres://db:99999/x',
     'postgres://u:%zz@db/x',
   ])
-    t.match(problemsOf({ DB_URL: url }), [/^DB_URL: it should look like/], url);
+    t.match(problemsOf({ DB_URL: url }), [/^DB_URL: it (should look like|names no database)/], url);
 });
 
 t.test('no secret is repeated in what is said about it', async (t) => {
@@ -264,6 +291,30 @@ t.test('the process', async (t) => {
     t.equal(await process.ended, 1);
     t.match(process.output(), 'PORT=from-file');
     t.match(process.output(), 'TOKEN_HOURS=from-environment');
+  });
+
+  await t.test('leaves when it is told to before it is ready', async (t) => {
+    // Somebody who takes connections and says nothing.
+    const silent = createServer().listen(0, '127.0.0.1');
+    t.teardown(() => silent.close());
+    await once(silent, 'listening');
+    const asked = once(silent, 'connection');
+    const address = silent.address();
+    const port = typeof address === 'object' && address !== null ? address.port : 0;
+    const process = start({
+      NODE_ENV: 'test',
+      DB_URL: `postgres://chat:hunter2@127.0.0.1:${port}/chat`,
+      DATABASE_URL: 'x',
+      JWT_SECERT: 'x',
+      PORT: '0',
+      TOKEN_HOURS: '1',
+    });
+    await asked;
+    process.signal('SIGTERM');
+    t.equal(await process.ended, 0);
+    t.match(process.output(), 'asked to leave before it was ready');
+    t.match(process.output(), 'JWT_SECERT is no setting of chat-server; JWT_SECRET is, and is not set.');
+    t.notMatch(process.output(), 'hunter2');
   });
 
   await t.test('reads no .env in production', async (t) => {

@@ -250,22 +250,49 @@ async function tests(): Promise<void> {
     },
   );
 
-  await t.test('a making of the database that was cut short is begun anew', async (t) => {
-    const dir = join(root, 'cut');
-    mkdirSync(join(dir, 'db'), { recursive: true });
-    writeFileSync(join(dir, 'db', 'PG_VERSION'), '18\n');
-    t.match(await message(openEmbedded(dir)), /^The embedded database in .*cut can't start: /);
-    writeFileSync(join(dir, 'db.unfinished'), '');
-    const { sql } = await open(t, dir);
-    t.strictSame([...(await sql`select 1 as n`)], [{ n: 1 }]);
-    t.notOk(existsSync(join(dir, 'db.unfinished')));
+  await t.test(
+    'a making of the database that an earlier version left unfinished is begun anew',
+    async (t) => {
+      const dir = join(root, 'cut');
+      mkdirSync(join(dir, 'db', 'base', '5'), { recursive: true });
+      writeFileSync(join(dir, 'db', 'PG_VERSION'), '18\n');
+      writeFileSync(join(dir, 'db', 'base', '5', '1259'), '');
+      t.match(await message(openEmbedded(dir)), /^The embedded database in .*cut can't start: /);
+      writeFileSync(join(dir, 'db.unfinished'), '');
+      mkdirSync(join(dir, 'db.new'));
+      const { sql } = await open(t, dir);
+      t.strictSame([...(await sql`select 1 as n`)], [{ n: 1 }]);
+      t.strictSame(readdirSync(dir).sort(), ['db', 'lock.1']);
+    },
+  );
+
+  await t.test('a mark of an unfinished making beside a database with tables deletes nothing', async (t) => {
+    writeFileSync(join(shared, 'db.unfinished'), '');
+    const { sql } = await open(t, shared);
+    t.strictSame([...(await sql`select note from notes where n = 50`)], [{ note: 'before the crash' }]);
+    t.notOk(existsSync(join(shared, 'db.unfinished')));
   });
+
+  await t.test(
+    'a database that is missing beside its secret is begun anew only if somebody says so',
+    async (t) => {
+      const dir = join(root, 'missing');
+      await secretIn(dir);
+      t.match(
+        await message(openEmbedded(dir)),
+        /can't start: .*db is missing, though jwt-secret beside it says that there was a database: .*--new$/,
+      );
+      t.strictSame(readdirSync(dir), ['jwt-secret'], 'nothing was made');
+      const { sql } = await open(t, dir, { anew: true });
+      t.strictSame([...(await sql`select 1 as n`)], [{ n: 1 }]);
+    },
+  );
 
   await t.test('files that are no database are left alone', async (t) => {
     const dir = join(root, 'foreign');
     mkdirSync(join(dir, 'db'), { recursive: true });
     writeFileSync(join(dir, 'db', 'letter.txt'), 'dear');
-    t.match(await message(openEmbedded(dir)), /holds files but no database$/);
+    t.match(await message(openEmbedded(dir)), /holds files but no database: /);
     t.strictSame(readdirSync(join(dir, 'db')), ['letter.txt']);
     t.strictSame(readdirSync(dir), ['db'], 'and the folder is let go');
   });
@@ -312,6 +339,7 @@ async function tests(): Promise<void> {
     t.strictSame(readdirSync(dir), ['jwt-secret']);
     writeFileSync(join(dir, 'jwt-secret'), 'short\n');
     t.match(await message(secretIn(dir)), /jwt-secret is too short to be a secret/);
+    t.match(await message(secretIn('/proc/nothing/here')), /^The data folder .* can't be used \(ENOENT/);
     writeFileSync(join(dir, 'file'), '');
     t.match(await message(secretIn(join(dir, 'file'))), /^The data folder .* can't be used \(EEXIST/);
   });

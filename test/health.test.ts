@@ -78,6 +78,22 @@ if (!REAL)
     t.equal((await alone.request('GET', '/healthz')).status, 200);
   });
 
+t.test('measurements are for those who ask the server itself, not through a proxy', async (t) => {
+  const text = await (await fetch(`${server.url}/metrics`)).text();
+  t.match(text, /^chat_connections 0$/m);
+  if (!REAL)
+    await eventually(
+      async () =>
+        /^chat_database_transaction_age \d+$/m.test(await (await fetch(`${server.url}/metrics`)).text()),
+      'no age',
+      30_000,
+    );
+  for (const name of ['X-Forwarded-For', 'X-Real-IP', 'Forwarded']) {
+    const { status, body } = await server.request('GET', '/metrics', { headers: { [name]: '203.0.113.9' } });
+    t.match({ status, body }, { status: 404, body: { error: 'not_found' } }, name);
+  }
+});
+
 t.test('a server is ready only while messages are stored and connections open', async (t) => {
   const beside = await build(t, {}, server);
   const { sql } = beside.app.db;

@@ -1,7 +1,9 @@
+import { createHash } from 'node:crypto';
+import { readdir, readFile } from 'node:fs/promises';
 import { hash } from '@node-rs/bcrypt';
 import type { FastifyInstance } from 'fastify';
 import t, { type Test } from 'tap';
-import { migrate } from '../sql/migrate.js';
+import { checksumOf, migrate } from '../sql/migrate.js';
 import { build, connect, REAL, type Server } from './helper.js';
 
 t.setTimeout(120_000);
@@ -218,3 +220,110 @@ if (REAL) {
     t.equal((await server.request('GET', '/readyz')).status, 200);
   });
 }
+
+const FOLDER = new URL('../sql/migrations/', import.meta.url);
+/** Migrations on `main`: a new one gets its line with its landing, and none is ever changed. */
+const LANDED = {
+  '0001_log.sql': '239689cf627a753aca89e3da8a25eee6a0f9f910394bb8d5a2d3f68746310364',
+  '0002_people.sql': 'c063f691b8a48f6622d141b4f3b4fa388a2aca4274302135e398640d52123a90',
+};
+const sha256 = (text: string) => createHash('sha256').update(text).digest('hex');
+
+t.test('migrations that landed are what they were, whatever ends their lines', async (t) => {
+  const sums: Record<string, string> = {};
+  for (const name of (await readdir(FOLDER)).sort()) {
+    const text = await readFile(new URL(name, FOLDER), 'utf8');
+    sums[name] = checksumOf(text);
+    t.equal(checksumOf(text.replaceAll(/\r?\n/g, '\r\n')), sums[name], name);
+  }
+  t.strictSame(sums, LANDED);
+});
+
+/** Text with one passage put in another's place, which has to be there. */
+function undo(text: string, now: string, before: string): string {
+  if (!text.includes(now)) throw new Error(`not there: ${now}`);
+  return text.replace(now, () => before);
+}
+
+/** The forms that 0001 had on `main` before it was settled, the newest first, each with its checksum at the time. */
+async function earlierForms() {
+  const now = (await readFile(new URL('0001_log.sql', FOLDER), 'utf8')).replaceAll('\r\n', '\n');
+  const full = undo(
+    now,
+    `-- Partial, so that a pair is never looked up by it: on tables that were empty when a plan was made it looks as good as
+-- the unique one.
+create index conversations_user_b on conversations (user_b) where user_a <> user_b;`,
+    'create index conversations_user_b on conversations (user_b);',
+  );
+  const placeless = undo(
+    full,
+    `-- \`place\` tells an embedded database that was put back from a copy: it goes on from an earlier moment.
+create table installation (id uuid not null default gen_random_uuid(), place text);`,
+    'create table installation (id uuid not null default gen_random_uuid());',
+  );
+  const withMembers = [
+    ['create index conversations_user_b on conversations (user_b);\n\n', ''],
+    [
+      ` A row comes with the first \`read\`: most conversations are opened far more
+-- cheaply than they are read.`,
+      '',
+    ],
+    [
+      '-- Fencing numbers',
+      `insert into members (user_id, conversation_id)
+  select user_a, conversation_id from conversations
+  union
+  select user_b, conversation_id from conversations;
+
+-- Fencing numbers`,
+    ],
+  ].reduce((text, [now = '', before = '']) => undo(text, now, before), placeless);
+  return [
+    [full, 'c8f8ad92f0de1157f2caa1acee80ebb909c53af5bdb3de1c3069490b79c00da4'],
+    [placeless, 'c1f0110d57abcb62996a7b06f75943262a4754dfa64238408d08972630aca357'],
+    [withMembers, 'a94e7d45d883332406973eda8ca8619d903b3980735b965b18af85a5d61f825a'],
+    [now.replaceAll('\n', '\r\n'), sha256(now.replaceAll('\n', '\r\n'))],
+  ] as const;
+}
+
+/** Columns and indexes of all tables. */
+const shape = (sql: Sql) => sql`
+  select table_name || '.' || column_name || ' ' || data_type as line from information_schema.columns
+   where table_schema = 'public'
+  union all select indexdef from pg_indexes where schemaname = 'public' order by 1`;
+
+t.test('a database of each earlier form of 0001 is taken along, with what is in it', async (t) => {
+  const server = await build(t);
+  const { sql } = server.app.db;
+  const anew = () => sql.unsafe('drop schema public cascade; create schema public');
+  const lines = async () => (await shape(sql)).map(({ line }) => line);
+  await anew();
+  await sql.unsafe(tables('timestamp'));
+  t.strictSame(await migrate(sql), Object.keys(LANDED));
+  const wanted = await lines();
+  for (const [text, checksum] of await earlierForms()) {
+    const form = checksum.slice(0, 8);
+    t.equal(sha256(text), checksum, `${form} is the one that was on main`);
+    await anew();
+    await fill(sql, 'timestamp');
+    await sql.unsafe(text);
+    await sql`create table migrations (
+      name text primary key, checksum text not null, applied_at timestamptz not null default now())`;
+    await sql`insert into migrations (name, checksum) values ('0001_log.sql', ${checksum})`;
+    t.strictSame(await migrate(sql), ['0002_people.sql'], `${form} is known`);
+    t.strictSame(await lines(), wanted, `${form} has today's tables`);
+    t.strictSame([...(await sql`select * from members`)], [], 'rows that say nothing are gone');
+    const stored = await sql`select msg_id, content from messages order by msg_id`;
+    t.strictSame(
+      stored.map((row) => [row.msg_id, row.content]),
+      owed.map(([msg_id, , , content]) => [msg_id, content]),
+    );
+    const [row] = await sql`select checksum from migrations where name = '0001_log.sql'`;
+    t.equal(row?.checksum, LANDED['0001_log.sql']);
+  }
+  await sql`update migrations set checksum = ${sha256('something else')} where name = '0001_log.sql'`;
+  await t.rejects(migrate(sql), /^The migration 0001_log.sql has changed since it was applied/);
+  await sql`update migrations set checksum = ${LANDED['0001_log.sql']} where name = '0001_log.sql'`;
+  await server.stop();
+  t.equal((await login(await build(t, server.env), 'bob', password('bob'))).status, 200);
+});

@@ -64,8 +64,9 @@ t.test('what runs is what the lock file says, without development packages or in
 t.test('neither image runs as root, and each process is the first one and gets the signals', async (t) => {
   const found = await stages();
   t.strictSame(all(found.get('server'), 'USER'), ['1000:1000']);
+  // The flags only work where they stand, on the command line (the embedded database's thread takes them from there).
   t.strictSame(all(found.get('server'), 'ENTRYPOINT'), [
-    '["node", "--enable-source-maps", "dist/server.js"]',
+    '["node", "--liftoff-only", "--max-old-space-size=160", "--max-semi-space-size=4", "--enable-source-maps", "dist/server.js"]',
   ]);
   t.strictSame(all(found.get('server'), 'STOPSIGNAL'), ['SIGTERM']);
   t.strictSame(all(found.get('web'), 'USER'), ['101:101']);

@@ -33,6 +33,13 @@ t.test('every file and every place in the text that it names is there', (t) => {
   t.end();
 });
 
+t.test('a server is given the same memory on every way, and the table says how much', async (t) => {
+  const number = /--memory (\d+)m/.exec(text)?.[1];
+  t.match(text, `| ${number} MB of memory`);
+  t.match(await read('compose.yaml'), `mem_limit: \${SERVER_MEMORY:-${number}m}`);
+  t.match(await read('deploy/k3s/server.yaml'), `memory: ${number}Mi`);
+});
+
 t.test('every setting that it names is one that something reads', async (t) => {
   const files = [
     'compose.yaml',

@@ -1,5 +1,4 @@
 /** Both servers behind the shipped Nginx file replaced one after the other while people talk and programs ask. */
-import { randomBytes } from 'node:crypto';
 import { setTimeout as sleep } from 'node:timers/promises';
 import postgres from 'postgres';
 import t from 'tap';
@@ -11,46 +10,13 @@ import { random } from '../fault/random.js';
 import { signToken } from '../fault/token.js';
 import { until } from '../nodes/process.js';
 import { startStack } from './stack.js';
+import { caller } from './traffic.js';
 
 /** A client of the crowd comes back after at most this, as it would at once on a good line. */
 const reconnectWait = 200;
 /** What a handshake takes on a machine that is busy with everything else here. */
 const handshake = 1500;
 const people = 24;
-
-/** Asks without a pause until it is stopped, on connections that are kept, and counts what is not a success. */
-function caller(base: string, token: string, to: number) {
-  const refusals: string[] = [];
-  let calls = 0;
-  let running = true;
-  const ask = async (path: string, init: RequestInit): Promise<void> => {
-    calls++;
-    try {
-      const answer = await fetch(base + path, { ...init, signal: AbortSignal.timeout(10_000) });
-      const body = await answer.text();
-      if (answer.status !== 200) refusals.push(`${init.method} ${path}: ${answer.status} ${body}`);
-    } catch (error) {
-      refusals.push(`${init.method} ${path}: ${error} ${error instanceof Error ? error.cause : ''}`);
-    }
-  };
-  const headers = { authorization: `Bearer ${token}`, 'content-type': 'application/json' };
-  const loop = (async () => {
-    while (running) {
-      await ask('/api/conversations', { method: 'GET', headers });
-      const body = JSON.stringify({ to_user_id: to, id: randomBytes(8).toString('hex'), content: 'by HTTP' });
-      await ask('/api/messages', { method: 'POST', headers, body });
-      await sleep(5);
-    }
-  })();
-  return {
-    refusals,
-    calls: () => calls,
-    async stop() {
-      running = false;
-      await loop;
-    },
-  };
-}
 
 /** How long each client was without a connection, each time. */
 function absences({ entries }: Diary): number[] {

@@ -365,7 +365,7 @@ t.test('compose-deploy.sh updates without a moment in which no server runs', asy
     'exec c3 node smoke.mjs',
     'stop c1',
     'stop c2',
-    'kill -s HUP nginx',
+    'exec -T nginx sh /etc/nginx/deploy/reload.sh',
     'compose exec',
   ];
   const places = steps.map((step) => lines.findIndex((line) => line.includes(step)));
