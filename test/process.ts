@@ -38,14 +38,23 @@ export async function builtServer(t: Test): Promise<string> {
   return join(dist, 'server.js');
 }
 
-/** Starts a built server with these settings and no others; it is ended after the test. */
+/**
+ * Starts a built server with these settings and no others; it is ended after the test.
+ * @param descriptors how many it may have open; what this process may when left out
+ */
 export function startProcess(
   t: Test,
   server: string,
   env: Record<string, string>,
   cwd: string,
+  descriptors?: number,
 ): ServerProcess {
-  const child = spawn(process.execPath, ['--enable-source-maps', server], {
+  const words = [process.execPath, '--enable-source-maps', server];
+  const [command = '', ...args] =
+    descriptors === undefined
+      ? words
+      : ['/bin/sh', '-c', `ulimit -n ${descriptors}; exec "$0" "$@"`, ...words];
+  const child = spawn(command, args, {
     cwd,
     env: { PATH: process.env.PATH ?? '', ...env },
     stdio: ['ignore', 'pipe', 'pipe'],
