@@ -274,8 +274,17 @@ const scenes = {
     await shoot(page, name);
     await context.close();
   },
+  async nobody(options, name) {
+    const { page, context } = await member(ana, options);
+    await page.goto(`${server.origin}/#/u/99999`);
+    await page.locator('.composer').waitFor({ state: 'detached' });
+    await shoot(page, name);
+    await context.close();
+  },
   async failed(options, name) {
     const { page, context } = await member(ana, options);
+    // As long as the page can't know that nobody is there.
+    await page.route('**/api/users/99999', (route) => route.abort());
     await page.goto(`${server.origin}/#/u/99999`);
     await say(page, 'Is anybody there?');
     await page.locator('.failure').waitFor();
