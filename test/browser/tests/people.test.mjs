@@ -116,6 +116,10 @@ test('a message is copied by mouse, by keyboard, by finger, and on plain HTTP', 
       await bubble(page, 'the first').getByRole('button', { name: 'Actions' }).click();
     }
     await page.getByRole('menuitem', { name: 'Copy text' }).waitFor();
+    // Beside its message, and no wider than its words need.
+    const menu = await page.locator('dialog.menu').boundingBox();
+    const row = await bubble(page, 'the first').boundingBox();
+    assert.ok(menu.width < 250 && menu.x >= row.x && menu.x + menu.width <= row.x + row.width, `${menu.x}`);
     assert.deepEqual(await violations(page), []);
     await page.getByRole('menuitem', { name: 'Copy text' }).click();
     await page.locator('.toast', { hasText: 'Copied.' }).waitFor();
