@@ -70,8 +70,8 @@ for (const [kind, protocol, bytes, objects] of [
       await eventually(() => hub.size === 0, 'some stay');
     }
     const before = used();
-    const second = await run(tokens);
-    await once(second, 'message');
+    const counted = await run(tokens);
+    await once(counted, 'message');
     await ready();
     const after = used();
     const each = {
