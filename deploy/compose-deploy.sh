@@ -212,10 +212,9 @@ else
   compose up -d --no-deps postgres redis
   replace "${old[@]}" || die "Still running: $previous"
   compose up -d --no-deps nginx
-  # The mounted configuration may have changed.
-  compose exec -T nginx sh /etc/nginx/deploy/reload.sh
   log 'Smoke test through Nginx'
-  if ! smoke; then
+  # The mounted configuration may have changed.
+  if ! compose exec -T nginx sh /etc/nginx/deploy/reload.sh || ! smoke; then
     log "It does not work. Going back to $previous"
     SERVER_IMAGE=$previous
     read -r -a old <<<"$(servers | tr '\n' ' ')"

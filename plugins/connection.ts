@@ -13,6 +13,8 @@ import { weightOf } from './weight.js';
 const HELD = 64;
 /** Sends of one connection that may wait for the log before no further frame is handled. */
 const SENDS = 1000;
+/** Bytes in memory of a frame that waits, besides its own. */
+const FRAME_BYTES = 128;
 /** Bad frames within as many milliseconds that are too many. */
 const BAD_FRAMES = 20;
 const BAD_MS = 60_000;
@@ -83,7 +85,7 @@ export abstract class Connection implements Sender {
   private answers = 0;
   /** Who waits until so many sends are answered. */
   private awaiting: { answers: number; resolve: () => void }[] = [];
-  /** Frames of this turn of the event loop, and their bytes. */
+  /** Frames of this turn of the event loop, or that wait for the socket to drain, and their bytes in memory. */
   private out: Buffer[] | undefined;
   private outBytes = 0;
   private readonly inbox = new Inbox(this);
@@ -286,7 +288,8 @@ export abstract class Connection implements Sender {
   }
 
   onDrain(): void {
-    this.fullAt = undefined;
+    this.writeOut();
+    this.fullAt = this.isFull ? this.hub.clock.now : undefined;
     this.progress();
     this.inbox.go();
   }
@@ -330,16 +333,23 @@ export abstract class Connection implements Sender {
       this.hub.flushSoon(this);
     }
     this.out.push(frame);
-    this.outBytes += frame.length;
+    this.outBytes += frame.length + FRAME_BYTES;
     if (this.isFull) this.fullAt ??= this.hub.clock.now;
     return frame.length;
   }
 
+  /** Writes out what waits, unless the socket has more than it takes: there each write would cost more than a short frame is long. */
   flush(): void {
+    if (!this.tcp.writableNeedDrain) this.writeOut();
+  }
+
+  private writeOut() {
     const { out } = this;
     this.out = undefined;
     this.outBytes = 0;
-    if (out !== undefined && this.tcp.writable) this.tcp.write(Buffer.concat(out));
+    const [first] = out ?? [];
+    if (out === undefined || first === undefined || !this.tcp.writable) return;
+    this.tcp.write(out.length === 1 ? first : Buffer.concat(out));
   }
 
   /** Takes one frame of the client; they are handled one after the other. */
@@ -461,7 +471,7 @@ export abstract class Connection implements Sender {
     if (this.state === 'closing') return;
     const { code, reason } = close;
     this.deaf = close === CLOSE.abuse || close === CLOSE.tooLarge || close === CLOSE.expired;
-    this.flush();
+    this.writeOut();
     this.state = 'closing';
     this.socket.close(code, reason);
     this.inbox.go();

@@ -88,6 +88,9 @@ const changes = (lines: string[]) =>
   );
 const count = (lines: string[], part: string) => lines.filter((line) => line.includes(part)).length;
 
+// Most of their time is the start of one program after the other.
+t.jobs = 2;
+
 t.test('shellcheck has nothing to say about any script', async (t) => {
   const scripts = ['deploy', 'test/deploy'].flatMap((folder) =>
     readdirSync(join(root, folder))
@@ -366,7 +369,7 @@ t.test('compose-deploy.sh updates without a moment in which no server runs', asy
     'stop c1',
     'stop c2',
     'exec -T nginx sh /etc/nginx/deploy/reload.sh',
-    'compose exec',
+    'node smoke.mjs http://nginx:8080',
   ];
   const places = steps.map((step) => lines.findIndex((line) => line.includes(step)));
   t.ok(
@@ -394,17 +397,21 @@ t.test('compose-deploy.sh leaves the old servers alone when the new ones do not 
 });
 
 t.test('compose-deploy.sh goes back when only the way through Nginx fails', async (t) => {
-  const { run, set, project } = await server(t, ['docker']);
-  await run('compose-deploy.sh', { IMAGE: 'chat-server:1' });
-  await set({ good: 'chat-server:1', fail: 'smoke' });
-  const { code, out, state } = await run('compose-deploy.sh', { IMAGE: 'chat-server:2' });
-  t.equal(code, 1);
-  t.match(out, /chat-server:1 runs again\.\n$/);
-  t.strictSame(
-    state.containers.map(({ image }) => image),
-    ['chat-server:1', 'chat-server:1'],
-  );
-  t.match(await readFile(join(project, '.env'), 'utf8'), /^SERVER_IMAGE=chat-server:1$/m);
+  for (const fail of ['smoke', 'reload']) {
+    const { run, set, project } = await server(t, ['docker']);
+    await run('compose-deploy.sh', { IMAGE: 'chat-server:1' });
+    await set({ good: 'chat-server:1', fail });
+    const env = { IMAGE: 'chat-server:2', SMOKE_TRIES: '2', SMOKE_PAUSE: '0' };
+    const { code, out, state, lines } = await run('compose-deploy.sh', env);
+    t.equal(code, 1, fail);
+    t.match(out, /chat-server:1 runs again\.\n/);
+    t.equal(count(lines, 'node smoke.mjs http://nginx:8080'), fail === 'smoke' ? 2 : 0);
+    t.strictSame(
+      state.containers.map(({ image }) => image),
+      ['chat-server:1', 'chat-server:1'],
+    );
+    t.match(await readFile(join(project, '.env'), 'utf8'), /^SERVER_IMAGE=chat-server:1$/m);
+  }
 });
 
 t.test('compose-deploy.sh --dry-run changes nothing', async (t) => {

@@ -175,12 +175,13 @@ function compose() {
   if (scale) add(Number(scale.slice('server='.length)));
   if (verb.join(' ') === 'ps -q server') finish(0, state.containers.map(({ id }) => `${id}\n`).join(''));
   if (
-    verb[0] === 'exec' &&
+    verb.includes('smoke.mjs') &&
     state.fail === 'smoke' &&
     state.containers.some(({ image }) => image !== state.good)
   ) {
     finish(1, 'smoke test failed\n');
   }
+  if (verb.some((arg) => arg.endsWith('/reload.sh')) && state.fail === 'reload') finish(1, 'bad nginx.conf\n');
   finish();
 }
 

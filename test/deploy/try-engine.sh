@@ -13,6 +13,7 @@ work=$(mktemp -d /tmp/try-engine-XXXXXX)
 clone=$work/chat-server
 failed=0
 
+# shellcheck disable=SC2317 # the trap calls it
 cleanup() {
   engine in docker rm -f try-chat >/dev/null 2>&1 || true
   engine in docker volume rm try-chat >/dev/null 2>&1 || true

@@ -216,8 +216,8 @@ test('what the protocol does not have', async (t) => {
 });
 
 test('a receipt for what has not come', async (t) => {
-  const receipt = (delivered: number, at: number): Entry => ({
-    ...{ type: 'receipt', connection: 1, at, conversation: 13, user: 1, delivered, read: 0 },
+  const receipt = (delivered: number, at: number, connection = 1): Entry => ({
+    ...{ type: 'receipt', connection, at, conversation: 13, user: 1, delivered, read: 0 },
   });
   const sender = (...entries: Entry[]) =>
     broken(
@@ -229,6 +229,10 @@ test('a receipt for what has not come', async (t) => {
   t.strictSame(sender(receipt(1, 25)), {});
   t.strictSame(sender(receipt(1, 15)), { receipts: 1 }, 'too early');
   t.strictSame(sender(receipt(1, 25), receipt(0, 26)), { receipts: 1 }, 'taken back');
+  const again = [...begin(2, 26), sync(2, 27)];
+  t.strictSame(sender(receipt(1, 25), ...again, receipt(0, 28, 2)), { receipts: 1 }, 'by the next connection');
+  t.strictSame(sender(...again, receipt(1, 28), receipt(0, 29, 2)), {}, 'two lines, read late');
+  t.strictSame(sender(...again, receipt(1, 28, 2), receipt(0, 29)), {}, 'and the other way round');
 });
 
 test('waits go to the fault that was there', async (t) => {

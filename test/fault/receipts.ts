@@ -1,5 +1,5 @@
 /** A receipt is a promise too: what it calls delivered is in the receiver's diary by then, and it only grows. */
-import type { Diary, Receipt } from './diary.js';
+import type { Diary } from './diary.js';
 import { type Finding, type Ledger, placeOf } from './ledger.js';
 
 interface Due {
@@ -23,25 +23,41 @@ function dues({ messages }: Ledger): Map<string, Due[]> {
   return found;
 }
 
+/** How far a user has received and read. */
+interface Far {
+  delivered: number;
+  read: number;
+}
+
+const further = (before: Far | undefined, { delivered, read }: Far): Far => ({
+  delivered: Math.max(before?.delivered ?? 0, delivered),
+  read: Math.max(before?.read ?? 0, read),
+});
+
 export function receipts(diaries: readonly Diary[], ledger: Ledger): Finding[] {
   const due = dues(ledger);
   const found: Finding[] = [];
   for (const { user, entries } of diaries) {
-    const before = new Map<string, Receipt>();
+    // The furthest that came over any connection, and what each connection must not fall behind.
+    const furthest = new Map<string, Far>();
+    const lines = new Map<number, Map<string, Far>>();
     // How many of the dues an earlier receipt has covered.
     const covered = new Map<string, number>();
     for (const entry of entries) {
+      // Two connections that are open at once may each tell of another moment: only what came before this one counts.
+      if (entry.type === 'connect') lines.set(entry.connection, new Map(furthest));
       if (entry.type !== 'receipt') continue;
-      const { conversation, delivered, read, at } = entry;
+      const { connection, conversation, delivered, read, at } = entry;
       const key = `${conversation} ${entry.user}`;
-      const last = before.get(key);
-      // What a stalled line of an earlier connection still held tells of how far it was then.
-      if (last && entry.connection < last.connection) continue;
-      before.set(key, entry);
+      const line = lines.get(connection) ?? new Map<string, Far>();
+      lines.set(connection, line);
+      const last = line.get(key);
       if (last && (delivered < last.delivered || read < last.read)) {
         const what = `receipt ${delivered}/${read} after ${last.delivered}/${last.read} (${key})`;
         found.push({ what, user, at });
       }
+      line.set(key, { delivered, read });
+      furthest.set(key, further(furthest.get(key), entry));
       const list = due.get(key) ?? [];
       let index = covered.get(key) ?? 0;
       for (let next = list[index]; next && next.seq <= delivered; next = list[++index]) {

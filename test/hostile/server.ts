@@ -89,8 +89,12 @@ export async function startWatched(server: string, env: Record<string, string>):
     output: () => text,
     resident: () => residentOf(pid),
     async holds(collect) {
-      const answer = once(child, 'message', { signal: AbortSignal.timeout(PATIENCE_MS) });
-      child.send({ collect, services });
+      const unasked = new AbortController();
+      const signal = AbortSignal.any([AbortSignal.timeout(PATIENCE_MS), unasked.signal]);
+      const answer = once(child, 'message', { signal });
+      child.send({ collect, services }, (error) => {
+        if (error) unasked.abort(error);
+      });
       const [holding] = await answer;
       return holding;
     },
