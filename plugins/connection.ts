@@ -115,6 +115,8 @@ export abstract class Connection implements Sender {
   protected abstract give(message: StoredMessage): void;
   /** Reads what comes next and gives it. @returns whether there may be more */
   protected abstract read(): Promise<boolean>;
+  /** Whether the client is given a message: one's own only where the protocol has copies. */
+  protected abstract isForClient(message: StoredMessage): boolean;
   protected abstract hasUnconfirmedRoom(): boolean;
   /** Whether debts that nobody has confirmed are known to this connection: it was written them. */
   abstract knows(debts: readonly { msgId: number; conversation: number; seq: number }[]): boolean;
@@ -204,7 +206,7 @@ export abstract class Connection implements Sender {
       list.shift();
       this.heldBytes -= weightOf(next.content);
       if (next.seq <= position) continue;
-      if (next.to === this.user) this.give(next);
+      if (this.isForClient(next)) this.give(next);
       this.setPosition(conversation, next.seq);
     }
     this.held?.delete(conversation);

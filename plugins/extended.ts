@@ -119,6 +119,11 @@ export class ExtendedConnection extends Connection {
     return this.positions?.get(conversation) ?? 0;
   }
 
+  /** An own one as well: `give` leaves out what `sent` has told of. */
+  protected isForClient(): boolean {
+    return true;
+  }
+
   protected hasUnconfirmedRoom(): boolean {
     return (
       this.unconfirmedCount < LIMITS.unconfirmedMessages && this.unconfirmedBytes < LIMITS.unconfirmedBytes

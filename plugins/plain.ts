@@ -83,6 +83,10 @@ export class PlainConnection extends Connection {
     this.noteOwn(message);
   }
 
+  protected isForClient(message: StoredMessage): boolean {
+    return message.to === this.user;
+  }
+
   protected hasUnconfirmedRoom(): boolean {
     return (
       this.unconfirmed.length < LIMITS.unconfirmedMessages && this.unconfirmedBytes < LIMITS.unconfirmedBytes
@@ -218,9 +222,9 @@ export class PlainConnection extends Connection {
       this.offlineFrames++;
       for (const message of messages.slice(0, rows.length)) {
         this.note(message, Math.ceil(bytes / rows.length));
-        const position = this.position(message.conversation);
-        if (position !== undefined && message.seq > position)
-          this.setPosition(message.conversation, message.seq);
+        // One of them may still be on its way here: it is known then.
+        const position = this.position(message.conversation) ?? 0;
+        if (message.seq > position) this.setPosition(message.conversation, message.seq);
       }
       if (rows.length > 0) this.ping();
     }
