@@ -22,6 +22,7 @@ const results = [];
 let current;
 let folder; // its guard ends the running command if we are killed
 let interrupted;
+let leftOut;
 
 for (const signal of ['SIGINT', 'SIGTERM', 'SIGHUP']) {
   process.on(signal, () => {
@@ -99,6 +100,19 @@ const parts = {
     const name = 'deploy: Nginx, containers, K3s';
     if (await run('deploy: install', 'bash', ['test/deploy/install.sh'], { counted: false }))
       await inOrder(name, 'test/deploy', env);
+  },
+  async engine() {
+    const can = spawnSync('bash', ['test/deploy/engine.sh', 'can'], { encoding: 'utf8' });
+    if (can.status !== 0) {
+      leftOut = `left out: what needs a real Docker Engine, which can't be had here: ${can.stderr.trim()}`;
+      console.log(`\n== engine: ${leftOut}`);
+      return;
+    }
+    // In short: by hand, `bash test/deploy/try-engine.sh` does more updates under more load.
+    const env = { UPDATES: '2', SECONDS_OF_LOAD: '15' };
+    await run('engine: the documented ways on a Docker Engine', 'bash', ['test/deploy/try-engine.sh'], {
+      env,
+    });
   },
   async browser(env) {
     if (!existsSync('test/browser/package.json')) return;
@@ -178,5 +192,6 @@ console.log('');
 for (const { part, passed, failed, seconds } of results) {
   console.log(`${String(seconds).padStart(4)} s  ${passed} passed, ${failed} failed  ${part}`);
 }
+if (leftOut !== undefined) console.log(leftOut);
 console.log(`${sum('passed')} passed, ${sum('failed')} failed`);
 process.exit(sum('failed') > 0 || sum('passed') === 0 ? 1 : 0);

@@ -1,32 +1,87 @@
 #!/usr/bin/env bash
-# The documented ways on a real Docker Engine (engine.sh), by hand, as root: one container at the memory that the page gives
-# it, then Compose from a bare clone and updates, both under load. Prints what came of it; fails if something was lost,
-# refused, killed or taken back. Wants a machine that does nothing else.
-#   bash test/deploy/try-engine.sh [memory] [updates]      both, or one of them
-# UPDATES: how many (8). LOAD: a minute's load, as test/deploy/load.ts takes it, without the port.
+# The documented ways on a real Docker Engine (engine.sh), as root, with the commands of deploy/README.md word for word: one
+# container at its memory under load, Compose from a bare clone, updates under load, and backup and restore on both.
+# Prints what came of it as TAP.
+#   bash test/deploy/try-engine.sh [container] [compose]      both, or one of them
+# UPDATES: how many (8). SECONDS_OF_LOAD: of one container (60). LOAD: what test/deploy/load.ts takes, without the port.
+# shellcheck disable=SC2317 # `check` calls the functions, and the trap does
 set -euo pipefail
 cd "$(dirname "${BASH_SOURCE[0]}")/../.."
 
 engine() { bash test/deploy/engine.sh "$@"; }
-parts=" ${*:-memory updates} "
+ways=" ${*:-container compose} "
 work=$(mktemp -d /tmp/try-engine-XXXXXX)
 clone=$work/chat-server
-failed=0
+port=8099
+token='' number=0 failed=0
 
-# shellcheck disable=SC2317 # the trap calls it
+there() { ENGINE_CWD=$clone engine in "$@"; }
+
 cleanup() {
-  engine in docker rm -f try-chat >/dev/null 2>&1 || true
-  engine in docker volume rm try-chat >/dev/null 2>&1 || true
-  [ ! -e "$clone/.env" ] || ENGINE_CWD=$clone engine in docker compose down -v >/dev/null 2>&1 || true
+  {
+    engine in docker rm -f chat
+    engine in docker volume rm chat
+    engine in docker network rm chat
+    [ ! -e "$clone/.env" ] || there docker compose down -v
+  } >/dev/null 2>&1 || true
+  [ -z "${was_down:-}" ] || engine down
   rm -rf "$work"
 }
 trap cleanup EXIT
 
-fail() { echo "FAILED: $*" && failed=1; }
+check() { # name, command …
+  local name=$1 start=$SECONDS
+  shift
+  number=$((number + 1))
+  if "$@" >"$work/said" 2>&1; then
+    echo "ok $number - $name # time=$(((SECONDS - start) * 1000))ms"
+    return
+  fi
+  failed=$((failed + 1))
+  echo "not ok $number - $name"
+  tail -n 40 "$work/said" | cut -c1-500 | sed 's/^/  # /'
+}
 
-load() { # port; runs until its input is closed: `exec 9>&-`, then `await`
+# The commands below a line of the page.
+page() { # beginning of the line
+  awk -v from="$1" 'index($0, from) == 1 { on = 1 } on && /^```$/ { exit } inside { print } on && /^```sh$/ { inside = 1 }' \
+    deploy/README.md
+}
+type_in() { there bash -euc "sudo() { \"\$@\"; }; $1"; } # commands; we are root already
+
+ready() {
+  local try
+  for try in $(seq 180); do
+    ! engine in curl -sf "http://127.0.0.1:$port/readyz" >/dev/null || return 0
+    sleep 1
+  done
+  echo "not ready after $try tries" && return 1
+}
+
+ask() { # path, body
+  engine in curl -sSf "http://127.0.0.1:$port$1" -H 'content-type: application/json' \
+    ${token:+-H "authorization: Bearer $token"} ${2:+-d "$2"}
+}
+field() { sed -n "s/.*\"$1\":\"\{0,1\}\([^\",}]*\).*/\1/p"; }
+
+talk() { # two people, and a message
+  local other
+  token=''
+  ask /register '{"username":"anna-b","password":"a password"}'
+  other=$(ask /register '{"username":"ben-b","password":"a password"}' | field user_id)
+  token=$(ask /login '{"username":"anna-b","password":"a password"}' | field token)
+  say() { ask /api/messages "{\"to_user_id\":$other,\"content\":\"$1\"}"; }
+  conversation=$(say 'before the backup: é 漢 😀' | field conversation_id)
+  [ -n "$conversation" ]
+}
+contents() { ask "/api/conversations/$conversation/messages?after=0" | grep -o '"content":"[^"]*"'; }
+as_before() {
+  ready && contents | tee /dev/stderr | grep -qx '"content":"before the backup: é 漢 😀"' && [ "$(contents | wc -l)" = 1 ]
+}
+
+load() { # until its input is closed: `await`
   rm -f "$work/input" && mkfifo "$work/input"
-  engine net node test/start.mjs test/deploy/load.ts "{\"port\":$1,${LOAD:-\"people\":16,\"rate\":40,\"programs\":4,\"pauseMs\":5}}" \
+  engine net node test/start.mjs test/deploy/load.ts "{\"port\":$port,${LOAD:-\"people\":16,\"rate\":40,\"programs\":4,\"pauseMs\":5}}" \
     <"$work/input" >"$work/load" 2>&1 9>&- &
   loader=$!
   exec 9>"$work/input"
@@ -37,40 +92,66 @@ load() { # port; runs until its input is closed: `exec 9>&-`, then `await`
 }
 await() {
   exec 9>&-
-  wait "$loader" || fail 'the load ended early'
-  tail -n 1 "$work/load" | cut -c1-2000
-  tail -n 1 "$work/load" | grep -q '"refusals":\[\].*"failures":\[\]' || fail 'something was refused or lost'
+  wait "$loader"
+  tail -n 1 "$work/load"
+  tail -n 1 "$work/load" | grep -q '"refusals":\[\].*"failures":\[\]'
+}
+figures() { tail -n 1 "$work/load" | sed -n 's/.*"requests":\([0-9]*\).*"messages":\([0-9]*\).*/\1 requests, \2 messages/p'; }
+
+peak() { # control groups of either version
+  engine in docker exec chat sh -c 'cd /sys/fs/cgroup && cat memory.peak memory/memory.max_usage_in_bytes' 2>/dev/null || true
+}
+unharmed() {
+  local restarts killed
+  read -r restarts killed <<<"$(engine in docker inspect -f '{{.RestartCount}} {{.State.OOMKilled}}' chat)"
+  echo "$restarts restarts, killed: $killed"
+  [ "$restarts $killed" = '0 false' ]
 }
 
-engine up
-git clone -q . "$clone"
-
-if [[ $parts == *' memory '* ]]; then
-  memory=$(sed -n 's/.*--memory \([0-9]*m\) .*/\1/p' deploy/README.md)
-  ENGINE_CWD=$clone engine in docker build -q -f Containerfile -t chat-server . >/dev/null
-  engine in docker run -d --name try-chat --restart unless-stopped --stop-timeout 30 --read-only --tmpfs /tmp --cap-drop ALL \
-    --security-opt no-new-privileges --memory "$memory" --memory-swap "$memory" -p 8099:8080 -v try-chat:/data chat-server >/dev/null
-  for _ in $(seq 180); do engine in curl -sf http://127.0.0.1:8099/readyz >/dev/null && break; sleep 1; done
-  load 8099
+container() {
+  local memory commands
+  commands=$(page 'The server with its embedded database.' | sed '/get.docker.com/d;/--name caddy/,$d')
+  memory=$(sed -n 's/.*--memory \([0-9]*m\) .*/\1/p' <<<"$commands")
+  # Where the page has a proxy, a port; and no swap, which would hide what it takes.
+  commands=${commands/run -d/run -d -p $port:8080 --memory-swap $memory}
+  check "one container of $memory: the commands of the page build and start it" type_in "$commands"
+  check 'it is ready' ready
+  load
   sleep "${SECONDS_OF_LOAD:-60}"
-  await
-  peak=$(engine in docker exec try-chat sh -c 'cat /sys/fs/cgroup/memory.peak /sys/fs/cgroup/memory/memory.max_usage_in_bytes 2>/dev/null' || true)
-  read -r restarts killed <<<"$(engine in docker inspect -f '{{.RestartCount}} {{.State.OOMKilled}}' try-chat)"
-  echo "one container of $memory: peak $((peak / 1048576)) MB, $restarts restarts, killed: $killed"
-  [ "$restarts $killed" = '0 false' ] || fail 'it was killed'
-  engine in docker rm -f try-chat >/dev/null
-fi
+  check 'under load nothing is refused, lost or doubled' await
+  echo "# $(figures); at most $(($(peak) / 1048576)) MB"
+  check 'it was not killed' unharmed
+  check 'two people talk' talk
+  check 'a backup' type_in "$(page '**One container.** The folder')"
+  check 'it goes on' ready
+  check 'something is said after the backup' say 'after the backup'
+  check 'the backup is put back' type_in "$(page 'Back, in place of what is there')"
+  check 'all is there as it was, to the letter' as_before
+  engine in docker rm -f chat >/dev/null
+}
 
-if [[ $parts == *' updates '* ]]; then
-  deploy() { ENGINE_CWD=$clone engine in env INSTALL_DOCKER=false bash deploy/compose-deploy.sh >"$work/$1.log" 2>&1; }
-  deploy first || { tail -n 40 "$work/first.log" && exit 1; }
-  load 80
-  for i in $(seq "${UPDATES:-8}"); do
-    start=$SECONDS
-    deploy "$i" || { fail "update $i" && tail -n 20 "$work/$i.log" | cut -c1-300; }
-    echo "update $i: $((SECONDS - start)) s, $(grep -c 'smoke test failed' "$work/$i.log" || true) smoke tests tried again"
-  done
-  await
-  ENGINE_CWD=$clone engine in docker compose logs --no-log-prefix nginx 2>/dev/null | grep -E '"status":5[0-9][0-9]' | head -n 5 | cut -c1-300 || true
-fi
-exit "$failed"
+compose() {
+  local i deploy=(env INSTALL_DOCKER=false bash deploy/compose-deploy.sh)
+  port=80
+  check 'Compose: the first start from a bare clone' there "${deploy[@]}"
+  load
+  for i in $(seq "${UPDATES:-8}"); do check "update $i under load" there "${deploy[@]}"; done
+  check 'over all updates nothing was refused, lost or doubled' await
+  echo "# $(figures)"
+  [ "$failed" = 0 ] || there docker compose logs --no-log-prefix nginx 2>/dev/null | grep -E '"status":5[0-9][0-9]' | head -n 5 | sed 's/^/# /' || true
+  check 'two people talk' talk
+  check 'a backup while it runs' type_in "$(page '**Compose**, while it runs')"
+  check 'something is said after the backup' say 'after the backup'
+  check 'the backup is put back' type_in "$(page 'Back. The database is made anew')"
+  check 'all is there as it was, to the letter' as_before
+}
+
+engine in true 2>/dev/null || was_down=true
+check 'a Docker Engine of our own starts' engine up
+[ "$failed" = 0 ] || { echo '# fail 1' && exit 1; }
+git clone -q . "$clone"
+[[ $ways != *' container '* ]] || container
+[[ $ways != *' compose '* ]] || compose
+echo "# pass $((number - failed))"
+echo "# fail $failed"
+exit "$((failed > 0))"
