@@ -181,7 +181,8 @@ function compose() {
   ) {
     finish(1, 'smoke test failed\n');
   }
-  if (verb.some((arg) => arg.endsWith('/reload.sh')) && state.fail === 'reload') finish(1, 'bad nginx.conf\n');
+  if (verb.some((arg) => arg.endsWith('/reload.sh')) && state.fail === 'reload')
+    finish(1, 'bad nginx.conf\n');
   finish();
 }
 

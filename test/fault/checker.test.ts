@@ -230,7 +230,11 @@ test('a receipt for what has not come', async (t) => {
   t.strictSame(sender(receipt(1, 15)), { receipts: 1 }, 'too early');
   t.strictSame(sender(receipt(1, 25), receipt(0, 26)), { receipts: 1 }, 'taken back');
   const again = [...begin(2, 26), sync(2, 27)];
-  t.strictSame(sender(receipt(1, 25), ...again, receipt(0, 28, 2)), { receipts: 1 }, 'by the next connection');
+  t.strictSame(
+    sender(receipt(1, 25), ...again, receipt(0, 28, 2)),
+    { receipts: 1 },
+    'by the next connection',
+  );
   t.strictSame(sender(...again, receipt(1, 28), receipt(0, 29, 2)), {}, 'two lines, read late');
   t.strictSame(sender(...again, receipt(1, 28, 2), receipt(0, 29)), {}, 'and the other way round');
 });
