@@ -34,8 +34,8 @@ const TARGETS = [
   '/nothing',
 ];
 
-function request({ draw, account }: Peer, target = draw.pick(TARGETS)): Buffer {
-  return rawRequest('GET', target, { headers: { Authorization: `Bearer ${account.token}` } });
+function request({ draw, account }: Peer, target = draw.pick(TARGETS), headers = {}): Buffer {
+  return rawRequest('GET', target, { headers: { ...headers, Authorization: `Bearer ${account.token}` } });
 }
 
 /** Bytes that mean nothing. */
@@ -82,7 +82,7 @@ export const STAGES = {
   accepted: {
     ...http,
     reach() {},
-    rest: (peer) => request(peer),
+    rest: (peer) => request(peer, peer.draw.pick(TARGETS), { 'X-Long': 'a'.repeat(LONG) }),
   },
   'request line': {
     ...http,
