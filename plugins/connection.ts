@@ -4,17 +4,16 @@ import { CLOSE, type Close } from '../schemas/close.js';
 import { LIMITS } from '../schemas/limits.js';
 import type { StoredMessage } from '../sql/messages.js';
 import { ChatError } from './errors.js';
-import type { Hub } from './hub.js';
 import { Inbox } from './inbox.js';
 import type { Confirmed, Delivery, Sender } from './messages.js';
+import { Outlet, PING, PONG, TEXT } from './outlet.js';
+import type { Port } from './port.js';
 import { weightOf } from './weight.js';
 
 /** Messages of a conversation that are kept while the one before them is missing. */
 const HELD = 64;
 /** Sends of one connection that may wait for the log before no further frame is handled. */
 const SENDS = 1000;
-/** Bytes in memory of a frame that waits, besides its own. */
-const FRAME_BYTES = 128;
 /** Bad frames within as many milliseconds that are too many. */
 const BAD_FRAMES = 20;
 const BAD_MS = 60_000;
@@ -28,30 +27,6 @@ export interface Given extends Confirmed {
   msgId: number;
   seq: number;
   bytes: number;
-}
-
-/** First bytes of frames that are whole (RFC 6455, 5.2): never in pieces, so that a pong confirms whole messages. */
-const TEXT = 0x81;
-const PING = 0x89;
-const PONG = 0x8a;
-
-/** A frame of a server, unmasked. */
-function frameOf(head: number, content: string | Buffer): Buffer {
-  const length = Buffer.byteLength(content);
-  const start = length < 126 ? 2 : length < 65_536 ? 4 : 10;
-  const frame = Buffer.allocUnsafe(start + length);
-  frame[0] = head;
-  if (start === 2) frame[1] = length;
-  else if (start === 4) {
-    frame[1] = 126;
-    frame.writeUInt16BE(length, 2);
-  } else {
-    frame[1] = 127;
-    frame.writeBigUInt64BE(BigInt(length), 2);
-  }
-  if (typeof content === 'string') frame.write(content, start);
-  else content.copy(frame, start);
-  return frame;
 }
 
 /**
@@ -79,15 +54,11 @@ export abstract class Connection implements Sender {
   private pumping = false;
   /** Since when it is behind without any progress, by the hub's clock. */
   private progressAt = 0;
-  /** Since when what it was written fills its socket, by the hub's clock. */
-  private fullAt: number | undefined;
   private sends = 0;
   private answers = 0;
   /** Who waits until so many sends are answered. */
   private awaiting: { answers: number; resolve: () => void }[] = [];
-  /** Frames of this turn of the event loop, or that wait for the socket to drain, and their bytes in memory. */
-  private out: Buffer[] | undefined;
-  private outBytes = 0;
+  private readonly outlet: Outlet;
   private readonly inbox = new Inbox(this);
   private badFrames = 0;
   private badSince = Number.NEGATIVE_INFINITY;
@@ -100,15 +71,16 @@ export abstract class Connection implements Sender {
   readonly wantsCopy = false;
 
   constructor(
-    protected readonly hub: Hub,
+    protected readonly port: Port,
     readonly socket: WebSocket,
     private readonly tcp: Socket,
     readonly user: number,
     readonly username: string,
     readonly number: number,
   ) {
-    this.heardAt = hub.clock.now;
-    this.pingedAt = hub.clock.now;
+    this.outlet = new Outlet(tcp, port.clock, () => port.flushSoon(this));
+    this.heardAt = port.clock.now;
+    this.pingedAt = port.clock.now;
   }
 
   /** Writes the frame of a message and notes it as unconfirmed. */
@@ -134,6 +106,9 @@ export abstract class Connection implements Sender {
   confirm(): void {}
   /** Debts are deleted. */
   onSettled(_msgId: number): void {}
+  /** What only the extended protocol has frames for: how far another user has come, and that they are typing. */
+  sendReceipt(_conversation: number, _user: number, _delivered: number, _read: number): void {}
+  sendTyping(_conversation: number, _user: number): void {}
 
   /** Place in a conversation, if it is known. */
   protected position(conversation: number): number | undefined {
@@ -194,7 +169,7 @@ export abstract class Connection implements Sender {
     list.sort((a, b) => a.seq - b.seq);
     this.heldBytes += weightOf(message.content);
     this.held.set(message.conversation, list);
-    this.hub.watchGap(this);
+    this.port.watchGap(this);
   }
 
   private release(conversation: number) {
@@ -230,26 +205,18 @@ export abstract class Connection implements Sender {
     if (this.state === 'opening') return;
     if (!this.behind) {
       this.behind = true;
-      this.progressAt = this.hub.clock.now;
+      this.progressAt = this.port.clock.now;
     }
     this.pump();
   }
 
-  private get waitingBytes(): number {
-    return this.tcp.writableLength + this.outBytes;
-  }
-
-  private get isFull(): boolean {
-    return this.waitingBytes >= LIMITS.bufferBytes;
-  }
-
   protected hasRoom(): boolean {
-    return !this.suspended && !this.isFull && this.hasUnconfirmedRoom();
+    return !this.suspended && !this.outlet.isFull && this.hasUnconfirmedRoom();
   }
 
   /** Bytes that this connection keeps in memory: unread by its client, and unhandled by us. */
   get bytes(): number {
-    return this.tcp.destroyed ? 0 : this.waitingBytes + this.inbox.bytes + this.heldBytes + this.claimedBytes;
+    return this.tcp.destroyed ? 0 : this.outlet.bytes + this.inbox.bytes + this.heldBytes + this.claimedBytes;
   }
   /** Those of positions that the client has named and not yet said all of. */
   protected get claimedBytes(): number {
@@ -268,30 +235,32 @@ export abstract class Connection implements Sender {
       while (this.isOpen && (this.behind || this.wantsPages) && this.hasRoom()) {
         this.missed = false;
         const more = await this.read();
-        this.progressAt = this.hub.clock.now;
+        this.progressAt = this.port.clock.now;
         if (!more && !this.missed && this.behind && this.state === 'ready') {
           this.behind = false;
           this.caughtUp();
         }
       }
     } catch (error) {
-      this.hub.log.warn({ err: error, user: this.user }, 'a page of the log could not be read, trying again');
+      this.port.log.warn(
+        { err: error, user: this.user },
+        'a page of the log could not be read, trying again',
+      );
       // The database's fault, not the client's.
-      this.progressAt = this.hub.clock.now;
-      this.hub.pumpLater(this);
+      this.progressAt = this.port.clock.now;
+      this.port.pumpLater(this);
     }
     this.pumping = false;
   }
 
   /** The client drained or confirmed something. */
   protected progress(): void {
-    this.progressAt = this.hub.clock.now;
+    this.progressAt = this.port.clock.now;
     if (this.behind || this.wantsPages) this.pump();
   }
 
   onDrain(): void {
-    this.writeOut();
-    this.fullAt = this.isFull ? this.hub.clock.now : undefined;
+    this.outlet.onDrain();
     this.progress();
     this.inbox.go();
   }
@@ -299,15 +268,12 @@ export abstract class Connection implements Sender {
   /** Whether this connection has been behind, or its socket full, for too long without any progress. */
   isStuck(now: number, ms: number): boolean {
     const behind = this.behind || this.wantsPages;
-    return (
-      (behind && this.progressAt > 0 && now - this.progressAt > ms) ||
-      (this.fullAt !== undefined && now - this.fullAt > ms)
-    );
+    return (behind && this.progressAt > 0 && now - this.progressAt > ms) || (this.outlet.fullFor ?? 0) > ms;
   }
 
   /** Whether the client reads, so that it can be told what it isn't owed. */
   get hasRoomForNews(): boolean {
-    return this.isOpen && !this.isFull;
+    return this.isOpen && !this.outlet.isFull;
   }
 
   /** Whether frames still go out. */
@@ -325,45 +291,23 @@ export abstract class Connection implements Sender {
 
   /** Writes a frame. @returns its length in bytes, 0 if nothing goes out any more */
   protected write(text: string): number {
-    return this.canWrite ? this.put(frameOf(TEXT, text)) : 0;
+    return this.canWrite ? this.outlet.put(TEXT, text) : 0;
   }
 
-  /** Writes bytes with all that this turn of the event loop writes to this socket: one system call, one packet. */
-  private put(frame: Buffer): number {
-    if (this.out === undefined) {
-      this.out = [];
-      this.hub.flushSoon(this);
-    }
-    this.out.push(frame);
-    this.outBytes += frame.length + FRAME_BYTES;
-    if (this.isFull) this.fullAt ??= this.hub.clock.now;
-    return frame.length;
-  }
-
-  /** Writes out what waits, unless the socket has more than it takes: there each write would cost more than a short frame is long. */
   flush(): void {
-    if (!this.tcp.writableNeedDrain) this.writeOut();
-  }
-
-  private writeOut() {
-    const { out } = this;
-    this.out = undefined;
-    this.outBytes = 0;
-    const [first] = out ?? [];
-    if (out === undefined || first === undefined || !this.tcp.writable) return;
-    this.tcp.write(out.length === 1 ? first : Buffer.concat(out));
+    this.outlet.flush();
   }
 
   /** Takes one frame of the client; they are handled one after the other. */
   receive(data: Buffer): void {
-    this.heardAt = this.hub.clock.now;
+    this.heardAt = this.port.clock.now;
     // A client that hasn't heard of the end yet may still say something: it is heard.
     if (!this.deaf) this.inbox.push(data);
   }
 
   /** Whether the client can take an answer, and the log another send. */
   get mayTake(): boolean {
-    return (this.state === 'closing' || !this.isFull) && this.sends < SENDS;
+    return (this.state === 'closing' || !this.outlet.isFull) && this.sends < SENDS;
   }
 
   /** Handles one frame. @returns what the next one waits for */
@@ -397,13 +341,13 @@ export abstract class Connection implements Sender {
   isGone = false;
 
   private refuse(error: unknown) {
-    if (!(error instanceof ChatError)) this.hub.log.error({ err: error, user: this.user }, 'a frame failed');
+    if (!(error instanceof ChatError)) this.port.log.error({ err: error, user: this.user }, 'a frame failed');
     this.sendError(error instanceof ChatError ? error : new ChatError('internal'));
   }
 
   /** Counts a frame that nobody would send by mistake; too many close the connection. */
   protected countBad(): void {
-    const { now } = this.hub.clock;
+    const { now } = this.port.clock;
     if (now - this.badSince > BAD_MS) {
       this.badSince = now;
       this.badFrames = 0;
@@ -438,13 +382,13 @@ export abstract class Connection implements Sender {
 
   /** Whether the last ping is so long ago that the next may go out with a message, instead of for several later. */
   get mayPing(): boolean {
-    return this.hub.clock.now - this.pingedAt > PING_MS;
+    return this.port.clock.now - this.pingedAt > PING_MS;
   }
 
   /** Pings, as a sign of life and, where there is no other, as a receipt. */
   ping(): void {
-    this.pingedAt = this.hub.clock.now;
-    if (this.canWrite) this.put(frameOf(PING, this.pingPayload()));
+    this.pingedAt = this.port.clock.now;
+    if (this.canWrite) this.outlet.put(PING, this.pingPayload());
   }
 
   protected pingPayload(): string {
@@ -452,13 +396,13 @@ export abstract class Connection implements Sender {
   }
 
   onPong(_payload: string): void {
-    this.heardAt = this.hub.clock.now;
+    this.heardAt = this.port.clock.now;
   }
 
   /** The client pings: it is answered unless it doesn't read its answers (RFC 6455, 5.5.3: the last ping is enough). */
   onPing(payload: Buffer): void {
-    this.heardAt = this.hub.clock.now;
-    if (this.canWrite && !this.isFull) this.put(frameOf(PONG, payload));
+    this.heardAt = this.port.clock.now;
+    if (this.canWrite && !this.outlet.isFull) this.outlet.put(PONG, payload);
     else if (this.isOpen) this.inbox.pause();
   }
 
@@ -473,7 +417,7 @@ export abstract class Connection implements Sender {
     if (this.state === 'closing') return;
     const { code, reason } = close;
     this.deaf = close === CLOSE.abuse || close === CLOSE.tooLarge || close === CLOSE.expired;
-    this.writeOut();
+    this.outlet.flushAll();
     this.state = 'closing';
     this.socket.close(code, reason);
     this.inbox.go();

@@ -12,7 +12,7 @@ import { type DbUrl, dbOptions, parseDbUrl, whereIs } from './db-url.js';
 import { type Embedded, openEmbedded } from './embedded.js';
 import { WARN_AGE } from './embedded-upkeep.js';
 import { ChatError } from './errors.js';
-import { type Client, DeadlineError, deadline, Lanes } from './lanes.js';
+import { type Asker, type Client, DeadlineError, deadline, Lanes } from './lanes.js';
 
 declare module 'fastify' {
   interface FastifyInstance {
@@ -22,13 +22,15 @@ declare module 'fastify' {
 
 export interface Db {
   /** What people ask for, over HTTP and in frames. */
-  readonly requests: Lanes;
+  readonly requests: Asker;
   /** What openings and delivery lean on, so that no list is in their way. */
-  readonly delivery: Lanes;
+  readonly delivery: Asker;
   /** The log's appends, one at a time. */
-  readonly log: Lanes;
+  readonly log: Asker;
   /** Appends that wait for a row that somebody holds. */
-  readonly held: Lanes;
+  readonly held: Asker;
+  /** Questions given up since the start. */
+  late(): number;
   /** A connection for what is done by hand and at the start. */
   readonly sql: Client;
   /** Name and version, for people. */
@@ -115,7 +117,7 @@ export function isRefusal(error: unknown): boolean {
  * Asks for somebody outside, who waits.
  * @throws ChatError `overloaded` when the database can't answer now
  */
-export async function within<T>(lanes: Lanes, question: (sql: Sql) => Promise<T>): Promise<T> {
+export async function within<T>(lanes: Asker, question: (sql: Sql) => Promise<T>): Promise<T> {
   try {
     return await lanes.ask(question);
   } catch (error) {
@@ -128,14 +130,24 @@ export async function within<T>(lanes: Lanes, question: (sql: Sql) => Promise<T>
 /** Makes a client of the database: milliseconds that it waits for locks, seconds that its connection may be idle. */
 type Open = (options?: { lockMs?: number; idleSeconds?: number }) => Client;
 
-/** The embedded engine has one connection: all wait for it in one row. */
-function oneLane(sql: Client): Pick<Db, 'requests' | 'delivery' | 'log' | 'held'> {
+type Pool = Pick<Db, 'requests' | 'delivery' | 'log' | 'held' | 'late'> & { end(): Promise<unknown> };
+
+/** The embedded engine has one connection: all wait for it, and what is to be stored before everything else. */
+function oneLane(sql: Client): Pool {
   const only = new Lanes(1, () => sql, { renewable: false });
-  return { requests: only, delivery: only, log: only, held: only };
+  const { first } = only;
+  return {
+    requests: only,
+    delivery: only,
+    log: first,
+    held: first,
+    late: () => only.late,
+    end: () => only.end(),
+  };
 }
 
 /** @param count lanes, those for appends left out */
-function poolOf(open: Open, count: number): Pick<Db, 'requests' | 'delivery' | 'log' | 'held'> {
+function poolOf(open: Open, count: number): Pool {
   // Where one connection died without a word, the others probably did too.
   const onLate = () => {
     for (const lanes of Object.values(pool)) lanes.renew();
@@ -147,7 +159,12 @@ function poolOf(open: Open, count: number): Pick<Db, 'requests' | 'delivery' | '
     log: new Lanes(1, () => open({ lockMs: LOG_LOCK_MS }), { renewable: true, onLate }),
     held: new Lanes(HELD_LANES, () => open({ idleSeconds: IDLE_SECONDS }), { renewable: true, onLate }),
   };
-  return pool;
+  const all = Object.values(pool);
+  return {
+    ...pool,
+    late: () => all.reduce((sum, { late }) => sum + late, 0),
+    end: () => Promise.all(all.map((lanes) => lanes.end())),
+  };
 }
 
 /**
@@ -226,7 +243,7 @@ export default fp<{ beside?: FastifyInstance | undefined }>(
       embedded?.onFatal(resolve);
       die = resolve;
     });
-    const lanes = embedded ? oneLane(sql) : poolOf(open, config.DB_POOL);
+    const { end, ...lanes } = embedded ? oneLane(sql) : poolOf(open, config.DB_POOL);
     const db: Db = {
       ...lanes,
       sql,
@@ -240,7 +257,7 @@ export default fp<{ beside?: FastifyInstance | undefined }>(
     };
     app.decorate('db', db);
     app.addHook('onClose', async () => {
-      await Promise.all([sql.end({ timeout: 5 }), ...Object.values(lanes).map((each) => each.end())]);
+      await Promise.all([sql.end({ timeout: 5 }), end()]);
       await embedded?.close();
     });
 

@@ -68,7 +68,7 @@ export class ExtendedConnection extends Connection {
   /** Passes a message to the log. */
   chat(frame: ExtendedClient['chat'], content: string): void {
     this.countSend();
-    this.hub.append({
+    this.port.append({
       from: this.user,
       to: frame.to_user_id ?? 0,
       conversation: frame.to_user_id === undefined ? (frame.conversation_id ?? 0) : 0,
@@ -165,7 +165,7 @@ export class ExtendedConnection extends Connection {
   }
 
   /** How far the other user of a conversation has come. Other replicas tell of it too, in any order. */
-  sendReceipt(conversation: number, user: number, delivered: number, read: number): void {
+  override sendReceipt(conversation: number, user: number, delivered: number, read: number): void {
     // A client that doesn't read is told when it does, how far it is then.
     if (!this.hasRoomForNews) {
       this.untold ??= new Map();
@@ -190,11 +190,16 @@ export class ExtendedConnection extends Connection {
     });
   }
 
+  override sendTyping(conversation: number, user: number): void {
+    if (this.hasRoomForNews) this.send({ type: 'typing', conversation_id: conversation, user_id: user });
+  }
+
   override onDrain(): void {
     super.onDrain();
     const { untold } = this;
     this.untold = undefined;
-    for (const [conversation, user] of untold ?? []) this.hub.informOf({ to: this.user, user, conversation });
+    for (const [conversation, user] of untold ?? [])
+      this.port.informOf({ to: this.user, user, conversation });
   }
 
   protected override get claimedBytes(): number {
@@ -214,7 +219,7 @@ export class ExtendedConnection extends Connection {
     if (list.length === 0) this.unconfirmed.delete(conversation);
     this.unconfirmedCount -= arrived.length;
     for (const given of arrived) this.unconfirmedBytes -= given.bytes;
-    this.hub.confirmed(arrived.filter((given) => given.msgId > 0));
+    this.port.confirmed(arrived.filter((given) => given.msgId > 0));
     this.progress();
   }
 
@@ -229,7 +234,7 @@ export class ExtendedConnection extends Connection {
    */
   async sync(frame: ExtendedClient['sync']): Promise<void> {
     const id = frame.id === undefined ? {} : { id: frame.id };
-    if (frame.epoch !== undefined && frame.epoch !== this.hub.epoch) {
+    if (frame.epoch !== undefined && frame.epoch !== this.port.epoch) {
       this.claimed = undefined;
       this.send({ type: 'reset', ...id });
       return;
@@ -276,7 +281,7 @@ export class ExtendedConnection extends Connection {
     rest: boolean,
     id: { id?: string },
   ): Promise<Map<number, number>> {
-    const rows = await within(this.hub.delivery, (sql) => lastSeqs(sql, this.user));
+    const rows = await within(this.port.delivery, (sql) => lastSeqs(sql, this.user));
     const ends = new Map(rows.map((end) => [end.conversation, end.seq]));
     const claimed = rest ? new Map([...ends, ...named]) : named;
     const kept = new Map<number, number>();
@@ -298,14 +303,14 @@ export class ExtendedConnection extends Connection {
 
   private async arrivedBefore(positions: readonly Position[]) {
     if (positions.length === 0) return;
-    const settled = await within(this.hub.delivery, (sql) => settlePositions(sql, this.user, positions));
+    const settled = await within(this.port.delivery, (sql) => settlePositions(sql, this.user, positions));
     for (const { other, conversation } of settled)
-      this.hub.informOf({ to: other, user: this.user, conversation });
+      this.port.informOf({ to: other, user: this.user, conversation });
   }
 
   protected async read(): Promise<boolean> {
     if (this.lagging === undefined) {
-      const ends = await this.hub.delivery.ask((sql) => lastSeqs(sql, this.user));
+      const ends = await this.port.delivery.ask((sql) => lastSeqs(sql, this.user));
       this.lagging = ends.filter((end) => end.seq > this.position(end.conversation));
     }
     if (this.lagging.length === 0) {
@@ -318,7 +323,7 @@ export class ExtendedConnection extends Connection {
       wanted.push({ conversation, seq: this.position(conversation) });
       rows += Math.max(seq - this.position(conversation), 0);
     }
-    const page = await this.hub.delivery.ask((sql) => readAfter(sql, this.user, wanted, PAGE_ROWS));
+    const page = await this.port.delivery.ask((sql) => readAfter(sql, this.user, wanted, PAGE_ROWS));
     // An own message may be seen in the log before its sender is told: `sent` comes first, so that it comes once.
     if (page.some((message) => message.from === this.user && !this.told?.has(message.msgId)))
       await this.answered();

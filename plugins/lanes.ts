@@ -35,17 +35,31 @@ interface Lane {
   client: Client;
 }
 
+/** Through whom the database is asked. */
+export interface Asker {
+  /**
+   * Asks the database.
+   * @param question uses the connection that it is given until its promise has ended, and no longer
+   * @param ms milliseconds after which the answer is of no use
+   * @throws DeadlineError, and what the question throws
+   */
+  ask<T>(question: (sql: Sql) => Promise<T>, ms?: number): Promise<T>;
+}
+
 /**
  * A few connections to the database, each with one question at a time, so that none waits behind a slow one while another lane
  * is free. An answer that is late takes its connection with it: nothing goes on that nobody waits for, and a connection that died
  * without a word is given up by the first who asks on it.
  */
-export class Lanes {
+export class Lanes implements Asker {
   /** Questions given up since the start. */
   late = 0;
   private readonly lanes: Lane[];
   private readonly free: Lane[];
   private readonly waiting = new Set<(lane: Lane) => void>();
+  private readonly waitingFirst = new Set<(lane: Lane) => void>();
+  /** Has its turn before all others that wait. */
+  readonly first: Asker = { ask: (question, ms) => this.answer(question, ms, this.waitingFirst) };
 
   /**
    * @param count lanes
@@ -61,15 +75,13 @@ export class Lanes {
     this.free = [...this.lanes];
   }
 
-  /**
-   * Asks the database.
-   * @param question uses the connection that it is given until its promise has ended, and no longer
-   * @param ms milliseconds after which the answer is of no use
-   * @throws DeadlineError, and what the question throws
-   */
-  async ask<T>(question: (sql: Sql) => Promise<T>, ms = ASK_MS): Promise<T> {
+  ask<T>(question: (sql: Sql) => Promise<T>, ms?: number): Promise<T> {
+    return this.answer(question, ms, this.waiting);
+  }
+
+  private async answer<T>(question: (sql: Sql) => Promise<T>, ms = ASK_MS, row = this.waiting): Promise<T> {
     const by = performance.now() + ms;
-    const lane = this.free.pop() ?? (await this.turn(ms));
+    const lane = this.free.pop() ?? (await this.turn(ms, row));
     const answer = question(lane.client);
     try {
       const result = await deadline(answer, Math.max(by - performance.now(), 0));
@@ -83,25 +95,24 @@ export class Lanes {
   }
 
   /** Waits for a free lane. */
-  private turn(ms: number): Promise<Lane> {
-    if (this.waiting.size >= WAITING)
-      return Promise.reject(new DeadlineError('too many wait for the database'));
+  private turn(ms: number, row: Set<(lane: Lane) => void>): Promise<Lane> {
+    if (row.size >= WAITING) return Promise.reject(new DeadlineError('too many wait for the database'));
     return new Promise((resolve, reject) => {
       const take = (lane: Lane) => {
         clearTimeout(timer);
-        this.waiting.delete(take);
+        row.delete(take);
         resolve(lane);
       };
       const timer = setTimeout(() => {
-        this.waiting.delete(take);
+        row.delete(take);
         reject(new DeadlineError(`the database was busy for ${ms} ms`));
       }, ms);
-      this.waiting.add(take);
+      row.add(take);
     });
   }
 
   private giveBack(lane: Lane): void {
-    const [take] = this.waiting;
+    const [take] = this.waitingFirst.size > 0 ? this.waitingFirst : this.waiting;
     if (take === undefined) this.free.push(lane);
     else take(lane);
   }

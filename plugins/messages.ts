@@ -19,7 +19,7 @@ import {
 import { Cache } from './cache.js';
 import { type Db, HELD_LANES, isRefusal } from './db.js';
 import { ChatError } from './errors.js';
-import type { Lanes } from './lanes.js';
+import type { Asker } from './lanes.js';
 import { weightOf } from './weight.js';
 
 declare module 'fastify' {
@@ -353,7 +353,7 @@ export class MessageLog {
    * @param doubt whether some of them may be stored already
    * @param lanes those of the log, or those for what waits for a row that somebody holds
    */
-  private async write(entries: Entry[], doubt: boolean, lanes: Lanes = this.db.log): Promise<void> {
+  private async write(entries: Entry[], doubt: boolean, lanes: Asker = this.db.log): Promise<void> {
     const giveUp = performance.now() + DOUBT_MS;
     const apart = lanes !== this.db.log;
     let inDoubt = doubt;
@@ -475,7 +475,7 @@ export class MessageLog {
   }
 
   /** Answers those that are stored already, and returns the others. */
-  private async answerKnown(entries: Entry[], lanes: Lanes): Promise<Entry[]> {
+  private async answerKnown(entries: Entry[], lanes: Asker): Promise<Entry[]> {
     this.counts.statements++;
     const found = await lanes.ask((sql) => findStored(sql, entries), ATTEMPT_MS);
     const known = new Map(found.map((message) => [idKey(message), message]));
@@ -491,7 +491,7 @@ export class MessageLog {
     return entries.filter((entry) => !known.has(idKey(entry)));
   }
 
-  private async writeOneByOne(entries: Entry[], doubt: boolean, lanes: Lanes, error: unknown) {
+  private async writeOneByOne(entries: Entry[], doubt: boolean, lanes: Asker, error: unknown) {
     const [only] = entries;
     if (only === undefined) return;
     if (entries.length === 1) {

@@ -59,14 +59,14 @@ export class PlainConnection extends Connection {
 
   /** Answers with the ids of the users connected to this instance, ascending, once what was sent before is answered. */
   requestOnline(): void | Promise<void> {
-    const answer = () => this.send({ type: 'online_list', data: this.hub.users() });
+    const answer = () => this.send({ type: 'online_list', data: this.port.users() });
     return this.answered()?.then(answer) ?? answer();
   }
 
   /** Passes a message to the log. */
   chat(to: number, content: string): void {
     this.countSend();
-    this.hub.append({ from: this.user, to, conversation: 0, clientId: '', content, sender: this });
+    this.port.append({ from: this.user, to, conversation: 0, clientId: '', content, sender: this });
   }
 
   onStored(message: StoredMessage): void {
@@ -123,7 +123,7 @@ export class PlainConnection extends Connection {
     if (bytes === 0) return;
     this.note(message, bytes);
     if (this.given - this.pinged >= PING_AT || this.mayPing) this.ping();
-    else this.hub.pingSoon(this);
+    else this.port.pingSoon(this);
   }
 
   override confirm(): void {
@@ -148,7 +148,7 @@ export class PlainConnection extends Connection {
     const arrived = this.unconfirmed.splice(0, ping.covers - this.confirmed);
     this.confirmed = ping.covers;
     for (const given of arrived) this.unconfirmedBytes -= given.bytes;
-    this.hub.confirmed(arrived);
+    this.port.confirmed(arrived);
     this.progress();
   }
 
@@ -159,7 +159,7 @@ export class PlainConnection extends Connection {
   private knownIds(): Set<number> {
     const ids = new Set(this.settledWhileReading);
     for (const given of this.unconfirmed) ids.add(given.msgId);
-    for (const debt of this.hub.settling) if (debt.to === this.user) ids.add(debt.msgId);
+    for (const debt of this.port.settling) if (debt.to === this.user) ids.add(debt.msgId);
     return ids;
   }
 
@@ -188,7 +188,7 @@ export class PlainConnection extends Connection {
       const [line, rows, bytes] = offline
         ? [0, OFFLINE_ROWS, OFFLINE_CONTENT]
         : [this.line, PAGE_ROWS, PAGE_BYTES];
-      const page = await this.hub.delivery.ask((sql) =>
+      const page = await this.port.delivery.ask((sql) =>
         readDebts(sql, this.user, line, [...this.knownIds()], rows, bytes),
       );
       const known = this.knownIds();

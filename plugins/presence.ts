@@ -43,7 +43,7 @@ class Presence {
     private readonly bus: Bus,
     private readonly hub: Hub,
   ) {
-    hub.onPresence = (user, online) => this.note(user, online);
+    hub.registry.onPresence = (user, online) => this.note(user, online);
     hub.onPresenceParcel = ({ online, offline }) => {
       void this.tell([
         ...online.map((user) => [user, true] as const),

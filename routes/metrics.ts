@@ -43,15 +43,7 @@ const metrics: FastifyPluginAsync = async (app) => {
       ['chat_stood_still_total', 'counter', 'Pauses of the process longer than a lease', hub.late],
       ['chat_waiting_bytes', 'gauge', 'Bytes that wait for clients, the log and the bus', app.budget.bytes],
       ['chat_over_budget_total', 'counter', 'Connections closed since too much waited', app.budget.closed],
-      [
-        'chat_database_late_total',
-        'counter',
-        'Questions to the database given up',
-        [...new Set([app.db.requests, app.db.delivery, app.db.log, app.db.held])].reduce(
-          (sum, { late }) => sum + late,
-          0,
-        ),
-      ],
+      ['chat_database_late_total', 'counter', 'Questions to the database given up', app.db.late()],
       ['chat_database_up', 'gauge', 'Whether messages can be stored', Number(app.messages.works)],
       ['chat_bus_up', 'gauge', 'Whether the bus between instances works', Number(app.bus.ok)],
       [

@@ -10,7 +10,7 @@ import type { Step } from './schedule.js';
 const sabotages: { name: string; patch: Patch; steps: Omit<Step, 'seed'>[]; finds: string[] }[] = [
   {
     name: 'no repair: what a publish lost stays away',
-    patch: { file: 'plugins/hub.js', find: 'async look() {', replace: 'async look() { return;' },
+    patch: { file: 'plugins/repair.js', find: 'async look() {', replace: 'async look() { return;' },
     steps: [
       // Nothing is said after it that would show the gap.
       { at: 1000, kind: 'redis-pause', lasts: 4000 },
@@ -23,7 +23,7 @@ const sabotages: { name: string; patch: Patch; steps: Omit<Step, 'seed'>[]; find
       file: 'plugins/plain.js',
       find: 'note(message, bytes) {',
       replace:
-        'note(message, bytes) { this.hub.confirm(this.user, [{ msgId: message.msgId, conversation: message.conversation, seq: message.seq, informs: 0, bytes: 0 }]);',
+        'note(message, bytes) { this.port.confirmed([{ to: this.user, msgId: message.msgId, conversation: message.conversation, seq: message.seq, informs: 0 }]);',
     },
     steps: [
       // Long enough for clients to give their lines up.

@@ -1,5 +1,5 @@
 import t from 'tap';
-import type { Lanes } from '../../plugins/lanes.js';
+import type { Asker } from '../../plugins/lanes.js';
 import { build, type Client, connect, connectSynced, eventually, type Server, signUp } from '../helper.js';
 
 const server = await build(t, { REPAIR_SECONDS: '1' });
@@ -13,13 +13,13 @@ function between({ app }: Server, answer: Ask): () => void {
   const { db } = app;
   const { log } = db;
   const set = (value: object) => Object.assign(db, { log: value });
-  const ask: Lanes['ask'] = (question, ms) =>
+  const ask: Asker['ask'] = (question, ms) =>
     log.ask((sql) => {
       const query = (strings: TemplateStringsArray, ...values: never[]) =>
         answer(async () => sql(strings, ...values), strings.join('?'), values.join());
       return question(Object.assign(query, sql));
     }, ms);
-  set({ ask, end: async () => {} });
+  set({ ask });
   return () => void set(log);
 }
 const failure = (code: string) => Object.assign(new Error('on purpose'), { code });

@@ -1,0 +1,94 @@
+import type { Socket } from 'node:net';
+import { LIMITS } from '../schemas/limits.js';
+import type { Clock } from './clock.js';
+
+/** First bytes of frames that are whole (RFC 6455, 5.2): never in pieces, so that a pong confirms whole messages. */
+export const TEXT = 0x81;
+export const PING = 0x89;
+export const PONG = 0x8a;
+
+/** Bytes in memory of a frame that waits, besides its own. */
+const FRAME_BYTES = 128;
+
+/** A frame of a server, unmasked. */
+function frameOf(head: number, content: string | Buffer): Buffer {
+  const length = Buffer.byteLength(content);
+  const start = length < 126 ? 2 : length < 65_536 ? 4 : 10;
+  const frame = Buffer.allocUnsafe(start + length);
+  frame[0] = head;
+  if (start === 2) frame[1] = length;
+  else if (start === 4) {
+    frame[1] = 126;
+    frame.writeUInt16BE(length, 2);
+  } else {
+    frame[1] = 127;
+    frame.writeBigUInt64BE(BigInt(length), 2);
+  }
+  if (typeof content === 'string') frame.write(content, start);
+  else content.copy(frame, start);
+  return frame;
+}
+
+/** What goes out to one client: all frames of a turn of the event loop in one system call, one packet. */
+export class Outlet {
+  /** Frames of this turn, or that wait for the socket to drain, and their bytes in memory. */
+  private frames: Buffer[] | undefined;
+  private frameBytes = 0;
+  private fullSince: number | undefined;
+
+  /** @param flushSoon has `flush` called at the end of this turn */
+  constructor(
+    private readonly tcp: Socket,
+    private readonly clock: Clock,
+    private readonly flushSoon: () => void,
+  ) {}
+
+  /** Bytes that the client hasn't read, as far as they are kept here. */
+  get bytes(): number {
+    return this.tcp.writableLength + this.frameBytes;
+  }
+
+  /** Whether nothing is to be put here that can wait. */
+  get isFull(): boolean {
+    return this.bytes >= LIMITS.bufferBytes;
+  }
+
+  /** Milliseconds, by the clock, for which it has been full; undefined where it isn't. */
+  get fullFor(): number | undefined {
+    return this.fullSince === undefined ? undefined : this.clock.now - this.fullSince;
+  }
+
+  /** Writes a frame, with all others of this turn. @returns its length in bytes */
+  put(head: number, content: string | Buffer): number {
+    const frame = frameOf(head, content);
+    if (this.frames === undefined) {
+      this.frames = [];
+      this.flushSoon();
+    }
+    this.frames.push(frame);
+    this.frameBytes += frame.length + FRAME_BYTES;
+    if (this.isFull) this.fullSince ??= this.clock.now;
+    return frame.length;
+  }
+
+  /** Writes out what waits, unless the socket has more than it takes: there each write would cost more than a short frame is long. */
+  flush(): void {
+    if (!this.tcp.writableNeedDrain) this.flushAll();
+  }
+
+  /** Writes out what waits, whatever the socket has. */
+  flushAll(): void {
+    const { frames } = this;
+    this.frames = undefined;
+    this.frameBytes = 0;
+    const [first] = frames ?? [];
+    if (frames === undefined || first === undefined || !this.tcp.writable) return;
+    this.tcp.write(frames.length === 1 ? first : Buffer.concat(frames));
+  }
+
+  /** The socket has nothing left. */
+  onDrain(): void {
+    this.flushAll();
+    this.fullSince = this.isFull ? this.clock.now : undefined;
+  }
+}

@@ -1,0 +1,103 @@
+import type { FastifyBaseLogger } from 'fastify';
+import { LIMITS } from '../schemas/limits.js';
+import type { Bus } from './bus.js';
+import type { Delivery } from './messages.js';
+import { weightOf } from './weight.js';
+import { type Parcel, pack } from './wire.js';
+
+/** Bytes of content, about, in one parcel to another replica. */
+const PARCEL_BYTES = 262_144;
+
+interface Item {
+  user: number;
+  message: Delivery;
+}
+
+/** What goes to the replicas that have the receivers. Any of it may be lost: the log has what is. */
+export class Remote {
+  /** Bytes that wait. */
+  bytes = 0;
+  private waiting: Item[] = [];
+  private publishing = false;
+  private closed = false;
+
+  /** @param giveHere for whoever came here while their owner was looked up */
+  constructor(
+    private readonly log: FastifyBaseLogger,
+    private readonly bus: Bus,
+    private readonly counts: { published: number; unreceived: number },
+    private readonly giveHere: (user: number, message: Delivery) => void,
+  ) {}
+
+  /** Takes a message for a user who has no connection here; `publish` sends it. */
+  push(user: number, message: Delivery): void {
+    if (this.bytes >= LIMITS.remoteBytes) return;
+    this.waiting.push({ user, message });
+    this.bytes += weightOf(message.content);
+  }
+
+  /** Sends what waits: one look-up for all, one publish for each replica. */
+  publish(): void {
+    if (this.waiting.length > 0 && !this.publishing) void this.publishAll();
+  }
+
+  private async publishAll() {
+    this.publishing = true;
+    while (this.waiting.length > 0 && !this.closed) {
+      const waiting = this.waiting;
+      this.waiting = [];
+      this.bytes = 0;
+      try {
+        const users = [...new Set(waiting.map(({ user }) => user))];
+        const owners = await this.bus.owners(users);
+        const replicaOf = new Map(users.map((user, i) => [user, owners[i]?.replica]));
+        const parcels = new Map<string, Item[]>();
+        for (const item of waiting) {
+          const replica = replicaOf.get(item.user);
+          if (replica === undefined) continue;
+          if (replica === this.bus.replica) this.giveHere(item.user, item.message);
+          else add(parcels, replica, item);
+        }
+        await Promise.all([...parcels].map(([replica, items]) => this.publishTo(replica, items)));
+      } catch (error) {
+        this.log.debug({ err: error, messages: waiting.length }, 'not published: repair will deliver');
+      }
+    }
+    this.publishing = false;
+  }
+
+  /** Publishes in parcels that no subscriber's buffer is too small for, in order. */
+  private async publishTo(replica: string, items: readonly Item[]) {
+    for (let from = 0, to = 0; from < items.length; from = to) {
+      for (let bytes = 0; to < items.length && bytes < PARCEL_BYTES; to++)
+        bytes += items[to]?.message.content.length ?? 0;
+      const messages = items.slice(from, to);
+      this.counts.published += messages.length;
+      if (!(await this.bus.publish(replica, pack({ messages })))) this.counts.unreceived += messages.length;
+    }
+  }
+
+  /** Sends each of these to the other replica that has its user, if one has. @throws where the bus is away */
+  async send<T extends { to: number }>(items: readonly T[], parcelOf: (items: T[]) => Parcel): Promise<void> {
+    if (items.length === 0) return;
+    const users = [...new Set(items.map(({ to }) => to))];
+    const owners = await this.bus.owners(users);
+    const replicaOf = new Map(users.map((user, i) => [user, owners[i]?.replica]));
+    const parcels = new Map<string, T[]>();
+    for (const item of items) {
+      const replica = replicaOf.get(item.to);
+      if (replica !== undefined && replica !== this.bus.replica) add(parcels, replica, item);
+    }
+    await Promise.all([...parcels].map(([replica, list]) => this.bus.publish(replica, pack(parcelOf(list)))));
+  }
+
+  close(): void {
+    this.closed = true;
+  }
+}
+
+function add<T>(parcels: Map<string, T[]>, replica: string, item: T) {
+  const parcel = parcels.get(replica);
+  if (parcel === undefined) parcels.set(replica, [item]);
+  else parcel.push(item);
+}
