@@ -78,7 +78,12 @@ export abstract class Connection implements Sender {
     readonly username: string,
     readonly number: number,
   ) {
-    this.outlet = new Outlet(tcp, port.clock, () => port.flushSoon(this));
+    this.outlet = new Outlet(
+      tcp,
+      port.clock,
+      () => port.flushSoon(this),
+      () => this.onRoom(),
+    );
     this.heardAt = port.clock.now;
     this.pingedAt = port.clock.now;
   }
@@ -261,6 +266,10 @@ export abstract class Connection implements Sender {
 
   onDrain(): void {
     this.outlet.onDrain();
+  }
+
+  /** The client can be written to again. */
+  protected onRoom(): void {
     this.progress();
     this.inbox.go();
   }

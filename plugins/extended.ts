@@ -194,8 +194,8 @@ export class ExtendedConnection extends Connection {
     if (this.hasRoomForNews) this.send({ type: 'typing', conversation_id: conversation, user_id: user });
   }
 
-  override onDrain(): void {
-    super.onDrain();
+  protected override onRoom(): void {
+    super.onRoom();
     const { untold } = this;
     this.untold = undefined;
     for (const [conversation, user] of untold ?? [])

@@ -36,11 +36,15 @@ export class Outlet {
   private frameBytes = 0;
   private fullSince: number | undefined;
 
-  /** @param flushSoon has `flush` called at the end of this turn */
+  /**
+   * @param flushSoon has `flush` called at the end of this turn
+   * @param onRoom called when it was full and isn't any more, or the socket has drained
+   */
   constructor(
     private readonly tcp: Socket,
     private readonly clock: Clock,
     private readonly flushSoon: () => void,
+    private readonly onRoom: () => void,
   ) {}
 
   /** Bytes that the client hasn't read, as far as they are kept here. */
@@ -73,7 +77,12 @@ export class Outlet {
 
   /** Writes out what waits, unless the socket has more than it takes: there each write would cost more than a short frame is long. */
   flush(): void {
-    if (!this.tcp.writableNeedDrain) this.flushAll();
+    if (this.tcp.writableNeedDrain) return;
+    this.flushAll();
+    // What the system took at once is followed by no drain.
+    if (this.fullSince === undefined || this.isFull) return;
+    this.fullSince = undefined;
+    this.onRoom();
   }
 
   /** Writes out what waits, whatever the socket has. */
@@ -90,5 +99,6 @@ export class Outlet {
   onDrain(): void {
     this.flushAll();
     this.fullSince = this.isFull ? this.clock.now : undefined;
+    this.onRoom();
   }
 }

@@ -45,7 +45,7 @@ export type Page = Got & Place & { type: 'page' };
 type Sync = Line & { type: 'sync'; positions: [conversation: number, seq: number][] };
 type Synced = Line & { type: 'synced' };
 type Reset = Line & { type: 'reset'; conversation?: number; seq?: number };
-export type Receipt = Line & {
+type Receipt = Line & {
   type: 'receipt';
   conversation: number;
   user: number;
