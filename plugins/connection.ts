@@ -78,12 +78,7 @@ export abstract class Connection implements Sender {
     readonly username: string,
     readonly number: number,
   ) {
-    this.outlet = new Outlet(
-      tcp,
-      port.clock,
-      () => port.flushSoon(this),
-      () => this.onRoom(),
-    );
+    this.outlet = new Outlet(this, tcp, port.clock);
     this.heardAt = port.clock.now;
     this.pingedAt = port.clock.now;
   }
@@ -268,8 +263,12 @@ export abstract class Connection implements Sender {
     this.outlet.onDrain();
   }
 
+  flushSoon(): void {
+    this.port.flushSoon(this);
+  }
+
   /** The client can be written to again. */
-  protected onRoom(): void {
+  onRoom(): void {
     this.progress();
     this.inbox.go();
   }

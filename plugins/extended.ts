@@ -194,7 +194,7 @@ export class ExtendedConnection extends Connection {
     if (this.hasRoomForNews) this.send({ type: 'typing', conversation_id: conversation, user_id: user });
   }
 
-  protected override onRoom(): void {
+  override onRoom(): void {
     super.onRoom();
     const { untold } = this;
     this.untold = undefined;

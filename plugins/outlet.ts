@@ -29,6 +29,14 @@ function frameOf(head: number, content: string | Buffer): Buffer {
   return frame;
 }
 
+/** Whose frames go out. */
+interface Owner {
+  /** Has `flush` called at the end of this turn. */
+  flushSoon(): void;
+  /** It was full and isn't any more, or the socket has drained. */
+  onRoom(): void;
+}
+
 /** What goes out to one client: all frames of a turn of the event loop in one system call, one packet. */
 export class Outlet {
   /** Frames of this turn, or that wait for the socket to drain, and their bytes in memory. */
@@ -36,15 +44,10 @@ export class Outlet {
   private frameBytes = 0;
   private fullSince: number | undefined;
 
-  /**
-   * @param flushSoon has `flush` called at the end of this turn
-   * @param onRoom called when it was full and isn't any more, or the socket has drained
-   */
   constructor(
+    private readonly owner: Owner,
     private readonly tcp: Socket,
     private readonly clock: Clock,
-    private readonly flushSoon: () => void,
-    private readonly onRoom: () => void,
   ) {}
 
   /** Bytes that the client hasn't read, as far as they are kept here. */
@@ -67,7 +70,7 @@ export class Outlet {
     const frame = frameOf(head, content);
     if (this.frames === undefined) {
       this.frames = [];
-      this.flushSoon();
+      this.owner.flushSoon();
     }
     this.frames.push(frame);
     this.frameBytes += frame.length + FRAME_BYTES;
@@ -82,7 +85,7 @@ export class Outlet {
     // What the system took at once is followed by no drain.
     if (this.fullSince === undefined || this.isFull) return;
     this.fullSince = undefined;
-    this.onRoom();
+    this.owner.onRoom();
   }
 
   /** Writes out what waits, whatever the socket has. */
@@ -99,6 +102,6 @@ export class Outlet {
   onDrain(): void {
     this.flushAll();
     this.fullSince = this.isFull ? this.clock.now : undefined;
-    this.onRoom();
+    this.owner.onRoom();
   }
 }
