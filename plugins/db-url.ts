@@ -24,6 +24,8 @@ export function parseDbUrl(text: string): DbUrl | undefined {
     const urls = hosts.split(',').map((host) => new URL(`postgres://${credentials}${host}${rest}`));
     const [url] = urls;
     if (url === undefined || urls.some(({ hostname }) => hostname === '')) return undefined;
+    // No address has one: it is the rest of a password.
+    if (url.hash !== '') return undefined;
     return {
       hosts: urls.map(({ hostname, port }) => ({
         host: hostname.replace(/^\[(.*)\]$/, '$1'),

@@ -33,11 +33,12 @@ interface Link {
   destroy(): void;
 }
 
-const socketOptions = {
+/** Made anew for each client, which writes its address into them. */
+const socketOptions = () => ({
   connectTimeout: CONNECT_MS,
   // A strategy that gives up would end the client for good.
   reconnectStrategy: (retries: number) => Math.min(50 * 2 ** retries, 1000) * (0.5 + Math.random() / 2),
-};
+});
 
 // Our own deadline is one timer for many commands; the client's would be an AbortSignal for each. A cluster's client keeps
 // its own: by it, it finds out that a node is gone.
@@ -53,7 +54,7 @@ function openLink(
     const cluster = createCluster({
       rootNodes: urls.map((url) => ({ url })),
       // It has many connections, and finds out by itself which one is silent.
-      defaults: { socket: { ...socketOptions, socketTimeout: CONNECT_MS }, disableOfflineQueue: true },
+      defaults: { socket: { ...socketOptions(), socketTimeout: CONNECT_MS }, disableOfflineQueue: true },
     });
     cluster.on('error', onError);
     cluster.on('node-ready', onReady);
@@ -68,7 +69,7 @@ function openLink(
   }
   const client = createClient({
     url: urls[0] ?? '',
-    socket: socketOptions,
+    socket: socketOptions(),
     disableOfflineQueue: true,
     commandOptions,
   });
