@@ -13,7 +13,7 @@ ways=" ${*:-container compose} "
 work=$(mktemp -d /tmp/try-engine-XXXXXX)
 clone=$work/chat-server
 port=8099
-token='' number=0 failed=0
+token='' other='' conversation='' number=0 failed=0
 
 there() { ENGINE_CWD=$clone engine in "$@"; }
 
@@ -64,13 +64,12 @@ ask() { # path, body
 }
 field() { sed -n "s/.*\"$1\":\"\{0,1\}\([^\",}]*\).*/\1/p"; }
 
+say() { ask /api/messages "{\"to_user_id\":$other,\"content\":\"$1\"}"; }
 talk() { # two people, and a message
-  local other
   token=''
   ask /register '{"username":"anna-b","password":"a password"}'
   other=$(ask /register '{"username":"ben-b","password":"a password"}' | field user_id)
   token=$(ask /login '{"username":"anna-b","password":"a password"}' | field token)
-  say() { ask /api/messages "{\"to_user_id\":$other,\"content\":\"$1\"}"; }
   conversation=$(say 'before the backup: é 漢 😀' | field conversation_id)
   [ -n "$conversation" ]
 }
