@@ -39,7 +39,7 @@ export abstract class Connection implements Sender {
   line = 0;
   /** When the ownership was last confirmed, in milliseconds of `performance.now()`. */
   claimedAt = Number.NEGATIVE_INFINITY;
-  /** When it last gave a sign of life, and was last asked for one, by the hub's clock. */
+  /** When it last gave a sign of life, and was last asked for one, by the clock. */
   heardAt: number;
   pingedAt: number;
   /** Not to be written to until its ownership is known again. */
@@ -52,7 +52,7 @@ export abstract class Connection implements Sender {
   /** Something came that wasn't written, since the connection was behind. */
   private missed = false;
   private pumping = false;
-  /** Since when it is behind without any progress, by the hub's clock. */
+  /** Since when it is behind without any progress, by the clock. */
   private progressAt = 0;
   private sends = 0;
   private answers = 0;

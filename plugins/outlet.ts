@@ -93,7 +93,7 @@ export class Outlet {
     const { frames } = this;
     this.frames = undefined;
     this.frameBytes = 0;
-    const [first] = frames ?? [];
+    const first = frames?.[0];
     if (frames === undefined || first === undefined || !this.tcp.writable) return;
     this.tcp.write(frames.length === 1 ? first : Buffer.concat(frames));
   }

@@ -48,16 +48,9 @@ export class Remote {
       this.waiting = [];
       this.bytes = 0;
       try {
-        const users = [...new Set(waiting.map(({ user }) => user))];
-        const owners = await this.bus.owners(users);
-        const replicaOf = new Map(users.map((user, i) => [user, owners[i]?.replica]));
-        const parcels = new Map<string, Item[]>();
-        for (const item of waiting) {
-          const replica = replicaOf.get(item.user);
-          if (replica === undefined) continue;
-          if (replica === this.bus.replica) this.giveHere(item.user, item.message);
-          else add(parcels, replica, item);
-        }
+        const parcels = await this.byReplica(waiting, ({ user }) => user);
+        for (const { user, message } of parcels.get(this.bus.replica) ?? []) this.giveHere(user, message);
+        parcels.delete(this.bus.replica);
         await Promise.all([...parcels].map(([replica, items]) => this.publishTo(replica, items)));
       } catch (error) {
         this.log.debug({ err: error, messages: waiting.length }, 'not published: repair will deliver');
@@ -80,24 +73,28 @@ export class Remote {
   /** Sends each of these to the other replica that has its user, if one has. @throws where the bus is away */
   async send<T extends { to: number }>(items: readonly T[], parcelOf: (items: T[]) => Parcel): Promise<void> {
     if (items.length === 0) return;
-    const users = [...new Set(items.map(({ to }) => to))];
+    const parcels = await this.byReplica(items, ({ to }) => to);
+    parcels.delete(this.bus.replica);
+    await Promise.all([...parcels].map(([replica, list]) => this.bus.publish(replica, pack(parcelOf(list)))));
+  }
+
+  /** Items, in their order, by the replica that has their user: one look-up for all. Left out are those whom none has. */
+  private async byReplica<T>(items: readonly T[], userOf: (item: T) => number): Promise<Map<string, T[]>> {
+    const users = [...new Set(items.map(userOf))];
     const owners = await this.bus.owners(users);
     const replicaOf = new Map(users.map((user, i) => [user, owners[i]?.replica]));
     const parcels = new Map<string, T[]>();
     for (const item of items) {
-      const replica = replicaOf.get(item.to);
-      if (replica !== undefined && replica !== this.bus.replica) add(parcels, replica, item);
+      const replica = replicaOf.get(userOf(item));
+      if (replica === undefined) continue;
+      const parcel = parcels.get(replica);
+      if (parcel === undefined) parcels.set(replica, [item]);
+      else parcel.push(item);
     }
-    await Promise.all([...parcels].map(([replica, list]) => this.bus.publish(replica, pack(parcelOf(list)))));
+    return parcels;
   }
 
   close(): void {
     this.closed = true;
   }
-}
-
-function add<T>(parcels: Map<string, T[]>, replica: string, item: T) {
-  const parcel = parcels.get(replica);
-  if (parcel === undefined) parcels.set(replica, [item]);
-  else parcel.push(item);
 }

@@ -1,5 +1,5 @@
 /**
- * Everything that `npm test` leaves out, because it needs PostgreSQL, Redis, Nginx, Chromium or Firefox:
+ * Everything that `npm test` leaves out, because it needs PostgreSQL, Redis, Nginx, a Docker Engine or a browser:
  *   npm run test:all                              all of it
  *   npm run test:all -- fault deploy              some parts
  *   npm run test:all -- test/messages.test.ts     some files, on PostgreSQL and Redis

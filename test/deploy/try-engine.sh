@@ -130,15 +130,15 @@ container() {
 }
 
 compose() {
-  local i deploy=(env INSTALL_DOCKER=false bash deploy/compose-deploy.sh)
+  local i before=$failed deploy=(env INSTALL_DOCKER=false bash deploy/compose-deploy.sh)
   port=80
   check 'Compose: the first start from a bare clone' there "${deploy[@]}"
-  [ "$failed" = 0 ] || return 0
+  [ "$failed" = "$before" ] || return 0
   load
   for i in $(seq "${UPDATES:-8}"); do check "update $i under load" there "${deploy[@]}"; done
   check 'over all updates nothing was refused, lost or doubled' await
   echo "# $(figures)"
-  [ "$failed" = 0 ] || there docker compose logs --no-log-prefix nginx 2>/dev/null | grep -E '"status":5[0-9][0-9]' | head -n 5 | sed 's/^/# /' || true
+  [ "$failed" = "$before" ] || there docker compose logs --no-log-prefix nginx 2>/dev/null | grep -E '"status":5[0-9][0-9]' | head -n 5 | sed 's/^/# /' || true
   check 'two people talk' talk
   check 'a backup while it runs' type_in "$(page '**Compose**, while it runs')"
   check 'something is said after the backup' say 'after the backup'
