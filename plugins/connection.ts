@@ -1,6 +1,7 @@
 import type { Socket } from 'node:net';
 import type { WebSocket } from 'ws';
 import { CLOSE, type Close } from '../schemas/close.js';
+import type { ErrorCode } from '../schemas/error.js';
 import { LIMITS } from '../schemas/limits.js';
 import type { StoredMessage } from '../sql/messages.js';
 import { ChatError } from './errors.js';
@@ -17,6 +18,7 @@ const SENDS = 1000;
 /** Bad frames within as many milliseconds that are too many. */
 const BAD_FRAMES = 20;
 const BAD_MS = 60_000;
+const BAD: ReadonlySet<ErrorCode> = new Set(['bad_request', 'unsupported_type', 'unauthorized']);
 
 /** Milliseconds from one ping that confirms messages to the next, unless they are many. */
 const PING_MS = 500;
@@ -353,8 +355,9 @@ export abstract class Connection implements Sender {
     this.sendError(error instanceof ChatError ? error : new ChatError('internal'));
   }
 
-  /** Counts a frame that nobody would send by mistake; too many close the connection. */
-  protected countBad(): void {
+  /** Counts what nobody would send by mistake; too much of it closes the connection. */
+  protected countBad({ code }: ChatError): void {
+    if (!BAD.has(code)) return;
     const { now } = this.port.clock;
     if (now - this.badSince > BAD_MS) {
       this.badSince = now;

@@ -62,7 +62,7 @@ export class ExtendedConnection extends Connection {
       content: error.message,
       retryable: error.retryable,
     });
-    if (error.code === 'bad_request' || error.code === 'unsupported_type') this.countBad();
+    this.countBad(error);
   }
 
   /** Passes a message to the log. */

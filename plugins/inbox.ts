@@ -11,6 +11,9 @@ interface Owner {
   resume(): void;
 }
 
+/** Frames of one client that are handled in one turn of the event loop: whoever says little waits for a few of each, not for all. */
+const TURN = 16;
+
 /** Frames of one client, handled one after the other. A client whose frames wait is not read any further. */
 export class Inbox {
   /** Bytes that wait. */
@@ -20,6 +23,7 @@ export class Inbox {
   private frames: Buffer[] = [];
   private next = 0;
   private busy = false;
+  private left = TURN;
 
   constructor(private readonly owner: Owner) {}
 
@@ -58,12 +62,19 @@ export class Inbox {
 
   private handle(frame: Buffer): void {
     const work = this.owner.take(frame);
-    if (work === undefined) return;
+    this.left--;
+    if (work === undefined && this.left > 0) return;
     this.busy = true;
     const done = () => {
       this.busy = false;
       this.go();
     };
-    work.then(done, done);
+    const next = () => {
+      if (this.left > 0) return done();
+      this.left = TURN;
+      setImmediate(done);
+    };
+    if (work === undefined) next();
+    else work.then(next, next);
   }
 }

@@ -54,7 +54,7 @@ export class PlainConnection extends Connection {
 
   sendError(error: ChatError): void {
     this.send({ type: 'error', content: error.message });
-    if (error.code === 'bad_request' || error.code === 'unsupported_type') this.countBad();
+    this.countBad(error);
   }
 
   /** Answers with the ids of the users connected to this instance, ascending, once what was sent before is answered. */

@@ -47,3 +47,9 @@ t.test('[O8] a token that is bad or of somebody else changes nothing', async (t)
   }
   t.strictSame(await client.closed, expired);
 });
+
+t.test('[B4] who tries one bad token after another is closed', async (t) => {
+  const client = await connect(t, server, await signUp(server), { extended: true });
+  for (let i = 0; i < 30; i++) client.send('token', { token: 'nonsense' });
+  t.strictSame(await client.closed, { code: 1008, reason: 'too many bad frames' });
+});
