@@ -213,6 +213,20 @@ test('what the protocol does not have', async (t) => {
   t.strictSame(one({ type: 'error', connection: 1, at: 5, code: '', text }), { odd: 1 });
   t.strictSame(one(end(1, 9, 4002)), { odd: 1 }, 'replaced by nobody');
   t.strictSame(one(...begin(2, 5), end(1, 9, 4002)), {}, 'replaced by the next');
+  const tried = (connection: number, at: number): Entry => ({
+    type: 'connect',
+    connection,
+    at,
+    replica: 'a',
+  });
+  const opened = (connection: number, at: number): Entry => ({ type: 'open', connection, at, port: 1 });
+  const early = [tried(2, 5), tried(3, 6), opened(3, 8)];
+  t.strictSame(one(...early, opened(2, 9), end(3, 10, 4002)), {}, 'replaced by one that was tried at once');
+  t.strictSame(
+    one(tried(2, 5), opened(2, 6), tried(3, 7), opened(3, 8), end(3, 10, 4002)),
+    { odd: 1 },
+    'replaced by one from before',
+  );
 });
 
 test('a receipt for what has not come', async (t) => {

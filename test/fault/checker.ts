@@ -94,16 +94,17 @@ function describe(message: Message): Finding {
 
 function oddities({ user, kind, entries }: Diary): Finding[] {
   const found: Finding[] = [];
-  const unopened = new Map<number, number>();
+  const tries = new Map<number, { at: number; opened: number }>();
   let newest = 0;
   for (const entry of entries) {
     const { at, connection } = entry;
     const add = (what: string) => found.push({ what: `${what} (connection ${connection})`, user, at });
     if (entry.type === 'connect') {
       newest = connection;
-      unopened.set(connection, at);
+      tries.set(connection, { at, opened: Number.POSITIVE_INFINITY });
     } else if (entry.type === 'open') {
-      unopened.delete(connection);
+      const one = tries.get(connection);
+      if (one !== undefined) one.opened = at;
     } else if (entry.type === 'odd') {
       add(entry.text);
     } else if (entry.type === 'reset') {
@@ -112,7 +113,11 @@ function oddities({ user, kind, entries }: Diary): Finding[] {
       const refused = kind === 'plain' ? blame.test(entry.text) : entry.retryable === false;
       if (refused) add(`refused: ${entry.code} ${entry.text}`);
     } else if (entry.type === 'close' && entry.code === replaced && connection === newest) {
-      const taken = [...unopened.values()].some((tried) => at - tried < lingering);
+      // Of two that are tried at once the server may have taken the later one first.
+      const since = tries.get(connection)?.at ?? 0;
+      const taken = [...tries].some(
+        ([other, tried]) => other !== connection && tried.opened > since && at - tried.at < lingering,
+      );
       if (!taken) add('replaced by a connection that nobody opened');
     }
   }

@@ -49,8 +49,10 @@ const acts: { [kind in Kind]: (act: Act) => Promise<Result> } = {
   ...behind,
   async kill(act) {
     const victim = replica(act);
-    act.did(victim.name);
-    await victim.kill();
+    const { name } = victim;
+    act.did(name);
+    // A busy machine takes a second to close what a killed process had open.
+    await absent(act, { what: 'replica', name, grace: 0 }, () => victim.kill());
     await sleep(act.step.lasts);
     await revive(act, victim);
     return undefined;
