@@ -78,7 +78,7 @@ async function buildAll() {
 
 /** The empty database that new ones are copied from: made once for each version of the engine, and kept with the packages. */
 async function emptyDatabase() {
-  const maker = join(dist, 'plugins/embedded-new.js');
+  const maker = join(dist, 'plugins/db/embedded-new.js');
   const engine = createRequire(import.meta.url).resolve('@electric-sql/pglite');
   const hash = createHash('sha256').update(await readFile(maker));
   for (const file of ['package.json', 'dist/pglite.wasm', 'dist/initdb.wasm'])

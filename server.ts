@@ -1,7 +1,7 @@
 import { existsSync } from 'node:fs';
 import { buildApp } from './app.js';
+import { redisPlace } from './plugins/bus/redis-place.js';
 import { ConfigError, loadConfig, misspelled } from './plugins/config.js';
-import { redisPlace } from './plugins/redis-place.js';
 
 /**
  * Milliseconds for kept connections to be used once more, and closed by that answer. A proxy lets go of those that it doesn't

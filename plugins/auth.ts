@@ -4,10 +4,10 @@ import { TypeCompiler } from '@sinclair/typebox/compiler';
 import type { FastifyRequest } from 'fastify';
 import fp from 'fastify-plugin';
 import { Id } from '../schemas/common.js';
+import { Passwords } from './auth/passwords.js';
 import { PUBLIC_SECRET } from './config.js';
-import { secretIn } from './data-dir.js';
+import { secretIn } from './db/data-dir.js';
 import { ChatError } from './errors.js';
-import { Passwords } from './password.js';
 
 declare module 'fastify' {
   interface FastifyInstance {

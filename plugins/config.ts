@@ -2,7 +2,7 @@ import { isIP } from 'node:net';
 import { Value } from '@sinclair/typebox/value';
 import fp from 'fastify-plugin';
 import { Config } from '../schemas/config.js';
-import { dbUrlProblems } from './db-url.js';
+import { dbUrlProblems } from './db/url.js';
 
 declare module 'fastify' {
   interface FastifyInstance {

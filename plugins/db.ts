@@ -7,12 +7,12 @@ import postgres from 'postgres';
 import { epochOf, noticePlace } from '../sql/epoch.js';
 import type { Sql } from '../sql/handle.js';
 import { migrate } from '../sql/migrate.js';
-import { examine, lastingReason, OURS } from './db-start.js';
-import { type DbUrl, dbOptions, parseDbUrl, whereIs } from './db-url.js';
-import { type Embedded, openEmbedded } from './embedded.js';
-import { WARN_AGE } from './embedded-upkeep.js';
+import { type Embedded, openEmbedded } from './db/embedded.js';
+import { WARN_AGE } from './db/embedded-upkeep.js';
+import { type Asker, type Client, DeadlineError, deadline, Lanes } from './db/lanes.js';
+import { examine, lastingReason, OURS } from './db/start.js';
+import { type DbUrl, dbOptions, parseDbUrl, whereIs } from './db/url.js';
 import { ChatError } from './errors.js';
-import { type Asker, type Client, DeadlineError, deadline, Lanes } from './lanes.js';
 
 declare module 'fastify' {
   interface FastifyInstance {

@@ -10,6 +10,7 @@ import {
   type Debt,
   findHeld,
   findStored,
+  membersOf,
   type NewMessage,
   OddAnswerError,
   type StoredMessage,
@@ -17,9 +18,10 @@ import {
   tryAppend,
 } from '../sql/messages.js';
 import { Cache } from './cache.js';
+import type { Asker } from './db/lanes.js';
 import { type Db, HELD_LANES, isRefusal } from './db.js';
 import { ChatError } from './errors.js';
-import type { Asker } from './lanes.js';
+import { receiversOf } from './message.js';
 import { weightOf } from './weight.js';
 
 declare module 'fastify' {
@@ -35,42 +37,48 @@ export interface Sender {
   /** Whether the sender's own connection must be given the message, since it isn't what sent it. */
   readonly wantsCopy: boolean;
   onStored(message: StoredMessage): void;
-  onFailed(clientId: string, error: ChatError): void;
+  onFailed(clientId: string | undefined, error: ChatError): void;
 }
 
-/** A message that somebody asks to be stored. `to` or `conversation` is 0 where the sender didn't name it. */
+/** Whom something is said to: a user, or those in a conversation. */
+export type Target = { user: number } | { conversation: number };
+
+/** A message that somebody asks to be stored. */
 export interface Send {
   from: number;
-  to: number;
-  conversation: number;
-  /** The sender's own id; empty where it gave none. */
-  clientId: string;
+  target: Target;
+  /** The sender's own id, if it gave one. */
+  clientId: string | undefined;
   content: string;
   sender: Sender;
 }
 
-/** A message just stored, on its way to its receiver. */
-export interface Delivery extends StoredMessage {
-  /** Whether the message before it in its conversation may still be on its way. */
-  recent: boolean;
+/** A message just stored, on its way. */
+export interface Arrival extends StoredMessage {
   /** Whether it was stored before, and may have been delivered then. */
   again: boolean;
   /** Whether the sender wants receipts. */
   receipts: boolean;
 }
 
+/** A message just stored, and the users whose connections are to be given it. */
+export interface Delivery {
+  message: Arrival;
+  users: readonly number[];
+}
+
 /** What the log tells the hub. */
 export interface LogListener {
-  /** Stored messages in the order of the log, with those that their sender's own connection must be given too. */
-  onStored(deliveries: Delivery[], copies: Delivery[]): void;
+  /** Messages that were stored, in the order of the log. */
+  onStored(deliveries: readonly Delivery[]): void;
   onSettled(debts: readonly Confirmed[]): void;
 }
 
 /** A debt whose message is known to have arrived. */
 export interface Confirmed extends Debt {
   conversation: number;
-  /** Who hears that it arrived; 0 where nobody wants to. */
-  informs: number;
+  /** Who hears that it arrived, if anybody wants to. */
+  informs: number | undefined;
 }
 
 const BATCH_MESSAGES = 1000;
@@ -107,6 +115,7 @@ interface Entry extends NewMessage {
 }
 
 const idKey = ({ from, to, clientId }: NewMessage) => `${from}:${to}:${clientId}`;
+const keyOf = (message: StoredMessage) => `${message.from}:${receiversOf(message)[0]}:${message.clientId}`;
 const pairKey = ({ from, to }: { from: number; to: number }) =>
   from < to ? `${from}:${to}` : `${to}:${from}`;
 const sqlState = (error: unknown) => (error instanceof Error && 'code' in error ? String(error.code) : '');
@@ -309,21 +318,21 @@ export class MessageLog {
       return;
     }
     const entries = new Map<string, Entry>();
-    for (const { from, to, conversation, clientId, content, sender } of batch) {
-      const named = conversation > 0 ? this.conversations.get(conversation) : undefined;
-      if (conversation > 0 && named?.a !== from && named?.b !== from) {
+    for (const { from, target, clientId, content, sender } of batch) {
+      const to = this.receiverOf(from, target);
+      if (to === undefined) {
         this.tell(() => sender.onFailed(clientId, new ChatError('conversation_not_found')));
         continue;
       }
       const entry: Entry = {
         from,
-        to: named === undefined ? to : named.a + named.b - from,
-        clientId: clientId === '' ? this.idPrefix + (this.idCounter++).toString(36) : clientId,
+        to,
+        clientId: clientId ?? this.idPrefix + (this.idCounter++).toString(36),
         content,
         senders: [sender],
       };
       const key = idKey(entry);
-      const known = clientId === '' ? undefined : this.recent.get(key);
+      const known = clientId === undefined ? undefined : this.recent.get(key);
       const held = this.held.get(pairKey(entry));
       const twin = entries.get(key) ?? held?.get(key);
       if (known !== undefined) this.tell(() => sender.onStored(known));
@@ -336,11 +345,20 @@ export class MessageLog {
     else this.waitingSince = performance.now();
   }
 
+  /** @returns undefined where the sender isn't in the conversation, or it isn't there */
+  private receiverOf(from: number, target: Target): number | undefined {
+    if ('user' in target) return target.user;
+    const { a, b } = this.conversations.get(target.conversation) ?? {};
+    if (a === from) return b;
+    return b === from ? a : undefined;
+  }
+
   /** Finds the conversations that are named by their number. */
   private async findNamed(batch: readonly Send[]) {
     const ids = new Set<number>();
-    for (const { conversation } of batch)
-      if (conversation > 0 && this.conversations.get(conversation) === undefined) ids.add(conversation);
+    for (const { target } of batch)
+      if ('conversation' in target && this.conversations.get(target.conversation) === undefined)
+        ids.add(target.conversation);
     if (ids.size === 0) return;
     this.counts.statements++;
     const pairs = await this.db.log.ask((sql) => findConversations(sql, [...ids]), ATTEMPT_MS);
@@ -443,7 +461,7 @@ export class MessageLog {
 
   private onAppended(entries: readonly Entry[], appended: readonly (Appended | undefined)[]) {
     const stored: Entry[] = [];
-    const deliveries: Delivery[] = [];
+    const arrivals: Arrival[] = [];
     const strangers: Entry[] = [];
     for (let i = 0; i < entries.length; i++) {
       const entry = entries[i];
@@ -455,22 +473,21 @@ export class MessageLog {
       }
       const { from, to, clientId, content, senders } = entry;
       stored.push(entry);
-      deliveries.push({
+      arrivals.push({
         conversation: row.conversation,
         seq: row.seq,
         msgId: row.msgId,
         from,
-        to,
+        members: membersOf(from, to),
         clientId,
         content,
         createdAt: row.createdAt,
-        recent: row.recent,
         again: false,
         receipts: senders[0]?.wantsReceipts ?? false,
       });
     }
     this.counts.messages += stored.length;
-    this.announce(stored, deliveries);
+    this.announce(stored, arrivals);
     if (strangers.length > 0) this.fail(strangers, new ChatError('user_not_found'));
   }
 
@@ -478,16 +495,14 @@ export class MessageLog {
   private async answerKnown(entries: Entry[], lanes: Asker): Promise<Entry[]> {
     this.counts.statements++;
     const found = await lanes.ask((sql) => findStored(sql, entries), ATTEMPT_MS);
-    const known = new Map(found.map((message) => [idKey(message), message]));
+    const known = new Map(found.map((message) => [keyOf(message), message]));
     const answered = entries.filter((entry) => known.has(idKey(entry)));
     // Delivered again: if they were stored by a batch in doubt, nobody has heard of them yet.
-    const deliveries = answered.flatMap((entry) => {
+    const arrivals = answered.flatMap((entry) => {
       const message = known.get(idKey(entry));
-      return message
-        ? [{ ...message, recent: true, again: true, receipts: entry.senders[0]?.wantsReceipts ?? false }]
-        : [];
+      return message ? [{ ...message, again: true, receipts: entry.senders[0]?.wantsReceipts ?? false }] : [];
     });
-    this.announce(answered, deliveries);
+    this.announce(answered, arrivals);
     return entries.filter((entry) => !known.has(idKey(entry)));
   }
 
@@ -501,19 +516,15 @@ export class MessageLog {
     for (const entry of entries) await this.write([entry], doubt, lanes);
   }
 
-  private announce(entries: readonly Entry[], deliveries: Delivery[]) {
-    const copies: Delivery[] = [];
-    for (let i = 0; i < deliveries.length; i++) {
-      const delivery = deliveries[i];
+  private announce(entries: readonly Entry[], arrivals: readonly Arrival[]) {
+    const deliveries = arrivals.map((message, i) => {
       const entry = entries[i];
-      if (delivery === undefined || entry === undefined) continue;
-      if (!delivery.clientId.startsWith('~')) this.recent.set(idKey(delivery), delivery);
-      for (const sender of entry.senders) {
-        this.tell(() => sender.onStored(delivery));
-        if (sender.wantsCopy && delivery.from !== delivery.to) copies.push(delivery);
-      }
-    }
-    this.tell(() => this.listener.onStored(deliveries, copies));
+      if (!message.clientId.startsWith('~')) this.recent.set(keyOf(message), message);
+      for (const sender of entry?.senders ?? []) this.tell(() => sender.onStored(message));
+      const wantsCopy = entry?.senders.some((sender) => sender.wantsCopy);
+      return { message, users: wantsCopy ? message.members : receiversOf(message) };
+    });
+    this.tell(() => this.listener.onStored(deliveries));
   }
 
   private fail(entries: readonly Entry[], error: ChatError) {

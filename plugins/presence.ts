@@ -2,12 +2,12 @@ import type { FastifyBaseLogger } from 'fastify';
 import fp from 'fastify-plugin';
 import type { ExtendedServer } from '../schemas/frames.js';
 import { beat, forgetReplicas, lastSeen, notePresence } from '../sql/presence.js';
-import type { Bus } from './bus.js';
+import type { Bus } from './bus/bus.js';
+import { pack } from './bus/parcel.js';
 import type { Settings } from './config.js';
+import type { ExtendedConnection } from './connection/extended.js';
 import { type Db, within } from './db.js';
-import type { ExtendedConnection } from './extended.js';
-import type { Hub } from './hub.js';
-import { pack } from './wire.js';
+import type { Hub } from './hub/hub.js';
 
 declare module 'fastify' {
   interface FastifyInstance {
@@ -27,6 +27,8 @@ type Row = ExtendedServer['presence']['users'][number];
 class Presence {
   /** By user: who watches, and what each of them was told last. */
   private readonly watchers = new Map<number, Map<ExtendedConnection, boolean | undefined>>();
+  /** The same by who watches. */
+  private readonly watching = new Map<ExtendedConnection, readonly number[]>();
   /** How each watched user was when last looked at. */
   private readonly known = new Map<number, boolean>();
   private readonly changed = new Map<number, boolean>();
@@ -44,7 +46,7 @@ class Presence {
     private readonly hub: Hub,
   ) {
     hub.registry.onPresence = (user, online) => this.note(user, online);
-    hub.onPresenceParcel = ({ online, offline }) => {
+    hub.router.onPresence = ({ online, offline }) => {
       void this.tell([
         ...online.map((user) => [user, true] as const),
         ...offline.map((user) => [user, false] as const),
@@ -77,7 +79,7 @@ class Presence {
   async watch(connection: ExtendedConnection, users: readonly number[]): Promise<Row[]> {
     this.unwatch(connection);
     const distinct = [...new Set(users)];
-    connection.watched = distinct;
+    this.watching.set(connection, distinct);
     for (const user of distinct) {
       const watching = this.watchers.get(user);
       if (watching === undefined) this.watchers.set(user, new Map([[connection, undefined]]));
@@ -94,14 +96,14 @@ class Presence {
   }
 
   unwatch(connection: ExtendedConnection): void {
-    for (const user of connection.watched) {
+    for (const user of this.watching.get(connection) ?? []) {
       const watching = this.watchers.get(user);
       watching?.delete(connection);
       if (watching?.size !== 0) continue;
       this.watchers.delete(user);
       this.known.delete(user);
     }
-    connection.watched = [];
+    this.watching.delete(connection);
   }
 
   /** Which of these users are online: here, or held by a replica whose lease stands. */

@@ -2,8 +2,8 @@ import { randomBytes } from 'node:crypto';
 import { setTimeout as sleep } from 'node:timers/promises';
 import type { FastifyInstance } from 'fastify';
 import fp from 'fastify-plugin';
-import { type Bus, MemoryBroker, MemoryBus, namespaceOf } from './bus.js';
-import { redisPlace } from './redis-place.js';
+import { type Bus, MemoryBroker, MemoryBus, namespaceOf } from './bus/bus.js';
+import { redisPlace } from './bus/redis-place.js';
 
 declare module 'fastify' {
   interface FastifyInstance {
@@ -22,7 +22,7 @@ export default fp<{ beside?: FastifyInstance | undefined }>(
       bus = new MemoryBus(replica, beside?.bus instanceof MemoryBus ? beside.bus.broker : new MemoryBroker());
     else {
       // The client takes a good part of a second to load, which an embedded start need not wait for.
-      const { RedisBus } = await import('./redis-bus.js');
+      const { RedisBus } = await import('./bus/redis-bus.js');
       const redis = new RedisBus(replica, {
         nodes: config.redisNodes,
         namespace: namespaceOf(app.db.epoch),
@@ -54,7 +54,7 @@ export default fp<{ beside?: FastifyInstance | undefined }>(
 
     /** Waits until one of the servers can be worked with. @throws Error with a sentence */
     async function reachable(): Promise<void> {
-      const { examineRedis } = await import('./redis-start.js');
+      const { examineRedis } = await import('./bus/redis-start.js');
       const end = Date.now() + config.STARTUP_WAIT_SECONDS * 1000;
       for (let pause = 250; ; pause = Math.min(pause * 2, 5000)) {
         const nodes = config.redisNodes;

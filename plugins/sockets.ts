@@ -7,12 +7,12 @@ import type { FastifyRequest } from 'fastify';
 import fp from 'fastify-plugin';
 import { HTTP } from '../schemas/limits.js';
 import type { Settings } from './config.js';
-import { descriptorLimit } from './descriptors.js';
 import { ChatError, rawAnswer, toChatError } from './errors.js';
-import { Headcount } from './headcount.js';
-import { createHttpServer, listenBeside, stopListening } from './http-server.js';
-import { Peer } from './peer.js';
-import { isOurs, withoutUpgrade } from './upgrade.js';
+import { descriptorLimit } from './sockets/descriptors.js';
+import { Headcount } from './sockets/headcount.js';
+import { createHttpServer, listenBeside, stopListening } from './sockets/http-server.js';
+import { Peer } from './sockets/peer.js';
+import { isOurs, withoutUpgrade } from './sockets/upgrade.js';
 
 declare module 'fastify' {
   interface FastifyInstance {

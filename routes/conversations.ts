@@ -2,6 +2,7 @@ import type { FastifyPluginAsyncTypebox } from '@fastify/type-provider-typebox';
 import { UNREAD_AT_MOST } from '../plugins/conversations.js';
 import { within } from '../plugins/db.js';
 import { ChatError } from '../plugins/errors.js';
+import { present } from '../plugins/message.js';
 import {
   ConversationParams,
   ConversationQuery,
@@ -49,13 +50,7 @@ const conversations: FastifyPluginAsyncTypebox = async (app) => {
       const page = more ? (after === undefined ? found.slice(1) : found.slice(0, limit)) : found;
       return ok({
         messages: page.map((message) => ({
-          conversation_id: message.conversation,
-          msg_id: message.msgId,
-          seq: message.seq,
-          from_user_id: message.from,
-          to_user_id: message.to,
-          content: message.content,
-          created_at: new Date(message.createdAt).toISOString(),
+          ...present(message),
           ...(message.from === claims.user_id && { id: message.clientId }),
         })),
         has_more: more,

@@ -1,8 +1,8 @@
 import type { FastifyPluginAsyncTypebox } from '@fastify/type-provider-typebox';
 import { Type } from '@sinclair/typebox';
+import { askerOf } from '../plugins/auth/passwords.js';
 import { within } from '../plugins/db.js';
 import { ChatError } from '../plugins/errors.js';
-import { askerOf } from '../plugins/password.js';
 import { answers, ok } from '../schemas/envelope.js';
 import { Credentials, Me, PASSWORD_BYTES, Session } from '../schemas/user.js';
 import { findByName, findUser } from '../sql/users.js';

@@ -1,11 +1,12 @@
 import type { FastifyPluginAsyncTypebox } from '@fastify/type-provider-typebox';
 import { Value } from '@sinclair/typebox/value';
 import { ChatError } from '../plugins/errors.js';
+import { presentPlace } from '../plugins/message.js';
 import { ClientId } from '../schemas/common.js';
 import { answers, ok } from '../schemas/envelope.js';
 import { SendBody, Sent } from '../schemas/message.js';
 import type { StoredMessage } from '../sql/messages.js';
-import { checkedContent, trimmed } from './ws/content.js';
+import { checkedContent, targetOf, trimmed } from './ws/content.js';
 
 /** `POST /api/messages`: what a socket's `chat` does, for `curl`. */
 const messages: FastifyPluginAsyncTypebox = async (app) => {
@@ -15,20 +16,18 @@ const messages: FastifyPluginAsyncTypebox = async (app) => {
     async (request) => {
       const { body, claims } = request;
       const header = request.headers['idempotency-key'];
-      const id = body.id ?? (typeof header === 'string' ? header : '');
-      if (id !== '' && !Value.Check(ClientId, id))
+      const id = body.id ?? (typeof header === 'string' && header !== '' ? header : undefined);
+      if (id !== undefined && !Value.Check(ClientId, id))
         throw new ChatError(
           'bad_request',
           `Idempotency-Key should be 1 to 64 of the characters A-Z a-z 0-9 _ . : -`,
         );
-      if ((body.to_user_id === undefined) === (body.conversation_id === undefined))
-        throw new ChatError('bad_request', 'one of to_user_id and conversation_id is needed');
+      const target = targetOf(body);
       const content = checkedContent(body.content, trimmed);
       const message = await new Promise<StoredMessage>((resolve, reject) => {
         app.messages.append({
           from: claims.user_id,
-          to: body.to_user_id ?? 0,
-          conversation: body.conversation_id ?? 0,
+          target,
           clientId: id,
           content,
           sender: {
@@ -39,14 +38,7 @@ const messages: FastifyPluginAsyncTypebox = async (app) => {
           },
         });
       });
-      return ok({
-        id: message.clientId,
-        conversation_id: message.conversation,
-        to_user_id: message.to,
-        msg_id: message.msgId,
-        seq: message.seq,
-        created_at: new Date(message.createdAt).toISOString(),
-      });
+      return ok({ id: message.clientId, ...presentPlace(message) });
     },
   );
 };

@@ -1,7 +1,7 @@
 import type { FastifyPluginAsyncTypebox } from '@fastify/type-provider-typebox';
+import { askerOf } from '../plugins/auth/passwords.js';
 import { within } from '../plugins/db.js';
 import { ChatError } from '../plugins/errors.js';
-import { askerOf } from '../plugins/password.js';
 import { answers, ok } from '../schemas/envelope.js';
 import { Credentials, PASSWORD_BYTES, Registered, usernameProblem } from '../schemas/user.js';
 import { addUser } from '../sql/users.js';

@@ -1,6 +1,6 @@
 import { numbers, parseNumbers, type Sql, strings } from './handle.js';
 
-/** A message to store. */
+/** A message to store, from one user to another, who may be the same. */
 export interface NewMessage {
   from: number;
   to: number;
@@ -9,10 +9,15 @@ export interface NewMessage {
 }
 
 /** A message that is in the log. `createdAt` in milliseconds since 1970. */
-export interface StoredMessage extends NewMessage {
+export interface StoredMessage {
   conversation: number;
   seq: number;
   msgId: number;
+  from: number;
+  /** Who is in the conversation, in no order. */
+  members: readonly number[];
+  clientId: string;
+  content: string;
   createdAt: number;
 }
 
@@ -29,12 +34,7 @@ export interface Appended {
   msgId: number;
   /** Milliseconds since 1970. */
   createdAt: number;
-  /** Whether the message before it in its conversation may still be on its way. */
-  recent: boolean;
 }
-
-/** Milliseconds after which a message has surely been seen by the repair of whoever holds its receiver. */
-const SETTLED_MS = 30_000;
 
 /**
  * Appends a batch: makes the conversations that are missing, numbers the messages, stores them, writes the debts and deletes
@@ -69,7 +69,7 @@ export async function append(
   // In order, as every replica does it: two that make the same wait for each other instead of locking each other out.
   const pairs = [...groups.values()].sort((x, y) => x.a - y.a || x.b - y.b);
   for (const [i, group] of pairs.entries()) group.place = i + 1;
-  const [row] = await sql<{ ids: string; bases: string; ages: string; msg_ids: string | null; at: Date }[]>`
+  const [row] = await sql<{ ids: string; bases: string; msg_ids: string | null; at: Date }[]>`
     with pairs as materialized (
       select p.i, p.a, p.b, p.n, c.conversation_id as old, coalesce(c.conversation_id,
         case when (select true from users where user_id = p.a) and (select true from users where user_id = p.b)
@@ -86,7 +86,7 @@ export async function append(
       select array_agg(id order by id) as ids, array_agg(n order by id) as counts
       from pairs where old is not null
     ), locked as materialized (
-      select conversation_id, last_at from conversations
+      select conversation_id from conversations
       where conversation_id = any ((select ids from there)::bigint[]) and (select count(*) from made) >= 0
       order by conversation_id for no key update
     ), bumped as (
@@ -99,12 +99,9 @@ export async function append(
         last_seq - (select counts from there)[width_bucket(conversation_id, (select ids from there))] as base
     ), bases as materialized (
       select array_agg(base order by id) as bases from bumped
-    ), ages as materialized (
-      select array_agg((extract(epoch from now() - last_at) * 1000)::bigint order by conversation_id) as ages from locked
     ), placed as materialized (
       select array_agg(id order by i) as ids,
-        array_agg(case when place is null then 0 else (select bases from bases)[place] end order by i) as bases,
-        array_agg(case when place is null then 0 else (select ages from ages)[place] end order by i) as ages
+        array_agg(case when place is null then 0 else (select bases from bases)[place] end order by i) as bases
       from (select i, id, case when old is not null then width_bucket(old, (select ids from there)) end as place from pairs) each
     ), numbered as materialized (
       select nextval('message_ids') as msg_id, (select ids from placed)[m.place] as conversation_id,
@@ -128,13 +125,12 @@ export async function append(
         from unnest(${numbers(confirmed.map((debt) => debt.to))}::bigint[],
           ${numbers(confirmed.map((debt) => debt.msgId))}::bigint[]) d(user_id, msg_id)))
     )
-    select ids::text, bases::text, ages::text, (select array_agg(msg_id) from numbered)::text as msg_ids, now() as at
+    select ids::text, bases::text, (select array_agg(msg_id) from numbered)::text as msg_ids, now() as at
     from placed`;
   if (row === undefined) throw new OddAnswerError('the database answered a batch without a row');
   // NULL, where a user isn't there, is read as NaN.
   const ids = parseNumbers(row.ids);
   const bases = parseNumbers(row.bases);
-  const ages = parseNumbers(row.ages);
   const msgIds = parseNumbers(row.msg_ids ?? '');
   const createdAt = row.at.getTime();
   let stored = 0;
@@ -146,7 +142,6 @@ export async function append(
       seq: (bases[place - 1] ?? Number.NaN) + (ranks[i] ?? Number.NaN),
       msgId: msgIds[stored++] ?? Number.NaN,
       createdAt,
-      recent: (ages[place - 1] ?? 0) < SETTLED_MS,
     };
   });
 }
@@ -200,12 +195,15 @@ interface MessageRow {
   client_id: string;
   content: string;
 }
+/** Who is in a conversation of two users, or of one with oneself. */
+export const membersOf = (one: number, other: number): readonly number[] =>
+  one === other ? [one] : [one, other];
 const toStored = (row: MessageRow): StoredMessage => ({
   conversation: row.conversation_id,
   seq: row.seq,
   msgId: row.msg_id,
   from: row.from_user_id,
-  to: row.to_user_id,
+  members: membersOf(row.from_user_id, row.to_user_id),
   clientId: row.client_id,
   content: row.content,
   createdAt: row.created_at.getTime(),

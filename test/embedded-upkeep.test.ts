@@ -2,7 +2,7 @@ import { readFile, writeFile } from 'node:fs/promises';
 import { join } from 'node:path';
 import postgres from 'postgres';
 import t, { type Test } from 'tap';
-import { openEmbedded } from '../plugins/embedded.js';
+import { openEmbedded } from '../plugins/db/embedded.js';
 
 t.setTimeout(300_000);
 

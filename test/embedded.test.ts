@@ -6,8 +6,8 @@ import { join } from 'node:path';
 import { fileURLToPath } from 'node:url';
 import postgres from 'postgres';
 import t, { type Test } from 'tap';
-import { lockDataDir, secretIn } from '../plugins/data-dir.js';
-import { type Embedded, openEmbedded } from '../plugins/embedded.js';
+import { lockDataDir, secretIn } from '../plugins/db/data-dir.js';
+import { type Embedded, openEmbedded } from '../plugins/db/embedded.js';
 
 function client({ socket }: Embedded) {
   const options = { socket, max: 1, onnotice: () => {}, backoff: false }; // `socket` is missing in its types

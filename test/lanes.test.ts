@@ -1,6 +1,6 @@
 import postgres from 'postgres';
 import t from 'tap';
-import { type Asker, Lanes } from '../plugins/lanes.js';
+import { type Asker, Lanes } from '../plugins/db/lanes.js';
 
 t.test('what is to be stored has its turn before what people have asked', async (t) => {
   // Never asked here, so it never connects.

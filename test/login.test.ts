@@ -2,7 +2,7 @@ import { readdir, readFile } from 'node:fs/promises';
 import { Socket } from 'node:net';
 import { compare } from '@node-rs/bcrypt';
 import t from 'tap';
-import { NOBODY, Passwords } from '../plugins/password.js';
+import { NOBODY, Passwords } from '../plugins/auth/passwords.js';
 import { HTTP } from '../schemas/limits.js';
 import { addUser } from '../sql/users.js';
 import { build, freshName, signUp } from './helper.js';

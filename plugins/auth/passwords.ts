@@ -3,8 +3,8 @@ import { availableParallelism } from 'node:os';
 import { extname } from 'node:path';
 import { Worker } from 'node:worker_threads';
 import type { FastifyRequest } from 'fastify';
-import { HTTP } from '../schemas/limits.js';
-import { ChatError } from './errors.js';
+import { HTTP } from '../../schemas/limits.js';
+import { ChatError } from '../errors.js';
 import type { Result, Task } from './password-worker.js';
 
 /** A hash of nothing anybody knows, so that an unknown user costs as much time as a wrong password. */

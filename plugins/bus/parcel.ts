@@ -1,11 +1,5 @@
-import type { Delivery } from './messages.js';
-
-/** `to` is to hear that `user` has received or read more of a conversation. */
-export interface Change {
-  to: number;
-  user: number;
-  conversation: number;
-}
+import type { Change } from '../connection/port.js';
+import type { Delivery } from '../messages.js';
 
 export interface Typing {
   to: number;
@@ -13,14 +7,22 @@ export interface Typing {
   conversation: number;
 }
 
+/** A newer connection of a user stands: one whose number is lower is to be closed, and `replica` told. */
+export interface Kick {
+  user: number;
+  number: number;
+  replica: string;
+}
+
 /** What replicas tell each other. Any of it may be lost. */
 export interface Parcel {
-  /** Stored messages, each for the connection of a user: its receiver, or its sender where it needs a copy. */
-  messages?: { user: number; message: Delivery }[];
+  /** Stored messages, each with the users whose connections are there. */
+  messages?: readonly Delivery[];
   receipts?: Change[];
   typing?: Typing[];
-  /** A newer connection stands: close one of that user whose number is lower. */
-  kicks?: { user: number; number: number }[];
+  kicks?: Kick[];
+  /** Kicks that have been heard. */
+  kicked?: { user: number; number: number }[];
   /** These users' debts may have come from elsewhere: look. */
   looks?: number[];
   presence?: { online: number[]; offline: number[] };
@@ -28,36 +30,38 @@ export interface Parcel {
 
 // Short keys and rows, since a replica reads as many of these as it has messages.
 interface Packed {
-  m?: [number, number, number, number, number, number, string, number, number, number, string?][];
+  d?: [number[], number, number, number, number, number[], string, number, number, string?][];
   r?: Change[];
   t?: Typing[];
-  k?: { user: number; number: number }[];
+  k?: Kick[];
+  e?: { user: number; number: number }[];
   l?: number[];
   p?: { online: number[]; offline: number[] };
 }
 
-const RECENT = 1;
-const AGAIN = 2;
+const AGAIN = 1;
+const RECEIPTS = 2;
 
 export function pack(parcel: Parcel): string {
   const packed: Packed = {};
   if (parcel.messages !== undefined)
-    packed.m = parcel.messages.map(({ user, message }) => [
-      user,
+    packed.d = parcel.messages.map(({ users, message }) => [
+      [...users],
       message.conversation,
       message.seq,
       message.msgId,
       message.from,
-      message.to,
+      [...message.members],
       message.content,
       message.createdAt,
-      (message.recent ? RECENT : 0) | (message.again ? AGAIN : 0),
-      message.receipts ? 1 : 0,
-      ...(user === message.from ? ([message.clientId] as const) : ([] as const)),
+      (message.again ? AGAIN : 0) | (message.receipts ? RECEIPTS : 0),
+      // Only its sender is told.
+      ...(users.includes(message.from) ? ([message.clientId] as const) : ([] as const)),
     ]);
   if (parcel.receipts !== undefined) packed.r = parcel.receipts;
   if (parcel.typing !== undefined) packed.t = parcel.typing;
   if (parcel.kicks !== undefined) packed.k = parcel.kicks;
+  if (parcel.kicked !== undefined) packed.e = parcel.kicked;
   if (parcel.looks !== undefined) packed.l = parcel.looks;
   if (parcel.presence !== undefined) packed.p = parcel.presence;
   return JSON.stringify(packed);
@@ -67,22 +71,21 @@ export function pack(parcel: Parcel): string {
 export function unpack(text: string): Parcel {
   const packed: Packed = JSON.parse(text);
   return {
-    ...(packed.m !== undefined && {
-      messages: packed.m.map(
-        ([user, conversation, seq, msgId, from, to, content, createdAt, flags, receipts, clientId = '']) => ({
-          user,
+    ...(packed.d !== undefined && {
+      messages: packed.d.map(
+        ([users, conversation, seq, msgId, from, members, content, createdAt, flags, clientId = '']) => ({
+          users,
           message: {
             conversation,
             seq,
             msgId,
             from,
-            to,
+            members,
             content,
             createdAt,
             clientId,
-            recent: (flags & RECENT) !== 0,
             again: (flags & AGAIN) !== 0,
-            receipts: receipts === 1,
+            receipts: (flags & RECEIPTS) !== 0,
           },
         }),
       ),
@@ -90,6 +93,7 @@ export function unpack(text: string): Parcel {
     ...(packed.r !== undefined && { receipts: packed.r }),
     ...(packed.t !== undefined && { typing: packed.t }),
     ...(packed.k !== undefined && { kicks: packed.k }),
+    ...(packed.e !== undefined && { kicked: packed.e }),
     ...(packed.l !== undefined && { looks: packed.l }),
     ...(packed.p !== undefined && { presence: packed.p }),
   };

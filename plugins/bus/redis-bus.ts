@@ -1,8 +1,8 @@
 import { setTimeout as sleep } from 'node:timers/promises';
 import type { FastifyBaseLogger } from 'fastify';
 import { createClient, createCluster } from 'redis';
+import type { Clock } from '../clock.js';
 import type { Bus, Owner } from './bus.js';
-import type { Clock } from './clock.js';
 
 /** Milliseconds that anything waits for Redis. */
 const DEADLINE_MS = 1000;

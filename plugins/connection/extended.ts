@@ -1,11 +1,14 @@
-import type { ExtendedClient, ExtendedFrame } from '../schemas/frames.js';
-import { LIMITS } from '../schemas/limits.js';
-import { lastSeqs } from '../sql/conversations.js';
-import { type Position, readAfter, type StoredMessage, settlePositions } from '../sql/messages.js';
-import { Connection, type Given } from './connection.js';
-import { within } from './db.js';
-import { ChatError } from './errors.js';
-import type { Delivery } from './messages.js';
+import type { ExtendedClient, ExtendedFrame } from '../../schemas/frames.js';
+import type { Position, StoredMessage } from '../../sql/messages.js';
+import { ChatError } from '../errors.js';
+import { isFor, present, presentPlace } from '../message.js';
+import type { Target } from '../messages.js';
+import { Connection } from './connection.js';
+import type { Counting } from './cursor.js';
+import type { Endpoint } from './endpoint.js';
+import { type State, WAITING } from './state.js';
+import { ToldReceipts } from './told-receipts.js';
+import { Unconfirmed } from './unconfirmed.js';
 
 /** Messages of one page of the log. */
 const PAGE_ROWS = 200;
@@ -13,36 +16,35 @@ const PAGE_ROWS = 200;
 const SYNC_CONVERSATIONS = 100_000;
 /** Bytes of one of them, about. */
 const POSITION_BYTES = 64;
-/** Conversations whose last receipt is remembered, so that a late one is no step back. */
-const RECEIPTS = 1000;
+/** Milliseconds between two `typing` frames that are passed on. */
+const TYPING_MS = 1000;
+
+/** Positions are the client's own, and it counts its own messages. */
+const COUNTING: Counting = { start: 0, copies: true, positions: Number.POSITIVE_INFINITY };
 
 /** A connection of `chat.v2`: it holds positions, and acknowledges. */
 export class ExtendedConnection extends Connection {
   readonly wantsReceipts = true;
-  /** Whose presence it watches. */
-  watched: readonly number[] = [];
-  /** When it last said that it types, in milliseconds of `performance.now()`. */
-  typedAt = Number.NEGATIVE_INFINITY;
-
-  private synced = false;
-  private syncing: { id?: string } | undefined;
+  /** When it last said that it types, by the clock. */
+  private typedAt: number | undefined;
+  /** What the client has named of its positions, in a `sync` that goes on. */
   private claimed: Map<number, number> | undefined;
-  private unconfirmed = new Map<number, Given[]>();
-  private unconfirmedCount = 0;
-  private unconfirmedBytes = 0;
+  /** The `sync` that is answered with `synced` once the client has everything. */
+  private toAnswer: { id?: string } | undefined;
+  private unconfirmed = new Unconfirmed();
   /** Conversations that go on past their positions, as last read. */
   private lagging: Position[] | undefined;
-  /** Own messages past a position that `sent` has told of. */
-  private told: Set<number> | undefined;
-  private receipts: Map<number, { delivered: number; read: number }> | undefined;
-  /** Conversations whose receipts the client had no room for, and their other users. */
-  private untold: Map<number, number> | undefined;
+  private readonly receipts = new ToldReceipts();
 
   constructor(
     private readonly dispatch: (connection: ExtendedConnection, data: Buffer) => void | Promise<void>,
-    ...rest: ConstructorParameters<typeof Connection>
+    ...[port, transport, who]: ConstructorParameters<typeof Endpoint>
   ) {
-    super(...rest);
+    super(port, transport, who, COUNTING);
+  }
+
+  protected opened(): State {
+    return WAITING;
   }
 
   protected handle(data: Buffer): void | Promise<void> {
@@ -65,69 +67,37 @@ export class ExtendedConnection extends Connection {
     this.countBad(error);
   }
 
+  // ---- what the client sends ----
+
   /** Passes a message to the log. */
-  chat(frame: ExtendedClient['chat'], content: string): void {
-    this.countSend();
-    this.port.append({
-      from: this.user,
-      to: frame.to_user_id ?? 0,
-      conversation: frame.to_user_id === undefined ? (frame.conversation_id ?? 0) : 0,
-      clientId: frame.id ?? '',
-      content,
-      sender: this,
-    });
+  chat(target: Target, id: string | undefined, content: string): void {
+    this.append(target, id, content);
   }
 
   onStored(message: StoredMessage): void {
-    this.uncountSend();
-    this.send({
-      type: 'sent',
-      id: message.clientId,
-      conversation_id: message.conversation,
-      to_user_id: message.to,
-      msg_id: message.msgId,
-      seq: message.seq,
-      created_at: new Date(message.createdAt).toISOString(),
-    });
-    if (message.to === this.user || !this.synced) return;
-    this.noteOwn(message);
-    if ((this.position(message.conversation) ?? 0) < message.seq) {
-      this.told ??= new Set();
-      this.told.add(message.msgId);
-    }
+    this.answered();
+    this.send({ type: 'sent', id: message.clientId, ...presentPlace(message) });
+    const { is } = this.state;
+    if (message.members.length > 1 && (is === 'live' || is === 'behind')) this.noteSent(message);
   }
 
-  onFailed(clientId: string, error: ChatError): void {
-    this.uncountSend();
-    this.sendError(error, clientId === '' ? undefined : clientId);
+  onFailed(clientId: string | undefined, error: ChatError): void {
+    this.answered();
+    this.sendError(error, clientId);
   }
 
-  deliverCopy(message: Delivery): void {
-    this.deliver(message);
-  }
-
-  override deliver(message: Delivery): void {
-    // Before the client has said what it holds there is nothing to continue; it reads the log then.
-    if (this.synced) super.deliver(message);
-  }
-
-  override fallBehind(): void {
-    if (this.synced) super.fallBehind();
-  }
-
-  protected override position(conversation: number): number {
-    return this.positions?.get(conversation) ?? 0;
-  }
-
-  /** An own one as well: `give` leaves out what `sent` has told of. */
-  protected isForClient(): boolean {
+  /** Whether it is to be passed on that the client types, now. */
+  types(): boolean {
+    const { now } = this.port.clock;
+    if (this.typedAt !== undefined && now - this.typedAt < TYPING_MS) return false;
+    this.typedAt = now;
     return true;
   }
 
+  // ---- what the client is given ----
+
   protected hasUnconfirmedRoom(): boolean {
-    return (
-      this.unconfirmedCount < LIMITS.unconfirmedMessages && this.unconfirmedBytes < LIMITS.unconfirmedBytes
-    );
+    return this.unconfirmed.hasRoom;
   }
 
   protected get wantsPages(): boolean {
@@ -135,75 +105,45 @@ export class ExtendedConnection extends Connection {
   }
 
   protected give(message: StoredMessage): void {
-    const own = message.from === this.user;
-    if (own && this.told?.delete(message.msgId)) return;
-    const bytes = this.send({
-      type: 'chat',
-      conversation_id: message.conversation,
-      msg_id: message.msgId,
-      seq: message.seq,
-      from_user_id: message.from,
-      to_user_id: message.to,
-      content: message.content,
-      created_at: new Date(message.createdAt).toISOString(),
-      ...(own && { id: message.clientId }),
-    });
+    const { conversation, seq, msgId, from, clientId } = message;
+    const own = from === this.user;
+    const bytes = this.send({ type: 'chat', ...present(message), ...(own && { id: clientId }) });
     if (bytes === 0) return;
-    const owed = message.to === this.user;
-    const list = this.unconfirmed.get(message.conversation) ?? [];
-    list.push({
-      to: this.user,
-      msgId: owed ? message.msgId : 0,
-      conversation: message.conversation,
-      seq: message.seq,
-      informs: owed ? message.from : 0,
-      bytes,
-    });
-    this.unconfirmed.set(message.conversation, list);
-    this.unconfirmedCount++;
-    this.unconfirmedBytes += bytes;
+    const debt = isFor(this.user, message)
+      ? { to: this.user, msgId, conversation, informs: from }
+      : undefined;
+    this.unconfirmed.add(conversation, { seq, bytes, debt });
   }
 
-  /** How far the other user of a conversation has come. Other replicas tell of it too, in any order. */
-  override sendReceipt(conversation: number, user: number, delivered: number, read: number): void {
-    // A client that doesn't read is told when it does, how far it is then.
-    if (!this.hasRoomForNews) {
-      this.untold ??= new Map();
-      if (this.untold.size < RECEIPTS) this.untold.set(conversation, user);
-      return;
-    }
-    this.receipts ??= new Map();
-    const before = this.receipts.get(conversation);
-    if (before !== undefined && delivered <= before.delivered && read <= before.read) return;
-    const receipt = {
-      delivered: Math.max(delivered, before?.delivered ?? 0),
-      read: Math.max(read, before?.read ?? 0),
-    };
-    if (before === undefined && this.receipts.size >= RECEIPTS) this.receipts.clear();
-    this.receipts.set(conversation, receipt);
-    this.send({
-      type: 'receipt',
-      conversation_id: conversation,
-      user_id: user,
-      delivered_seq: receipt.delivered,
-      read_seq: receipt.read,
-    });
+  sendReceipt(conversation: number, user: number, delivered: number, read: number): void {
+    if (!this.hasRoomForNews) return this.receipts.postpone(conversation, user);
+    const now = this.receipts.grow(conversation, { delivered, read });
+    if (now !== undefined)
+      this.send({
+        type: 'receipt',
+        conversation_id: conversation,
+        user_id: user,
+        delivered_seq: now.delivered,
+        read_seq: now.read,
+      });
   }
 
-  override sendTyping(conversation: number, user: number): void {
+  sendTyping(conversation: number, user: number): void {
     if (this.hasRoomForNews) this.send({ type: 'typing', conversation_id: conversation, user_id: user });
   }
 
   override onRoom(): void {
     super.onRoom();
-    const { untold } = this;
-    this.untold = undefined;
-    for (const [conversation, user] of untold ?? [])
+    for (const [conversation, user] of this.receipts.takePostponed())
       this.port.informOf({ to: this.user, user, conversation });
   }
 
-  protected override get claimedBytes(): number {
-    return POSITION_BYTES * (this.claimed?.size ?? 0);
+  // ---- what the client confirms ----
+
+  /** Where the client stands in a conversation, once it has said where it stands. */
+  private standing(conversation: number): number | undefined {
+    const { is } = this.state;
+    return is === 'live' || is === 'behind' ? this.cursor.position(conversation) : undefined;
   }
 
   /**
@@ -211,21 +151,17 @@ export class ExtendedConnection extends Connection {
    * @throws ChatError `invalid_position` past what was given
    */
   acknowledge(conversation: number, seq: number): void {
-    if (!this.synced || seq > this.position(conversation)) throw new ChatError('invalid_position');
-    const list = this.unconfirmed.get(conversation);
-    if (list === undefined) return;
-    const rest = list.findIndex((given) => given.seq > seq);
-    const arrived = rest === -1 ? list.splice(0) : list.splice(0, rest);
-    if (list.length === 0) this.unconfirmed.delete(conversation);
-    this.unconfirmedCount -= arrived.length;
-    for (const given of arrived) this.unconfirmedBytes -= given.bytes;
-    this.port.confirmed(arrived.filter((given) => given.msgId > 0));
+    const position = this.standing(conversation);
+    if (position === undefined || seq > position) throw new ChatError('invalid_position');
+    this.port.confirmed(this.unconfirmed.takeUpTo(conversation, seq));
     this.progress();
   }
 
   knows(debts: readonly { conversation: number; seq: number }[]): boolean {
-    return !this.synced || debts.every((debt) => debt.seq <= this.position(debt.conversation));
+    return debts.every(({ conversation, seq }) => seq <= (this.standing(conversation) ?? seq));
   }
+
+  // ---- sync ----
 
   /**
    * Takes what the client holds; with the last page of it, sends what is missing, then `synced`. One that fails changes nothing
@@ -246,27 +182,28 @@ export class ExtendedConnection extends Connection {
       throw new ChatError('bad_request', `more than ${SYNC_CONVERSATIONS} positions`);
     }
     if (frame.more === true) return;
-    const { claimed } = this;
+    const { claimed, state } = this;
     this.claimed = undefined;
-    const synced = this.synced;
+    if (state.is === 'opening' || state.is === 'closing') return;
     // What comes while the log is asked is in the log: it is read after that.
-    this.synced = false;
+    const syncing: State = { is: 'syncing' };
+    this.state = syncing;
+    let positions: Map<number, number>;
     try {
-      const positions = await this.accept(claimed, frame.rest === 'end', id);
-      this.unconfirmed.clear();
-      this.unconfirmedCount = 0;
-      this.unconfirmedBytes = 0;
-      this.positions = positions;
-      this.lagging = undefined;
-      this.told = undefined;
-      this.syncing = id;
-      this.synced = true;
+      positions = await this.accept(claimed, frame.rest === 'end', id);
     } catch (error) {
-      this.synced = synced;
+      if (this.state === syncing) {
+        if (state.is === 'waiting') this.state = WAITING;
+        else this.turnToLog();
+      }
       throw error;
-    } finally {
-      this.fallBehind();
     }
+    if (this.state !== syncing) return;
+    this.unconfirmed = new Unconfirmed();
+    this.cursor.restart(positions);
+    this.lagging = undefined;
+    this.toAnswer = id;
+    this.turnToLog();
   }
 
   /**
@@ -281,11 +218,11 @@ export class ExtendedConnection extends Connection {
     rest: boolean,
     id: { id?: string },
   ): Promise<Map<number, number>> {
-    const rows = await within(this.port.delivery, (sql) => lastSeqs(sql, this.user));
+    const rows = await this.port.reader.ends(this.user);
     const ends = new Map(rows.map((end) => [end.conversation, end.seq]));
     const claimed = rest ? new Map([...ends, ...named]) : named;
     const kept = new Map<number, number>();
-    const past: { conversation: number; seq: number }[] = [];
+    const past: Position[] = [];
     for (const [conversation, seq] of claimed) {
       const end = ends.get(conversation) ?? 0;
       if (seq > end) past.push({ conversation, seq: end });
@@ -303,54 +240,68 @@ export class ExtendedConnection extends Connection {
 
   private async arrivedBefore(positions: readonly Position[]) {
     if (positions.length === 0) return;
-    const settled = await within(this.port.delivery, (sql) => settlePositions(sql, this.user, positions));
+    const settled = await this.port.reader.settle(this.user, positions);
     for (const { other, conversation } of settled)
       this.port.informOf({ to: other, user: this.user, conversation });
   }
 
   protected async read(): Promise<boolean> {
-    if (this.lagging === undefined) {
-      const ends = await this.port.delivery.ask((sql) => lastSeqs(sql, this.user));
-      this.lagging = ends.filter((end) => end.seq > this.position(end.conversation));
-    }
-    if (this.lagging.length === 0) {
+    this.lagging ??= await this.behindTheirEnds();
+    const { lagging } = this;
+    if (lagging.length === 0) {
       this.lagging = undefined;
       return false;
     }
     const wanted: Position[] = [];
-    for (let rows = 0, i = 0; rows < PAGE_ROWS && i < this.lagging.length; i++) {
-      const { conversation, seq } = this.lagging[i] ?? { conversation: 0, seq: 0 };
-      wanted.push({ conversation, seq: this.position(conversation) });
-      rows += Math.max(seq - this.position(conversation), 0);
+    for (let rows = 0, i = 0; rows < PAGE_ROWS && i < lagging.length; i++) {
+      const { conversation, seq } = lagging[i] ?? { conversation: 0, seq: 0 };
+      const position = this.cursor.position(conversation) ?? 0;
+      wanted.push({ conversation, seq: position });
+      rows += Math.max(seq - position, 0);
     }
-    const page = await this.port.delivery.ask((sql) => readAfter(sql, this.user, wanted, PAGE_ROWS));
+    const page = await this.port.reader.after(this.user, wanted, PAGE_ROWS);
     // An own message may be seen in the log before its sender is told: `sent` comes first, so that it comes once.
-    if (page.some((message) => message.from === this.user && !this.told?.has(message.msgId)))
-      await this.answered();
+    if (page.some((message) => message.from === this.user && !this.cursor.isTold(message)))
+      await this.sends.answered();
     // A sync in between has other positions: what was read for the old ones is of no use.
-    if (this.state !== 'ready' || this.lagging === undefined) return true;
+    if (!this.isOpen || this.lagging !== lagging) return true;
     if (page.length === 0) {
-      this.lagging.splice(0, wanted.length);
+      lagging.splice(0, wanted.length);
       // What came meanwhile is looked for before it counts as all.
-      if (this.lagging.length === 0) this.lagging = undefined;
+      if (lagging.length === 0) this.lagging = undefined;
     } else {
       const first = page[0]?.conversation;
-      const done = this.lagging.findIndex((position) => position.conversation === first);
-      if (done > 0) this.lagging.splice(0, done);
+      const done = lagging.findIndex((position) => position.conversation === first);
+      if (done > 0) lagging.splice(0, done);
     }
     for (const message of page) {
-      if (message.seq !== this.position(message.conversation) + 1) continue;
+      if (!this.cursor.isNext(message)) continue;
       if (!this.hasRoom()) break;
-      this.give(message);
-      this.setPosition(message.conversation, message.seq);
+      if (this.cursor.take(message) === 'give') this.give(message);
     }
     return true;
   }
 
-  protected override caughtUp(): void {
-    this.told = undefined;
-    if (this.syncing === undefined) return;
-    this.send({ type: 'synced', ...this.syncing });
-    this.syncing = undefined;
+  /** The conversations that go on past where the client stands. */
+  private async behindTheirEnds(): Promise<Position[]> {
+    const ends = await this.port.reader.ends(this.user);
+    return ends.filter((end) => end.seq > (this.cursor.position(end.conversation) ?? 0));
+  }
+
+  protected caughtUp(): void {
+    if (this.toAnswer === undefined) return;
+    this.send({ type: 'synced', ...this.toAnswer });
+    this.toAnswer = undefined;
+  }
+
+  override get bytes(): number {
+    return this.transport.isGone ? 0 : super.bytes + POSITION_BYTES * (this.claimed?.size ?? 0);
+  }
+
+  // Acknowledging is the way to confirm.
+  confirm(): void {}
+  onSettled(): void {}
+  protected pingPayload(): string {
+    return '';
   }
 }

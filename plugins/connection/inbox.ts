@@ -1,4 +1,4 @@
-import { LIMITS } from '../schemas/limits.js';
+import { LIMITS } from '../../schemas/limits.js';
 
 /** Whose frames wait. */
 interface Owner {

@@ -1,6 +1,5 @@
-import type { Socket } from 'node:net';
-import { LIMITS } from '../schemas/limits.js';
-import type { Clock } from './clock.js';
+import { LIMITS } from '../../schemas/limits.js';
+import type { Port, Transport } from './port.js';
 
 /** First bytes of frames that are whole (RFC 6455, 5.2): never in pieces, so that a pong confirms whole messages. */
 export const TEXT = 0x81;
@@ -46,13 +45,13 @@ export class Outlet {
 
   constructor(
     private readonly owner: Owner,
-    private readonly tcp: Socket,
-    private readonly clock: Clock,
+    private readonly transport: Transport,
+    private readonly clock: Port['clock'],
   ) {}
 
   /** Bytes that the client hasn't read, as far as they are kept here. */
   get bytes(): number {
-    return this.tcp.writableLength + this.frameBytes;
+    return this.transport.unsent + this.frameBytes;
   }
 
   /** Whether nothing is to be put here that can wait. */
@@ -80,7 +79,7 @@ export class Outlet {
 
   /** Writes out what waits, unless the socket has more than it takes: there each write would cost more than a short frame is long. */
   flush(): void {
-    if (this.tcp.writableNeedDrain) return;
+    if (this.transport.isFull) return;
     this.flushAll();
     // What the system took at once is followed by no drain.
     if (this.fullSince === undefined || this.isFull) return;
@@ -94,8 +93,8 @@ export class Outlet {
     this.frames = undefined;
     this.frameBytes = 0;
     const first = frames?.[0];
-    if (frames === undefined || first === undefined || !this.tcp.writable) return;
-    this.tcp.write(frames.length === 1 ? first : Buffer.concat(frames));
+    if (frames === undefined || first === undefined) return;
+    this.transport.write(frames.length === 1 ? first : Buffer.concat(frames));
   }
 
   /** The socket has nothing left. */

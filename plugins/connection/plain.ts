@@ -1,9 +1,13 @@
-import type { PlainFrame } from '../schemas/frames.js';
-import { LIMITS } from '../schemas/limits.js';
-import { readDebts, type StoredMessage } from '../sql/messages.js';
-import { Connection, type Given } from './connection.js';
-import type { ChatError } from './errors.js';
-import type { Delivery } from './messages.js';
+import type { PlainFrame } from '../../schemas/frames.js';
+import { LIMITS } from '../../schemas/limits.js';
+import type { StoredMessage } from '../../sql/messages.js';
+import type { ChatError } from '../errors.js';
+import { present } from '../message.js';
+import type { Confirmed } from '../messages.js';
+import { Connection } from './connection.js';
+import type { Counting } from './cursor.js';
+import type { Endpoint } from './endpoint.js';
+import { LIVE, type State } from './state.js';
 
 /** Unpinged messages at which a ping doesn't wait. */
 const PING_AT = 64;
@@ -14,8 +18,14 @@ const OFFLINE_CONTENT = 393_216;
 /** Rows and bytes of one page of what is pushed. */
 const PAGE_ROWS = 200;
 const PAGE_BYTES = 131_072;
-/** Conversations whose place is kept; beyond them the oldest is looked up again. */
-const POSITIONS = 1000;
+/** It knows no positions: of the last conversations they are noted as messages are given. */
+const COUNTING: Counting = { start: undefined, copies: false, positions: 1000 };
+
+/** What the client was written and hasn't confirmed. */
+interface Given extends Confirmed {
+  /** Of its frame, or of its part of one. */
+  bytes: number;
+}
 
 /**
  * A connection of the reference's protocol. It can't acknowledge, so a ping is written after its messages, and that very
@@ -38,9 +48,13 @@ export class PlainConnection extends Connection {
 
   constructor(
     private readonly dispatch: (connection: PlainConnection, data: Buffer) => void | Promise<void>,
-    ...rest: ConstructorParameters<typeof Connection>
+    ...[port, transport, who]: ConstructorParameters<typeof Endpoint>
   ) {
-    super(...rest);
+    super(port, transport, who, COUNTING);
+  }
+
+  protected opened(missed: boolean): State {
+    return missed ? { is: 'behind', missed } : LIVE;
   }
 
   protected handle(data: Buffer): void | Promise<void> {
@@ -60,31 +74,22 @@ export class PlainConnection extends Connection {
   /** Answers with the ids of the users connected to this instance, ascending, once what was sent before is answered. */
   requestOnline(): void | Promise<void> {
     const answer = () => this.send({ type: 'online_list', data: this.port.users() });
-    return this.answered()?.then(answer) ?? answer();
+    return this.sends.answered()?.then(answer) ?? answer();
   }
 
   /** Passes a message to the log. */
   chat(to: number, content: string): void {
-    this.countSend();
-    this.port.append({ from: this.user, to, conversation: 0, clientId: '', content, sender: this });
+    this.append({ user: to }, undefined, content);
   }
 
   onStored(message: StoredMessage): void {
-    this.uncountSend();
-    if (message.to !== this.user) this.noteOwn(message);
+    this.answered();
+    if (message.members.length > 1) this.noteSent(message);
   }
 
-  onFailed(_clientId: string, error: ChatError): void {
-    this.uncountSend();
+  onFailed(_clientId: string | undefined, error: ChatError): void {
+    this.answered();
     this.send({ type: 'error', content: error.message });
-  }
-
-  deliverCopy(message: Delivery): void {
-    this.noteOwn(message);
-  }
-
-  protected isForClient(message: StoredMessage): boolean {
-    return message.to === this.user;
   }
 
   protected hasUnconfirmedRoom(): boolean {
@@ -93,23 +98,12 @@ export class PlainConnection extends Connection {
     );
   }
 
-  protected override setPosition(conversation: number, seq: number): void {
-    super.setPosition(conversation, seq);
-    const { positions } = this;
-    if (positions === undefined || positions.size <= POSITIONS) return;
-    for (const oldest of positions.keys()) {
-      positions.delete(oldest);
-      break;
-    }
-  }
-
   private note(message: StoredMessage, bytes: number) {
     this.unconfirmed.push({
       to: this.user,
       msgId: message.msgId,
       conversation: message.conversation,
-      seq: message.seq,
-      informs: 'receipts' in message && message.receipts !== true ? 0 : message.from,
+      informs: 'receipts' in message && message.receipts !== true ? undefined : message.from,
       bytes,
     });
     this.unconfirmedBytes += bytes;
@@ -117,8 +111,9 @@ export class PlainConnection extends Connection {
   }
 
   protected give(message: StoredMessage): void {
+    const { from, content } = message;
     const bytes = this.write(
-      `{"type":"chat","to_user_id":${message.to},"from_user_id":${message.from},"content":${JSON.stringify(message.content)}}`,
+      `{"type":"chat","to_user_id":${this.user},"from_user_id":${from},"content":${JSON.stringify(content)}}`,
     );
     if (bytes === 0) return;
     this.note(message, bytes);
@@ -126,11 +121,11 @@ export class PlainConnection extends Connection {
     else this.port.pingSoon(this);
   }
 
-  override confirm(): void {
+  confirm(): void {
     if (this.given > this.pinged) this.ping();
   }
 
-  protected override pingPayload(): string {
+  protected pingPayload(): string {
     const payload = String(++this.pingCount);
     if (this.given > this.pinged) {
       this.pinged = this.given;
@@ -152,7 +147,7 @@ export class PlainConnection extends Connection {
     this.progress();
   }
 
-  override onSettled(msgId: number): void {
+  onSettled(msgId: number): void {
     this.settledWhileReading?.add(msgId);
   }
 
@@ -178,7 +173,7 @@ export class PlainConnection extends Connection {
       this.offlineRequests++;
       this.progress();
     };
-    return this.answered()?.then(start) ?? start();
+    return this.sends.answered()?.then(start) ?? start();
   }
 
   protected async read(): Promise<boolean> {
@@ -188,16 +183,14 @@ export class PlainConnection extends Connection {
       const [line, rows, bytes] = offline
         ? [0, OFFLINE_ROWS, OFFLINE_CONTENT]
         : [this.line, PAGE_ROWS, PAGE_BYTES];
-      const page = await this.port.delivery.ask((sql) =>
-        readDebts(sql, this.user, line, [...this.knownIds()], rows, bytes),
-      );
+      const page = await this.port.reader.owed(this.user, line, [...this.knownIds()], rows, bytes);
       const known = this.knownIds();
       const fresh = page.filter((message) => !known.has(message.msgId));
-      if (this.state !== 'ready') return false;
+      if (!this.isOpen) return false;
       if (offline) return this.giveOffline(fresh, page.length === rows || size(page) >= bytes);
       for (const message of fresh) {
+        this.cursor.take(message);
         this.give(message);
-        this.setPosition(message.conversation, message.seq);
       }
       return page.length > 0;
     } finally {
@@ -210,7 +203,8 @@ export class PlainConnection extends Connection {
     const rows: string[] = [];
     let length = 0;
     for (const message of messages) {
-      const row = `{"msg_id":${message.msgId},"to_user_id":${message.to},"from_user_id":${message.from},"content":${JSON.stringify(message.content)},"created_at":"${new Date(message.createdAt).toISOString()}"}`;
+      const { msg_id, to_user_id, from_user_id, content, created_at } = present(message);
+      const row = JSON.stringify({ msg_id, to_user_id, from_user_id, content, created_at });
       length += Buffer.byteLength(row) + 1;
       if (length > OFFLINE_BYTES && rows.length > 0) break;
       rows.push(row);
@@ -222,19 +216,22 @@ export class PlainConnection extends Connection {
       this.offlineFrames++;
       for (const message of messages.slice(0, rows.length)) {
         this.note(message, Math.ceil(bytes / rows.length));
-        // One of them may still be on its way here: it is known then.
-        const position = this.position(message.conversation) ?? 0;
-        if (message.seq > position) this.setPosition(message.conversation, message.seq);
+        // It may still be on its way here: it is known then.
+        this.cursor.take(message);
       }
       if (rows.length > 0) this.ping();
     }
     if (finished) {
       this.offlineRequests--;
       this.offlineFrames = 0;
-      this.line = 0;
+      this.cursor.line = 0;
     }
     return true;
   }
+
+  protected caughtUp(): void {}
+  sendReceipt(): void {}
+  sendTyping(): void {}
 }
 
 const size = (messages: readonly StoredMessage[]) =>

@@ -1,20 +1,41 @@
 import type { FastifyBaseLogger } from 'fastify';
-import type { Debt } from '../sql/messages.js';
-import type { Clock } from './clock.js';
-import type { Connection } from './connection.js';
-import type { Asker } from './lanes.js';
-import type { Confirmed, Send } from './messages.js';
-import type { Change } from './wire.js';
+import type { Debt, Position, StoredMessage } from '../../sql/messages.js';
+import type { Clock } from '../clock.js';
+import type { Confirmed, Send } from '../messages.js';
+
+/** `to` is to hear that `user` has received or read more of a conversation. */
+export interface Change {
+  to: number;
+  user: number;
+  conversation: number;
+}
+
+/** What a connection asks the log for. Each throws ChatError `overloaded` where the database can't answer now. */
+export interface Reader {
+  /** How far each conversation of a user goes. */
+  ends(user: number): Promise<Position[]>;
+  /** What comes after positions of a user, each conversation in order. */
+  after(user: number, positions: readonly Position[], limit: number): Promise<StoredMessage[]>;
+  /** What a user is owed past a line, oldest first, without what is known; `bytes` of content at most, though always one. */
+  owed(
+    user: number,
+    line: number,
+    known: readonly number[],
+    limit: number,
+    bytes: number,
+  ): Promise<StoredMessage[]>;
+  /** Everything up to these positions has arrived. @returns the conversations where that was news, with the other user */
+  settle(user: number, positions: readonly Position[]): Promise<{ conversation: number; other: number }[]>;
+}
 
 /** What a connection asks for. It knows nothing else of the instance that it belongs to. */
 export interface Port {
-  readonly log: FastifyBaseLogger;
+  readonly log: Pick<FastifyBaseLogger, 'warn' | 'error'>;
   /** What silences are judged by. */
-  readonly clock: Clock;
+  readonly clock: Pick<Clock, 'now'>;
   /** Names the history that the log has; clients that hold another one begin afresh. */
   readonly epoch: string;
-  /** The lanes to the database that pages of the log are read on. */
-  readonly delivery: Asker;
+  readonly reader: Reader;
   /** Debts confirmed but not deleted yet. */
   readonly settling: readonly Debt[];
   /** Ids of the users with a connection to this instance, ascending. */
@@ -26,11 +47,53 @@ export interface Port {
   /** Tells `to`, soon, how far `user` has received and read. */
   informOf(change: Change): void;
   /** Has `flush` called at the end of this turn of the event loop. */
-  flushSoon(connection: Connection): void;
+  flushSoon(one: { flush(): void }): void;
   /** Has `confirm` called as soon as the connection may ping. */
-  pingSoon(connection: Connection): void;
+  pingSoon(one: Pinging): void;
   /** Has `pump` called in a moment. */
-  pumpLater(connection: Connection): void;
+  pumpLater(one: Pumping): void;
   /** Has `closeGap` called once a missing message had its time to come by itself. */
-  watchGap(connection: Connection): void;
+  watchGap(one: Gapped): void;
+}
+
+export interface Pinging {
+  readonly mayPing: boolean;
+  confirm(): void;
+}
+export interface Pumping {
+  pump(): void;
+}
+export interface Gapped {
+  closeGap(): void;
+}
+
+/** Whose connection it is. */
+export interface Who {
+  user: number;
+  username: string;
+  /** The user's newest connection has the highest. */
+  number: number;
+  /** The highest `msg_id` that was stored when the connection was numbered. */
+  line: number;
+}
+
+/** The client's end of the line. */
+export interface Transport {
+  /** Whether frames still go out. */
+  readonly isOpen: boolean;
+  /** Whether it is cut. */
+  readonly isGone: boolean;
+  /** Bytes that the client hasn't read, as far as they are kept in this process. */
+  readonly unsent: number;
+  /** Whether it has more than the system takes: the connection's `onDrain` is called once it hasn't. */
+  readonly isFull: boolean;
+  /** Writes whole frames. */
+  write(bytes: Buffer): void;
+  /** Stops and goes on reading from the client. */
+  pause(): void;
+  resume(): void;
+  /** Says goodbye with a close frame. */
+  close(code: number, reason: string): void;
+  /** Cuts it. */
+  terminate(): void;
 }

@@ -20,7 +20,7 @@ import { PGlite } from '@electric-sql/pglite';
  * The empty database that a build makes (build.mjs), for new ones to be copied from: making one runs a second program with a
  * memory of its own, which takes twice of what the server needs. Not there where the program runs from its source.
  */
-const EMPTY = fileURLToPath(new URL('../empty-db', import.meta.url));
+const EMPTY = fileURLToPath(new URL('../../empty-db', import.meta.url));
 
 /**
  * Makes an empty database in a folder that isn't there. Without the templates: nobody can reach them to freeze their

@@ -1,5 +1,5 @@
 import type postgres from 'postgres';
-import type { Sql } from '../sql/handle.js';
+import type { Sql } from '../../sql/handle.js';
 
 /** A client of the database with one connection. */
 export type Client = postgres.Sql<{ bigint: number }>;

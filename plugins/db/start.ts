@@ -1,5 +1,5 @@
 import type postgres from 'postgres';
-import { type DbUrl, whereIs } from './db-url.js';
+import { type DbUrl, whereIs } from './url.js';
 
 /** Settings of a connection that change what a statement means: never taken from the role or the database. */
 export const OURS = {

@@ -1,18 +1,36 @@
 import type { FastifyBaseLogger } from 'fastify';
-import { CLOSE } from '../schemas/close.js';
-import type { Bus } from './bus.js';
-import type { Settings } from './config.js';
-import type { Connection } from './connection.js';
+import { CLOSE } from '../../schemas/close.js';
+import type { Bus } from '../bus/bus.js';
+import { type Kick, pack } from '../bus/parcel.js';
+import type { Settings } from '../config.js';
+import type { Connection } from '../connection/connection.js';
 import type { Registry } from './registry.js';
-import { pack } from './wire.js';
 
 /** Renewals in one turn, and milliseconds until one that failed is tried again. */
 const RENEWALS = 1000;
 const CLAIM_AGAIN_MS = 1000;
+/** Milliseconds until a kick that wasn't answered is said again. */
+const KICK_AGAIN_MS = 1000;
 
-/** Who has which user among all replicas: the connection with the highest number, for as long as its lease is renewed. */
+/** A kick on its way to another replica. */
+interface Pending {
+  replica: string;
+  number: number;
+  saidAt: number;
+  /** From then on the other replica's own lease has told it. */
+  until: number;
+}
+
+/**
+ * Who has which user among all replicas: the connection with the highest number, for as long as its lease is renewed. Times are in
+ * milliseconds of `performance.now()`.
+ */
 export class Ownership {
   private lastLook = performance.now();
+  /** When each connection was last claimed. */
+  private readonly claimedAt = new Map<Connection, number>();
+  /** By user. */
+  private readonly kicks = new Map<number, Pending>();
 
   constructor(
     private readonly config: Settings,
@@ -27,44 +45,85 @@ export class Ownership {
     const { user, number } = connection;
     try {
       const before = await this.bus.claim(user, number);
-      connection.claimedAt = performance.now();
-      connection.suspended = false;
+      this.note(connection, performance.now());
+      connection.resumed();
       // It ended meanwhile, and its release may have been faster.
       if (this.registry.of(user) !== connection) await this.bus.release([connection]);
       if (before === undefined || before.number === number) return;
       if (before.number > number) return connection.close(CLOSE.replaced);
-      if (before.replica !== this.bus.replica)
-        await this.bus.publish(before.replica, pack({ kicks: [{ user, number }] }));
+      if (before.replica !== this.bus.replica) await this.kick(before.replica, user, number);
     } catch (error) {
-      connection.suspended = false;
-      connection.claimedAt = performance.now() - this.config.LEASE_SECONDS * 500 + CLAIM_AGAIN_MS;
+      connection.resumed();
+      this.note(connection, performance.now() - this.config.LEASE_SECONDS * 500 + CLAIM_AGAIN_MS);
       this.log.debug({ err: error, user }, 'a user could not be claimed');
     }
   }
 
+  private note(connection: Connection, at: number) {
+    if (this.registry.all.has(connection)) this.claimedAt.set(connection, at);
+  }
+
   /** Gives users up. */
-  async release(connections: Connection[]): Promise<void> {
+  async release(connections: readonly Connection[]): Promise<void> {
+    for (const connection of connections) this.claimedAt.delete(connection);
     // Where that fails, the lease ends by itself.
     if (connections.length > 0) await this.bus.release(connections).catch(() => {});
   }
 
-  /** Renews leases before they end, some at a time. */
+  /** Forgets a connection that is gone. */
+  forget(connection: Connection): void {
+    this.claimedAt.delete(connection);
+  }
+
+  /** Has another replica close its older connection of a user, and says it again until it answers: a publish may be lost. */
+  private async kick(replica: string, user: number, number: number) {
+    const now = performance.now();
+    this.kicks.set(user, { replica, number, saidAt: now, until: now + this.config.LEASE_SECONDS * 1000 });
+    await this.say(replica, user, number);
+  }
+
+  private async say(replica: string, user: number, number: number) {
+    await this.bus.publish(replica, pack({ kicks: [{ user, number, replica: this.bus.replica }] }));
+  }
+
+  /** Closes what is older than what another replica says, and answers it. */
+  onKicks(kicks: readonly Kick[]): void {
+    for (const { user, number, replica } of kicks) {
+      const connection = this.registry.of(user);
+      if (connection !== undefined && connection.number < number) connection.close(CLOSE.replaced);
+      void this.bus.publish(replica, pack({ kicked: [{ user, number }] })).catch(() => {});
+    }
+  }
+
+  /** Another replica has done what it was told. */
+  onKicked(kicked: readonly { user: number; number: number }[]): void {
+    for (const { user, number } of kicked)
+      if (this.kicks.get(user)?.number === number) this.kicks.delete(user);
+  }
+
+  /** Renews leases before they end, some at a time, and says again what wasn't answered. */
   renew(): void {
     if (!this.bus.ok) return;
     const now = performance.now();
+    for (const [user, kick] of this.kicks) {
+      if (now > kick.until) this.kicks.delete(user);
+      if (now > kick.until || now - kick.saidAt < KICK_AGAIN_MS) continue;
+      kick.saidAt = now;
+      this.say(kick.replica, user, kick.number).catch(() => {});
+    }
     let left = RENEWALS;
     for (const connection of this.registry.values()) {
-      if (connection.state !== 'ready' || now - connection.claimedAt <= this.config.LEASE_SECONDS * 500)
-        continue;
+      const claimedAt = this.claimedAt.get(connection) ?? Number.NEGATIVE_INFINITY;
+      if (!connection.isOpen || now - claimedAt <= this.config.LEASE_SECONDS * 500) continue;
       if (left-- === 0) return;
-      connection.claimedAt = now;
+      this.claimedAt.set(connection, now);
       void this.claim(connection);
     }
   }
 
   /** The bus was away: somebody else may have the users. They are claimed again, one turn after the other. */
   renewAll(): void {
-    for (const connection of this.registry.values()) connection.claimedAt = Number.NEGATIVE_INFINITY;
+    this.claimedAt.clear();
   }
 
   /** After a pause as long as a lease somebody else may have the users: ask before writing to anybody. */
@@ -76,9 +135,8 @@ export class Ownership {
     this.counts.late++;
     this.log.warn({ seconds: Math.round(late / 1000) }, 'the process stood still for longer than its lease');
     for (const connection of this.registry.values()) {
-      connection.suspended = true;
-      connection.fallBehind();
-      void this.claim(connection).then(() => connection.pump());
+      connection.suspend();
+      void this.claim(connection);
     }
   }
 }

@@ -1,9 +1,9 @@
 import type { FastifyBaseLogger } from 'fastify';
-import { receiptsOf } from '../sql/conversations.js';
-import type { Db } from './db.js';
+import { receiptsOf } from '../../sql/conversations.js';
+import type { Change } from '../connection/port.js';
+import type { Db } from '../db.js';
 import type { Registry } from './registry.js';
 import type { Remote } from './remote.js';
-import type { Change } from './wire.js';
 
 /** Milliseconds over which changes are gathered. */
 const GATHER_MS = 50;

@@ -1,4 +1,4 @@
-import type { Connection } from './connection.js';
+import type { Connection } from '../connection/connection.js';
 
 /** The connections of this replica: at most one of a user counts, the others are being closed. */
 export class Registry {
@@ -26,7 +26,7 @@ export class Registry {
   /** Whether a user has a connection here that isn't ending. */
   has(user: number): boolean {
     const connection = this.current.get(user);
-    return connection !== undefined && connection.state !== 'closing';
+    return connection !== undefined && !connection.isClosing;
   }
 
   /** Those that count, in no order. */

@@ -1,16 +1,16 @@
 import type { FastifyBaseLogger } from 'fastify';
-import { LIMITS } from '../schemas/limits.js';
-import type { Bus } from './bus.js';
-import type { Delivery } from './messages.js';
-import { weightOf } from './weight.js';
-import { type Parcel, pack } from './wire.js';
+import { LIMITS } from '../../schemas/limits.js';
+import type { Bus } from '../bus/bus.js';
+import { type Parcel, pack } from '../bus/parcel.js';
+import type { Arrival, Delivery } from '../messages.js';
+import { weightOf } from '../weight.js';
 
 /** Bytes of content, about, in one parcel to another replica. */
 const PARCEL_BYTES = 262_144;
 
 interface Item {
   user: number;
-  message: Delivery;
+  message: Arrival;
 }
 
 /** What goes to the replicas that have the receivers. Any of it may be lost: the log has what is. */
@@ -26,11 +26,11 @@ export class Remote {
     private readonly log: FastifyBaseLogger,
     private readonly bus: Bus,
     private readonly counts: { published: number; unreceived: number },
-    private readonly giveHere: (user: number, message: Delivery) => void,
+    private readonly giveHere: (user: number, message: Arrival) => void,
   ) {}
 
   /** Takes a message for a user who has no connection here; `publish` sends it. */
-  push(user: number, message: Delivery): void {
+  push(user: number, message: Arrival): void {
     if (this.bytes >= LIMITS.remoteBytes) return;
     this.waiting.push({ user, message });
     this.bytes += weightOf(message.content);
@@ -64,9 +64,10 @@ export class Remote {
     for (let from = 0, to = 0; from < items.length; from = to) {
       for (let bytes = 0; to < items.length && bytes < PARCEL_BYTES; to++)
         bytes += items[to]?.message.content.length ?? 0;
-      const messages = items.slice(from, to);
-      this.counts.published += messages.length;
-      if (!(await this.bus.publish(replica, pack({ messages })))) this.counts.unreceived += messages.length;
+      const some = items.slice(from, to);
+      this.counts.published += some.length;
+      if (!(await this.bus.publish(replica, pack({ messages: deliveries(some) }))))
+        this.counts.unreceived += some.length;
     }
   }
 
@@ -97,4 +98,15 @@ export class Remote {
   close(): void {
     this.closed = true;
   }
+}
+
+/** Each message once, with all its users. */
+function deliveries(items: readonly Item[]): Delivery[] {
+  const users = new Map<Arrival, number[]>();
+  for (const { user, message } of items) {
+    const list = users.get(message);
+    if (list === undefined) users.set(message, [user]);
+    else list.push(user);
+  }
+  return [...users].map(([message, list]) => ({ message, users: list }));
 }

@@ -1,11 +1,11 @@
 import { setTimeout as sleep } from 'node:timers/promises';
 import type { FastifyBaseLogger } from 'fastify';
-import { epochOf } from '../sql/epoch.js';
-import { openDebts } from '../sql/messages.js';
-import type { Settings } from './config.js';
-import type { Connection } from './connection.js';
-import type { Db } from './db.js';
-import type { Confirmed, MessageLog } from './messages.js';
+import { epochOf } from '../../sql/epoch.js';
+import { openDebts } from '../../sql/messages.js';
+import type { Settings } from '../config.js';
+import type { Connection } from '../connection/connection.js';
+import type { Db } from '../db.js';
+import type { Confirmed, MessageLog } from '../messages.js';
 import type { Registry } from './registry.js';
 
 /** Debts of a user that one look asks for, the newest; users of one question, and milliseconds to the next, so that sends go first. */

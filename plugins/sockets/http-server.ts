@@ -2,7 +2,7 @@ import { lookup } from 'node:dns/promises';
 import { once } from 'node:events';
 import { createServer, type Server } from 'node:http';
 import { createServer as createTcpServer, Server as TcpServer } from 'node:net';
-import { HTTP } from '../schemas/limits.js';
+import { HTTP } from '../../schemas/limits.js';
 import { isOurs } from './upgrade.js';
 
 // Node past 24 no longer hands over a socket that can be read again from the start; it reads ignored upgrades itself if it is told

@@ -1,9 +1,23 @@
 import { ChatError } from '../../plugins/errors.js';
+import type { Target } from '../../plugins/messages.js';
 import { LIMITS } from '../../schemas/limits.js';
 
 /** What the database can't store, or nobody could read: NUL and halves of surrogate pairs. */
 // biome-ignore lint/suspicious/noControlCharactersInRegex: NUL is what is looked for
 const UNSTORABLE = /[\u0000\p{Cs}]/u;
+
+/**
+ * Whom something is said to: a user, or those in a conversation.
+ * @throws ChatError `bad_request` unless it is one of the two
+ */
+export function targetOf({
+  to_user_id: user,
+  conversation_id: conversation,
+}: Partial<Record<'to_user_id' | 'conversation_id', number>>): Target {
+  if (user !== undefined && conversation === undefined) return { user };
+  if (conversation !== undefined && user === undefined) return { conversation };
+  throw new ChatError('bad_request', 'one of to_user_id and conversation_id is needed');
+}
 
 /** Takes away white space at both ends, but of several lines not what indents the first: it may be code. */
 export function trimmed(text: string): string {

@@ -1,15 +1,12 @@
 import type { FastifyInstance } from 'fastify';
+import type { ExtendedConnection } from '../../plugins/connection/extended.js';
 import { ChatError, toChatError } from '../../plugins/errors.js';
-import type { ExtendedConnection } from '../../plugins/extended.js';
 import { extendedClient } from '../../schemas/frames.js';
-import { checkedContent, trimmed } from './content.js';
+import { checkedContent, targetOf, trimmed } from './content.js';
 import { expireWith } from './expiry.js';
 import { type FrameHandler, isSend, readFrame, row, rowOf } from './frame.js';
 
 type Handler = FrameHandler<ExtendedConnection>;
-
-/** Milliseconds between two `typing` frames that are passed on. */
-const TYPING_MS = 1000;
 
 const idOf = (frame: { id?: string }) => (frame.id === undefined ? {} : { id: frame.id });
 
@@ -17,9 +14,7 @@ const idOf = (frame: { id?: string }) => (frame.id === undefined ? {} : { id: fr
 const tableOf = (app: FastifyInstance): { [K in keyof typeof extendedClient]: Handler } => ({
   sync: row(extendedClient.sync, (connection: ExtendedConnection, frame) => connection.sync(frame)),
   chat: row(extendedClient.chat, (connection: ExtendedConnection, frame) => {
-    if ((frame.to_user_id === undefined) === (frame.conversation_id === undefined))
-      throw new ChatError('bad_request', 'bad frame: one of to_user_id and conversation_id is needed');
-    connection.chat(frame, checkedContent(frame.content, trimmed));
+    connection.chat(targetOf(frame), frame.id, checkedContent(frame.content, trimmed));
   }),
   ack: row(extendedClient.ack, (connection: ExtendedConnection, frame) => {
     connection.acknowledge(frame.conversation_id, frame.seq);
@@ -28,9 +23,7 @@ const tableOf = (app: FastifyInstance): { [K in keyof typeof extendedClient]: Ha
     await app.conversations.read(connection.user, conversation_id, seq);
   }),
   typing: row(extendedClient.typing, async (connection: ExtendedConnection, { conversation_id }) => {
-    const now = performance.now();
-    if (now - connection.typedAt < TYPING_MS) return;
-    connection.typedAt = now;
+    if (!connection.types()) return;
     const to = await app.conversations.other(connection.user, conversation_id);
     if (to !== connection.user)
       await app.hub.tellTyping({ to, user: connection.user, conversation: conversation_id });

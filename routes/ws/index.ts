@@ -3,10 +3,11 @@ import type { FastifyInstance, FastifyRequest } from 'fastify';
 import fp from 'fastify-plugin';
 import type { WebSocket } from 'ws';
 import { bearerToken, type Claims } from '../../plugins/auth.js';
-import type { Connection } from '../../plugins/connection.js';
+import type { Connection } from '../../plugins/connection/connection.js';
+import { ExtendedConnection } from '../../plugins/connection/extended.js';
+import { PlainConnection } from '../../plugins/connection/plain.js';
+import type { Transport, Who } from '../../plugins/connection/port.js';
 import { ChatError } from '../../plugins/errors.js';
-import { ExtendedConnection } from '../../plugins/extended.js';
-import { PlainConnection } from '../../plugins/plain.js';
 import { EXTENDED } from '../../plugins/ws.js';
 import { CLOSE } from '../../schemas/close.js';
 import { LIMITS } from '../../schemas/limits.js';
@@ -14,12 +15,22 @@ import type { Opening } from '../../sql/users.js';
 import { expireWith } from './expiry.js';
 import { extendedDispatch } from './extended.js';
 import { dispatchPlain } from './plain.js';
+import { SocketTransport } from './transport.js';
 
 declare module 'fastify' {
   interface FastifyRequest {
     opening: (Opening & { claims: Claims }) | null;
   }
 }
+
+/** A connection of one of the two kinds, and what that kind does once its user is claimed, and at its end. */
+interface Opened {
+  connection: Connection;
+  greet(): void | Promise<void>;
+  leave(): void;
+}
+
+const nothing = () => {};
 
 /** Where the token stands: the header, else the subprotocol, else the query. */
 function tokenOf(request: FastifyRequest): string | undefined {
@@ -80,12 +91,11 @@ export default fp(
     ) {
       const tcp = request.raw.socket;
       if (!(tcp instanceof Socket)) return socket.terminate();
+      const transport = new SocketTransport(socket, tcp);
+      const who = { user: claims.user_id, username, number, line };
       const extended = socket.protocol === EXTENDED;
-      const args = [app.hub, socket, tcp, claims.user_id, username, number] as const;
-      const connection = extended
-        ? new ExtendedConnection(dispatchExtended, ...args)
-        : new PlainConnection(dispatchPlain, ...args);
-      connection.line = line;
+      const opened = extended ? openExtended(transport, who, claims) : openPlain(transport, who);
+      const { connection, leave } = opened;
       // Frames that come from now on wait in the socket, in order, until the connection is ready.
       socket.pause();
       socket.on('message', (data: Buffer, isBinary: boolean) => {
@@ -98,30 +108,43 @@ export default fp(
       tcp.on('drain', () => connection.onDrain());
       socket.on('close', () => {
         connection.end();
-        if (connection instanceof ExtendedConnection) app.presence.unwatch(connection);
+        leave();
         void app.hub.remove(connection);
       });
       expireWith(connection, claims);
       if (!app.hub.add(connection)) return connection.close(CLOSE.replaced);
-      void start(connection, claims);
+      void start(opened);
     }
 
     /**
      * Claims the user, and only then looks what was stored since the client knocked: whoever stores looks for the owner after
      * that, so one of the two sees each message.
      */
-    async function start(connection: Connection, claims: Claims) {
+    async function start({ connection, greet }: Opened) {
       try {
         await app.hub.claim(connection);
-        if (connection instanceof PlainConnection && (await owes(connection.user)) === true)
-          connection.fallBehind();
-        if (connection.state !== 'opening') return;
-        if (connection instanceof ExtendedConnection) welcome(connection, claims);
+        await greet();
         connection.ready();
       } catch (error) {
         app.log.warn({ err: error, user: connection.user }, 'a connection could not be opened');
         connection.close(CLOSE.shutdown);
       }
+    }
+
+    function openPlain(transport: Transport, who: Who): Opened {
+      const connection = new PlainConnection(dispatchPlain, app.hub, transport, who);
+      const greet = async () => {
+        if (await owes(who.user)) connection.fallBehind();
+      };
+      return { connection, greet, leave: nothing };
+    }
+
+    function openExtended(transport: Transport, who: Who, claims: Claims): Opened {
+      const connection = new ExtendedConnection(dispatchExtended, app.hub, transport, who);
+      const greet = () => {
+        if (connection.isOpening) welcome(connection, claims);
+      };
+      return { connection, greet, leave: () => app.presence.unwatch(connection) };
     }
 
     function welcome(connection: ExtendedConnection, claims: Claims) {

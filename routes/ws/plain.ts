@@ -1,5 +1,5 @@
+import type { PlainConnection } from '../../plugins/connection/plain.js';
 import { ChatError } from '../../plugins/errors.js';
-import type { PlainConnection } from '../../plugins/plain.js';
 import { plainClient } from '../../schemas/frames.js';
 import { checkedContent } from './content.js';
 import { type FrameHandler, isSend, readFrame, row, rowOf } from './frame.js';

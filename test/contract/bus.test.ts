@@ -1,9 +1,9 @@
 import { randomBytes } from 'node:crypto';
 import pino from 'pino';
 import t, { type Test } from 'tap';
-import { type Bus, MemoryBroker, MemoryBus } from '../../plugins/bus.js';
+import { type Bus, MemoryBroker, MemoryBus } from '../../plugins/bus/bus.js';
+import { RedisBus } from '../../plugins/bus/redis-bus.js';
 import { Clock } from '../../plugins/clock.js';
-import { RedisBus } from '../../plugins/redis-bus.js';
 import { eventually, REAL } from '../helper.js';
 
 /** Makes buses that reach each other. */

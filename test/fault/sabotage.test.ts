@@ -10,7 +10,7 @@ import type { Step } from './schedule.js';
 const sabotages: { name: string; patch: Patch; steps: Omit<Step, 'seed'>[]; finds: string[] }[] = [
   {
     name: 'no repair: what a publish lost stays away',
-    patch: { file: 'plugins/repair.js', find: 'async look() {', replace: 'async look() { return;' },
+    patch: { file: 'plugins/hub/repair.js', find: 'async look() {', replace: 'async look() { return;' },
     steps: [
       // Nothing is said after it that would show the gap.
       { at: 1000, kind: 'redis-pause', lasts: 4000 },
@@ -20,10 +20,10 @@ const sabotages: { name: string; patch: Patch; steps: Omit<Step, 'seed'>[]; find
   {
     name: 'debts deleted when they are written: what the line did not carry is gone',
     patch: {
-      file: 'plugins/plain.js',
+      file: 'plugins/connection/plain.js',
       find: 'note(message, bytes) {',
       replace:
-        'note(message, bytes) { this.port.confirmed([{ to: this.user, msgId: message.msgId, conversation: message.conversation, seq: message.seq, informs: 0 }]);',
+        'note(message, bytes) { this.port.confirmed([{ to: this.user, msgId: message.msgId, conversation: message.conversation, seq: message.seq, informs: undefined }]);',
     },
     steps: [
       // Long enough for clients to give their lines up.

@@ -2,7 +2,7 @@
 import { createClient } from 'redis';
 import t from 'tap';
 import WebSocket from 'ws';
-import { namespaceOf } from '../../plugins/bus.js';
+import { namespaceOf } from '../../plugins/bus/bus.js';
 import { build, Client, eventually, type Server, signUp, type User } from '../helper.js';
 
 t.setTimeout(120_000);
@@ -61,7 +61,7 @@ t.test(
     await redis.connect();
     t.teardown(() => redis.destroy());
     for (const user of users) {
-      const holders = [one, two].filter(({ app }) => app.hub.connectionOf(user.user_id)?.state === 'ready');
+      const holders = [one, two].filter(({ app }) => app.hub.connectionOf(user.user_id)?.isOpen);
       t.equal(holders.length, 1);
       const [holder] = holders as [Server];
       const { number } = holder.app.hub.connectionOf(user.user_id) ?? {};

@@ -11,7 +11,7 @@ import postgres from 'postgres';
 import { type Test, test } from 'tap';
 import { buildApp } from '../../app.js';
 import { loadConfig } from '../../plugins/config.js';
-import { lockDataDir } from '../../plugins/data-dir.js';
+import { lockDataDir } from '../../plugins/db/data-dir.js';
 import { build, connect, signUp } from '../helper.js';
 import { startPostgres } from '../nodes/postgres.js';
 import { ordinaryUser } from '../nodes/process.js';

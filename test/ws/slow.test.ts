@@ -21,7 +21,7 @@ for (const extended of [false, true]) {
     b.socket.pause();
     await store(a, bob.user_id, 400, 10_000);
     const connection = server.app.hub.connectionOf(bob.user_id);
-    await eventually(() => connection?.state === 'closing', 'it is not closed');
+    await eventually(() => connection?.isClosing === true, 'it is not closed');
     await eventually(() => server.app.hub.connectionOf(bob.user_id) === undefined, 'it is not cut');
     const next = await connect(t, server, bob);
     next.send('get_offline');

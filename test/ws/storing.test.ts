@@ -1,5 +1,5 @@
 import t from 'tap';
-import type { Asker } from '../../plugins/lanes.js';
+import type { Asker } from '../../plugins/db/lanes.js';
 import { build, type Client, connect, connectSynced, eventually, type Server, signUp } from '../helper.js';
 
 const server = await build(t, { REPAIR_SECONDS: '1' });

@@ -46,7 +46,7 @@ for (const { name, extended, frame } of questions)
     await eventually(
       () => {
         if (client.socket.bufferedAmount < 4_000_000) ask();
-        return connection?.state === 'closing';
+        return connection?.isClosing === true;
       },
       'it is not closed',
       PATIENCE_MS,

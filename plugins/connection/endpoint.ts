@@ -1,0 +1,227 @@
+import { CLOSE, type Close } from '../../schemas/close.js';
+import type { ErrorCode } from '../../schemas/error.js';
+import { ChatError } from '../errors.js';
+import { Inbox } from './inbox.js';
+import { Outlet, PING, PONG, TEXT } from './outlet.js';
+import type { Port, Transport, Who } from './port.js';
+import type { State } from './state.js';
+
+/** Bad frames within as many milliseconds that are too many. */
+const BAD_FRAMES = 20;
+const BAD_MS = 60_000;
+const BAD: ReadonlySet<ErrorCode> = new Set(['bad_request', 'unsupported_type', 'unauthorized']);
+
+/** Milliseconds from one ping that confirms messages to the next, unless they are many. */
+const PING_MS = 500;
+/** Milliseconds for a client to hang up after the farewell. */
+const FAREWELL_MS = 3000;
+/** The longest time that a timer can wait, in milliseconds. */
+const LONGEST_MS = 2 ** 31 - 1;
+
+/** One client: the frames that come from it and go to it, its signs of life, and its end. */
+export abstract class Endpoint {
+  readonly user: number;
+  readonly username: string;
+  readonly number: number;
+  protected state: State = { is: 'opening', missed: false };
+  /** When it last gave a sign of life, and was last asked for one, by the clock. */
+  private heardAt: number;
+  private pingedAt: number;
+  private expiry: NodeJS.Timeout | undefined;
+  private badFrames = 0;
+  private badSince = Number.NEGATIVE_INFINITY;
+  protected readonly outlet: Outlet;
+  protected readonly inbox = new Inbox(this);
+
+  constructor(
+    protected readonly port: Port,
+    protected readonly transport: Transport,
+    { user, username, number }: Who,
+  ) {
+    this.user = user;
+    this.username = username;
+    this.number = number;
+    this.outlet = new Outlet(this, transport, port.clock);
+    this.heardAt = port.clock.now;
+    this.pingedAt = port.clock.now;
+  }
+
+  /** Handles one frame. @returns what the next one waits for */
+  protected abstract handle(data: Buffer): void | Promise<void>;
+  /** Whether another frame may be handled now. */
+  abstract get mayTake(): boolean;
+  abstract sendError(error: ChatError, id?: string): void;
+  /** The client can be written to again. */
+  abstract onRoom(): void;
+  /** What the next ping carries. */
+  protected abstract pingPayload(): string;
+
+  get isOpening(): boolean {
+    return this.state.is === 'opening';
+  }
+  get isClosing(): boolean {
+    return this.state.is === 'closing';
+  }
+  /** Whether nobody is there any more to be answered. */
+  get isGone(): boolean {
+    return this.state.is === 'closing' && this.state.gone;
+  }
+  /** Whether frames still go out. */
+  get isOpen(): boolean {
+    return !this.isOpening && this.canWrite;
+  }
+  private get canWrite(): boolean {
+    return !this.isClosing && this.transport.isOpen;
+  }
+
+  // ---- frames out ----
+
+  onDrain(): void {
+    this.outlet.onDrain();
+  }
+
+  flushSoon(): void {
+    this.port.flushSoon(this);
+  }
+
+  flush(): void {
+    this.outlet.flush();
+  }
+
+  /** Whether the client reads, so that it can be told what it isn't owed. */
+  get hasRoomForNews(): boolean {
+    return this.isOpen && !this.outlet.isFull;
+  }
+
+  /** Writes a frame. @returns its length in bytes, 0 if nothing goes out any more */
+  protected write(text: string): number {
+    return this.canWrite ? this.outlet.put(TEXT, text) : 0;
+  }
+
+  // ---- frames in ----
+
+  /** Takes one frame of the client; they are handled one after the other. */
+  receive(data: Buffer): void {
+    this.heardAt = this.port.clock.now;
+    // A client that hasn't heard of the end yet may still say something: it is heard.
+    if (!this.isDeaf) this.inbox.push(data);
+  }
+
+  private get isDeaf(): boolean {
+    return this.state.is === 'closing' && this.state.deaf;
+  }
+
+  /** Handles one frame. @returns what the next one waits for */
+  take(data: Buffer): void | Promise<void> {
+    if (this.isDeaf) return;
+    try {
+      const work = this.handle(data);
+      return work?.catch((error: unknown) => this.refuse(error));
+    } catch (error) {
+      this.refuse(error);
+    }
+  }
+
+  pause(): void {
+    this.transport.pause();
+  }
+
+  resume(): void {
+    if (!this.isOpening) this.transport.resume();
+  }
+
+  private refuse(error: unknown) {
+    if (!(error instanceof ChatError)) this.port.log.error({ err: error, user: this.user }, 'a frame failed');
+    this.sendError(error instanceof ChatError ? error : new ChatError('internal'));
+  }
+
+  /** Counts what nobody would send by mistake; too much of it closes the connection. */
+  protected countBad({ code }: ChatError): void {
+    if (!BAD.has(code)) return;
+    const { now } = this.port.clock;
+    if (now - this.badSince > BAD_MS) {
+      this.badSince = now;
+      this.badFrames = 0;
+    }
+    if (++this.badFrames > BAD_FRAMES) this.close(CLOSE.abuse);
+  }
+
+  // ---- signs of life ----
+
+  /** Milliseconds, by the clock, since the client gave a sign of life, and since it was asked for one. */
+  get silentFor(): number {
+    return this.port.clock.now - this.heardAt;
+  }
+  get unaskedFor(): number {
+    return this.port.clock.now - this.pingedAt;
+  }
+
+  /** Whether the last ping is so long ago that the next may go out with a message, instead of for several later. */
+  get mayPing(): boolean {
+    return this.unaskedFor > PING_MS;
+  }
+
+  /** Has the next ping come so many milliseconds earlier. */
+  pingEarlier(ms: number): void {
+    this.pingedAt -= ms;
+  }
+
+  /** Pings, as a sign of life and, where there is no other, as a receipt. */
+  ping(): void {
+    this.pingedAt = this.port.clock.now;
+    if (this.canWrite) this.outlet.put(PING, this.pingPayload());
+  }
+
+  onPong(_payload: string): void {
+    this.heardAt = this.port.clock.now;
+  }
+
+  /** The client pings: it is answered unless it doesn't read its answers (RFC 6455, 5.5.3: the last ping is enough). */
+  onPing(payload: Buffer): void {
+    this.heardAt = this.port.clock.now;
+    if (this.canWrite && !this.outlet.isFull) this.outlet.put(PONG, payload);
+    else if (this.isOpen) this.inbox.pause();
+  }
+
+  /** Bytes that wait here: unread by the client, and unhandled by us. */
+  get bytes(): number {
+    return this.transport.isGone ? 0 : this.outlet.bytes + this.inbox.bytes;
+  }
+
+  // ---- its end ----
+
+  /** Has the connection end in so many milliseconds, instead of at the time said before. */
+  expireIn(ms: number): void {
+    clearTimeout(this.expiry);
+    if (ms <= LONGEST_MS) this.expiry = setTimeout(() => this.close(CLOSE.expired), ms).unref();
+  }
+
+  /** Says goodbye, and listens until the client does; it is cut if the client doesn't. */
+  close(close: Close): void {
+    if (this.state.is === 'closing') return;
+    const deaf = close === CLOSE.abuse || close === CLOSE.tooLarge || close === CLOSE.expired;
+    this.outlet.flushAll();
+    this.state = { is: 'closing', deaf, gone: false };
+    this.transport.close(close.code, close.reason);
+    this.inbox.go();
+    if (!this.inbox.isPaused) this.transport.resume();
+    setTimeout(() => this.transport.terminate(), FAREWELL_MS).unref();
+  }
+
+  /** Closes it at once: behind all that its client doesn't read it won't read the reason, either. */
+  cut(): void {
+    this.close(CLOSE.slow);
+    this.terminate();
+  }
+
+  terminate(): void {
+    this.transport.terminate();
+  }
+
+  /** The socket is closed. What still waits is handled as far as it says something to others. */
+  end(): void {
+    this.state = { is: 'closing', deaf: this.isDeaf, gone: true };
+    clearTimeout(this.expiry);
+    this.inbox.go();
+  }
+}

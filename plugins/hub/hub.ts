@@ -1,0 +1,222 @@
+import type { FastifyBaseLogger } from 'fastify';
+import { CLOSE } from '../../schemas/close.js';
+import type { Debt } from '../../sql/messages.js';
+import { type Bus, namespaceOf } from '../bus/bus.js';
+import type { Typing } from '../bus/parcel.js';
+import type { Clock } from '../clock.js';
+import type { Settings } from '../config.js';
+import type { Connection } from '../connection/connection.js';
+import type { Change, Gapped, Pinging, Port, Pumping, Reader } from '../connection/port.js';
+import type { Db } from '../db.js';
+import { LogReader } from '../log/reader.js';
+import type { Confirmed, MessageLog, Send } from '../messages.js';
+import { Beat } from './beat.js';
+import { Ownership } from './ownership.js';
+import { Receipts } from './receipts.js';
+import { Registry } from './registry.js';
+import { Remote } from './remote.js';
+import { Repair } from './repair.js';
+import { Router } from './router.js';
+
+/** Milliseconds that a replica waits at its end for clients to hang up. */
+const FAREWELL_MS = 2000;
+
+/** The connections of this replica: what comes to them, and what they ask for. */
+export class Hub implements Port {
+  readonly counts = {
+    delivered: 0,
+    published: 0,
+    unreceived: 0,
+    repaired: 0,
+    opened: 0,
+    late: 0,
+    overBudget: 0,
+  };
+  readonly registry = new Registry();
+  readonly reader: Reader;
+  readonly router: Router;
+  private readonly beat: Beat;
+  private readonly remote: Remote;
+  private readonly ownership: Ownership;
+  private readonly receipts: Receipts;
+  private readonly repairs: Repair;
+
+  constructor(
+    private readonly config: Settings,
+    readonly log: FastifyBaseLogger,
+    private readonly db: Db,
+    private readonly bus: Bus,
+    private readonly messages: MessageLog,
+    readonly clock: Clock,
+  ) {
+    const { counts, registry } = this;
+    this.reader = new LogReader(db);
+    this.remote = new Remote(log, bus, counts, (user, message) => this.router.giveTo(user, message));
+    this.ownership = new Ownership(config, log, bus, registry, counts);
+    this.receipts = new Receipts(log, db, registry, this.remote);
+    this.repairs = new Repair(config, log, db, messages, registry, counts, (epoch) =>
+      this.startNewEpoch(epoch),
+    );
+    const { remote, ownership, receipts, repairs } = this;
+    this.router = new Router(log, registry, remote, ownership, receipts, repairs, counts);
+    this.beat = new Beat(config, clock, registry, () => {
+      ownership.checkLate();
+      ownership.renew();
+    });
+    messages.listener = this.router;
+  }
+
+  async start(): Promise<void> {
+    await this.bus.listen({
+      message: (text) => this.router.take(text),
+      up: () => {
+        this.ownership.renewAll();
+        void this.repair();
+      },
+    });
+    this.beat.start();
+    this.repairs.start();
+  }
+
+  // ---- what connections ask for ----
+
+  get epoch(): string {
+    return this.db.epoch;
+  }
+
+  get settling(): readonly Debt[] {
+    return this.messages.settling;
+  }
+
+  users(): number[] {
+    return this.registry.users();
+  }
+
+  append(send: Send): void {
+    this.messages.append(send);
+  }
+
+  confirmed(arrived: readonly Confirmed[]): void {
+    if (arrived.length > 0) this.messages.confirm(arrived);
+  }
+
+  informOf(change: Change): void {
+    this.receipts.informOf(change);
+  }
+
+  flushSoon(one: { flush(): void }): void {
+    this.beat.flushSoon(one);
+  }
+
+  pingSoon(one: Pinging): void {
+    this.beat.pingSoon(one);
+  }
+
+  pumpLater(one: Pumping): void {
+    this.beat.pumpLater(one);
+  }
+
+  watchGap(one: Gapped): void {
+    this.beat.watchGap(one);
+  }
+
+  // ---- connections come and go ----
+
+  get size(): number {
+    return this.registry.size;
+  }
+
+  connectionOf(user: number): Connection | undefined {
+    return this.registry.of(user);
+  }
+
+  /** Takes a connection in, and closes the user's older one. @returns false if a newer one is here already */
+  add(connection: Connection): boolean {
+    const other = this.registry.of(connection.user);
+    if (!this.registry.add(connection)) return false;
+    // Spread, since many may come at once.
+    connection.pingEarlier(Math.random() * this.config.HEARTBEAT_SECONDS * 1000);
+    this.counts.opened++;
+    other?.close(CLOSE.replaced);
+    return true;
+  }
+
+  /** Makes this connection its user's only one. Where the bus is away that waits until it is back. */
+  claim(connection: Connection): Promise<void> {
+    return this.ownership.claim(connection);
+  }
+
+  /** Forgets a connection whose socket is closed, and gives its user up. */
+  async remove(connection: Connection): Promise<void> {
+    this.beat.forget(connection);
+    this.ownership.forget(connection);
+    if (this.registry.remove(connection)) await this.ownership.release([connection]);
+  }
+
+  // ---- what else is asked of it ----
+
+  /** Tells `to` that `user` is typing. */
+  tellTyping(typing: Typing): Promise<void> {
+    return this.router.tellTyping(typing);
+  }
+
+  /** Looks for what live connections don't know of. */
+  repair(): Promise<void> {
+    return this.repairs.now();
+  }
+
+  /** Bytes that wait for clients or for the bus. */
+  get bytes(): number {
+    let { bytes } = this.remote;
+    for (const connection of this.registry.all) bytes += connection.bytes;
+    return bytes;
+  }
+
+  /** The connection that keeps most bytes, if any keeps some. */
+  slowest(): Connection | undefined {
+    let slowest: Connection | undefined;
+    for (const connection of this.registry.all)
+      if (connection.bytes > (slowest?.bytes ?? 0)) slowest = connection;
+    return slowest;
+  }
+
+  private startNewEpoch(epoch: string) {
+    this.log.warn(
+      { was: this.db.epoch, is: epoch },
+      'the database has another history now: clients start afresh',
+    );
+    this.db.epoch = epoch;
+    this.messages.forget();
+    for (const connection of this.registry.values()) connection.close(CLOSE.shutdown);
+    void this.bus.rename(namespaceOf(epoch));
+  }
+
+  // ---- end ----
+
+  /** Closes all sockets, spread over a moment so that their clients don't come back as one herd. */
+  async drain(): Promise<void> {
+    const all = [...this.registry.values()];
+    const pause = (this.config.DRAIN_SECONDS * 1000) / Math.max(all.length, 1);
+    const started = performance.now();
+    for (const [i, connection] of all.entries()) {
+      connection.confirm();
+      const wait = started + i * pause - performance.now();
+      if (wait > 1) await new Promise((resolve) => setTimeout(resolve, wait));
+      connection.close(CLOSE.shutdown);
+    }
+    const patience = performance.now() + FAREWELL_MS;
+    while (this.registry.size > 0 && performance.now() < patience)
+      await new Promise((resolve) => setTimeout(resolve, 10));
+    await this.messages.flush();
+  }
+
+  async close(): Promise<void> {
+    this.remote.close();
+    this.receipts.close();
+    this.beat.close();
+    await this.repairs.close();
+    const left = [...this.registry.values()];
+    for (const connection of this.registry.all) connection.terminate();
+    await this.ownership.release(left);
+  }
+}

@@ -1,0 +1,33 @@
+import type { StoredMessage } from '../sql/messages.js';
+
+/** Whether a user is to get a message: everybody in its conversation but its sender, or who wrote to themselves. */
+export const isFor = (user: number, { from, members }: StoredMessage): boolean =>
+  user !== from || members.length === 1;
+
+/** Who is to get a message. */
+export const receiversOf = ({ from, members }: StoredMessage): readonly number[] =>
+  members.length === 1 ? members : members.filter((member) => member !== from);
+
+/** Between two: the one who didn't send it. */
+const otherOf = ({ from, members }: StoredMessage): number =>
+  members.find((member) => member !== from) ?? from;
+
+/** Where a message stands in the log, as its sender is told. */
+export const presentPlace = (message: StoredMessage) => ({
+  conversation_id: message.conversation,
+  to_user_id: otherOf(message),
+  msg_id: message.msgId,
+  seq: message.seq,
+  created_at: new Date(message.createdAt).toISOString(),
+});
+
+/** A message as people get it, by whatever way. */
+export const present = (message: StoredMessage) => ({
+  conversation_id: message.conversation,
+  msg_id: message.msgId,
+  seq: message.seq,
+  from_user_id: message.from,
+  to_user_id: otherOf(message),
+  content: message.content,
+  created_at: new Date(message.createdAt).toISOString(),
+});

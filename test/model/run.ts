@@ -1,0 +1,211 @@
+/** One interleaving: who says what, and in which order everything comes, drawn from a seed. */
+import type { Connection } from '../../plugins/connection/connection.js';
+import { ExtendedConnection } from '../../plugins/connection/extended.js';
+import { PlainConnection } from '../../plugins/connection/plain.js';
+import { isFor } from '../../plugins/message.js';
+import type { Arrival, Send } from '../../plugins/messages.js';
+import type { StoredMessage } from '../../sql/messages.js';
+import { type Random, random } from '../fault/random.js';
+import { ExtendedClient, type ModelClient, PlainClient } from './clients.js';
+import { ME, ModelLine, ModelLog, ModelPort, OTHERS, Steps } from './world.js';
+
+/** Things that are done in one run. */
+const ACTS = 30;
+
+interface Options {
+  kind: 'plain' | 'extended';
+  /** Breaks a connection on purpose. */
+  sabotage?: (connection: Connection) => void;
+}
+
+class Run {
+  private readonly draw: Random;
+  private readonly steps: Steps;
+  private readonly log: ModelLog;
+  private readonly port: ModelPort;
+  private readonly client: ModelClient;
+  private line: ModelLine | undefined;
+  private connection: PlainConnection | ExtendedConnection | undefined;
+  /** Counts connections. */
+  private number = 0;
+  /** What this replica stored and tells of, in the order of the log. */
+  private readonly toTell: (() => void)[] = [];
+
+  constructor(
+    seed: number,
+    private readonly options: Options,
+  ) {
+    this.draw = random(seed);
+    this.steps = new Steps(this.draw.fork('steps'));
+    this.log = new ModelLog(this.steps);
+    this.port = new ModelPort(this.log, this.steps, (send) => this.send(send));
+    this.client = options.kind === 'plain' ? new PlainClient() : new ExtendedClient();
+  }
+
+  async run(): Promise<string[]> {
+    for (let i = 0; i < ACTS && this.client.faults.length === 0; i++) {
+      this.act();
+      this.port.clock.now += this.draw.int(0, 300);
+      for (let n = this.draw.int(0, 4); n > 0; n--) await this.steps.take();
+    }
+    await this.finish();
+    for (const list of this.log.messages.values())
+      for (const message of list) {
+        const { conversation, seq, msgId } = message;
+        const due = this.options.kind === 'extended' || isFor(ME, message);
+        if (due && !this.client.holds(conversation, seq, msgId))
+          this.client.faults.push(`${conversation}:${seq} (${msgId}) is lost`);
+      }
+    return this.client.faults;
+  }
+
+  /** Nobody says anything any more, and all that waits comes. */
+  private async finish() {
+    if (this.line?.isOpen !== true) this.connect();
+    for (let i = 0; i < 3; i++) {
+      this.stall(false);
+      await this.all();
+      void this.repair();
+      await this.all();
+      this.client.settle();
+      await this.all();
+    }
+  }
+
+  private async all() {
+    for (let i = 0; i < 10_000; i++) {
+      this.port.clock.now += 100;
+      if (!(await this.steps.take())) return;
+    }
+    this.client.faults.push('it never comes to rest');
+  }
+
+  private act() {
+    const { draw } = this;
+    const roll = draw.next();
+    if (this.line?.isOpen !== true) this.connect();
+    else if (roll < 0.4) this.say(draw.pick(OTHERS), ME);
+    else if (roll < 0.5) this.say(ME, draw.pick(OTHERS));
+    else if (roll < 0.65) this.client.chat(draw.pick(OTHERS));
+    else if (roll < 0.8) this.client.act(draw);
+    else if (roll < 0.9) void this.repair();
+    else if (roll < 0.96) this.stall(draw.chance(0.5));
+    else this.break();
+  }
+
+  // ---- what is said ----
+
+  /** Somebody says something through another replica: it is published, which may be lost, or late. */
+  private say(from: number, to: number) {
+    this.steps.add(() => {
+      const message = this.log.store(from, to, `h${this.log.lastId}`);
+      const { draw } = this;
+      if (draw.chance(0.8)) this.steps.add(() => this.deliver(message, false));
+      // In doubt, and found to be stored.
+      if (draw.chance(0.1)) this.steps.add(() => this.deliver(message, true));
+    });
+  }
+
+  /** The client says something: it is stored, and then told, in this order. */
+  private send({ target, clientId, sender }: Send) {
+    if (!('user' in target)) throw new Error('clients of this model name users');
+    const to = target.user;
+    this.steps.add(() => {
+      const message = this.log.store(ME, to, clientId ?? `~${this.log.lastId}`);
+      this.toTell.push(() => sender.onStored(message));
+      this.steps.add(() => this.toTell.shift()?.());
+    });
+  }
+
+  private deliver(message: StoredMessage, again: boolean) {
+    const arrival: Arrival = { ...message, again, receipts: true };
+    if (this.connection?.isClosing === false) this.connection.deliver(arrival);
+  }
+
+  /** What the repair of a replica does (plugins/hub/repair.ts), with time to go wrong in between. */
+  private async repair() {
+    const { connection, log, port, steps } = this;
+    if (connection?.isLive !== true) return;
+    const settled = new Set<number>();
+    port.settled.add(settled);
+    await steps.turn();
+    const debts = [...log.debts.values()].filter(({ msgId }) => msgId > connection.line).slice(-64);
+    await steps.turn();
+    port.settled.delete(settled);
+    const settling = new Set(port.settling.map(({ msgId }) => msgId));
+    const open = debts.filter(({ msgId }) => !settling.has(msgId) && !settled.has(msgId));
+    if (this.connection !== connection || !connection.isLive || open.length === 0) return;
+    if (!connection.knows(open)) connection.fallBehind();
+  }
+
+  // ---- the connection ----
+
+  private connect() {
+    const { port, log, client } = this;
+    const who = { user: ME, username: 'me', number: ++this.number, line: log.lastId };
+    const line = new ModelLine(this.steps, (head, text) => client.hear(head, text));
+    const connection =
+      this.options.kind === 'plain'
+        ? new PlainConnection(handlePlain, port, line, who)
+        : new ExtendedConnection(handleExtended, port, line, who);
+    this.options.sabotage?.(connection);
+    this.line = line;
+    this.connection = connection;
+    port.connection = connection;
+    void this.open(connection, line);
+  }
+
+  /** As routes/ws does: the user is claimed, and only then is looked for what was stored since the client knocked. */
+  private async open(connection: PlainConnection | ExtendedConnection, line: ModelLine) {
+    await this.steps.turn();
+    const owes = [...this.log.debts.values()].some(({ msgId }) => msgId > connection.line);
+    await this.steps.turn();
+    if (!line.isOpen) return;
+    if (this.options.kind === 'plain' && owes) connection.fallBehind();
+    connection.ready();
+    const say = (frame: object) =>
+      this.inOrder(line, () => connection.receive(Buffer.from(JSON.stringify(frame))));
+    const pong = (payload: string) => this.inOrder(line, () => connection.onPong(payload));
+    this.client.open(say, pong);
+  }
+
+  /** A line carries what a client says in its order. */
+  private inOrder(line: ModelLine, hear: () => void) {
+    line.said.push(hear);
+    this.steps.add(() => {
+      const next = line.said.shift();
+      if (line.isOpen) next?.();
+    });
+  }
+
+  /** The client stops or begins reading. */
+  private stall(stalled: boolean) {
+    const { line, connection } = this;
+    if (line === undefined || line.stalled === stalled) return;
+    line.stalled = stalled;
+    if (!stalled) connection?.onDrain();
+  }
+
+  private break() {
+    this.line?.terminate();
+    this.connection?.end();
+    this.connection = undefined;
+    this.port.connection = undefined;
+  }
+}
+
+function handlePlain(connection: PlainConnection, data: Buffer): void | Promise<void> {
+  const frame = JSON.parse(data.toString());
+  if (frame.type === 'get_offline') return connection.requestOffline();
+  connection.chat(frame.to_user_id, 'x');
+}
+
+function handleExtended(connection: ExtendedConnection, data: Buffer): void | Promise<void> {
+  const frame = JSON.parse(data.toString());
+  if (frame.type === 'sync') return connection.sync(frame);
+  if (frame.type === 'ack') return connection.acknowledge(frame.conversation_id, frame.seq);
+  connection.chat({ user: frame.to_user_id }, frame.id, 'x');
+}
+
+/** @returns what went wrong in the interleaving of a seed */
+export const interleave = (seed: number, options: Options): Promise<string[]> => new Run(seed, options).run();

@@ -1,0 +1,241 @@
+/** A log, a replica and a line in memory, all of whose steps come in an order that is drawn. */
+import type {
+  Change,
+  Gapped,
+  Pinging,
+  Port,
+  Pumping,
+  Reader,
+  Transport,
+} from '../../plugins/connection/port.js';
+import type { Confirmed, Send } from '../../plugins/messages.js';
+import type { Position, StoredMessage } from '../../sql/messages.js';
+import type { Random } from '../fault/random.js';
+
+/** Whose connection it is, whom they talk to, and each one's conversation with them. */
+export const ME = 1;
+export const OTHERS = [2, 3] as const;
+const conversationWith = (other: number) => 10 + other;
+const membersOf = (conversation: number): number[] => [ME, conversation - 10];
+
+/** Turns of the queue of promises after which a step has done what it does at once. A turn of the event loop costs ten times as much. */
+const SETTLING = 16;
+
+/** What is to happen at some time: each waits for its turn, which comes by chance. */
+export class Steps {
+  private waiting: (() => void)[] = [];
+
+  constructor(private readonly random: Random) {}
+
+  add(step: () => void): void {
+    this.waiting.push(step);
+  }
+
+  /** Waits for a turn. */
+  turn(): Promise<void> {
+    return new Promise((resolve) => this.add(resolve));
+  }
+
+  /** Takes one of those that wait. @returns false if none does */
+  async take(): Promise<boolean> {
+    const index = this.random.int(0, Math.max(this.waiting.length - 1, 0));
+    const [step] = this.waiting.splice(index, 1);
+    step?.();
+    for (let i = 0; i < SETTLING; i++) await undefined;
+    if (step === undefined) await new Promise(setImmediate);
+    return step !== undefined || this.waiting.length > 0;
+  }
+}
+
+/** The log, with its debts. Reading takes a turn before what is seen, and another until it is told. */
+export class ModelLog implements Reader {
+  readonly messages = new Map<number, StoredMessage[]>();
+  /** By `msg_id`: what ME is owed. */
+  readonly debts = new Map<number, StoredMessage>();
+  lastId = 0;
+
+  constructor(private readonly steps: Steps) {}
+
+  of(conversation: number): StoredMessage[] {
+    return this.messages.get(conversation) ?? [];
+  }
+
+  /** Stores a message. */
+  store(from: number, to: number, clientId: string): StoredMessage {
+    const conversation = conversationWith(from === ME ? to : from);
+    const list = this.of(conversation);
+    const message: StoredMessage = {
+      conversation,
+      seq: list.length + 1,
+      msgId: ++this.lastId,
+      from,
+      members: membersOf(conversation),
+      clientId,
+      content: String(this.lastId),
+      createdAt: 0,
+    };
+    this.messages.set(conversation, [...list, message]);
+    if (from !== ME) this.debts.set(message.msgId, message);
+    return message;
+  }
+
+  private async seen<T>(look: () => T): Promise<T> {
+    await this.steps.turn();
+    const found = look();
+    await this.steps.turn();
+    return found;
+  }
+
+  ends(): Promise<Position[]> {
+    return this.seen(() =>
+      [...this.messages].map(([conversation, list]) => ({ conversation, seq: list.length })),
+    );
+  }
+
+  after(_user: number, positions: readonly Position[], limit: number): Promise<StoredMessage[]> {
+    return this.seen(() =>
+      positions.flatMap(({ conversation, seq }) => this.of(conversation).slice(seq)).slice(0, limit),
+    );
+  }
+
+  owed(_user: number, line: number, known: readonly number[], limit: number): Promise<StoredMessage[]> {
+    return this.seen(() =>
+      [...this.debts.values()].filter(({ msgId }) => msgId > line && !known.includes(msgId)).slice(0, limit),
+    );
+  }
+
+  settle(_user: number, positions: readonly Position[]): Promise<{ conversation: number; other: number }[]> {
+    return this.seen(() => {
+      for (const { conversation, seq } of positions)
+        for (const message of this.of(conversation).slice(0, seq)) this.debts.delete(message.msgId);
+      return [];
+    });
+  }
+}
+
+/** What a connection is asked by the replica that has it. */
+interface Had extends Pinging, Pumping, Gapped {
+  flush(): void;
+  onSettled(msgId: number): void;
+}
+
+/** The replica, as far as a connection asks it. */
+export class ModelPort implements Port {
+  readonly log = { warn() {}, error() {} };
+  readonly clock = { now: 0 };
+  readonly epoch = 'e';
+  readonly settling: Confirmed[] = [];
+  connection: Had | undefined;
+  /** Looks of the repair that are under way, and what was settled meanwhile. */
+  readonly settled = new Set<Set<number>>();
+
+  constructor(
+    readonly reader: ModelLog,
+    private readonly steps: Steps,
+    private readonly onSend: (send: Send) => void,
+  ) {}
+
+  users(): number[] {
+    return [ME];
+  }
+
+  append(send: Send): void {
+    this.onSend(send);
+  }
+
+  /** Debts are deleted with some batch. */
+  confirmed(arrived: readonly Confirmed[]): void {
+    if (arrived.length === 0) return;
+    this.settling.push(...arrived);
+    this.steps.add(() => {
+      for (const { msgId } of arrived) this.reader.debts.delete(msgId);
+      this.steps.add(() => {
+        this.settling.splice(
+          0,
+          this.settling.length,
+          ...this.settling.filter((debt) => !arrived.includes(debt)),
+        );
+        for (const { msgId } of arrived) {
+          this.connection?.onSettled(msgId);
+          for (const look of this.settled) look.add(msgId);
+        }
+      });
+    });
+  }
+
+  informOf(_change: Change): void {}
+
+  flushSoon(one: { flush(): void }): void {
+    queueMicrotask(() => one.flush());
+  }
+
+  pingSoon(one: Pinging): void {
+    this.steps.add(() => one.confirm());
+  }
+
+  pumpLater(one: Pumping): void {
+    this.steps.add(() => one.pump());
+  }
+
+  watchGap(one: Gapped): void {
+    this.steps.add(() => one.closeGap());
+  }
+}
+
+/** A line to a client, which reads frame by frame, when its turn comes. */
+export class ModelLine implements Transport {
+  isOpen = true;
+  isGone = false;
+  isPaused = true;
+  /** Whether the client doesn't read. */
+  stalled = false;
+  /** What the client says, on its way. */
+  readonly said: (() => void)[] = [];
+  private readonly frames: { head: number; text: string }[] = [];
+
+  constructor(
+    private readonly steps: Steps,
+    private readonly hear: (head: number, text: string) => void,
+  ) {}
+
+  get unsent(): number {
+    return this.stalled ? 1_000_000 : 0;
+  }
+
+  get isFull(): boolean {
+    return this.stalled;
+  }
+
+  write(bytes: Buffer): void {
+    for (let at = 0; at < bytes.length; ) {
+      const short = bytes[at + 1] ?? 0;
+      const start = short < 126 ? 2 : 4;
+      const length = short < 126 ? short : bytes.readUInt16BE(at + 2);
+      this.frames.push({
+        head: bytes[at] ?? 0,
+        text: bytes.toString('utf8', at + start, at + start + length),
+      });
+      at += start + length;
+      this.steps.add(() => this.hearNext());
+    }
+  }
+
+  private hearNext() {
+    const frame = this.frames.shift();
+    if (frame !== undefined && this.isOpen) this.hear(frame.head, frame.text);
+  }
+
+  pause(): void {
+    this.isPaused = true;
+  }
+  resume(): void {
+    this.isPaused = false;
+  }
+  close(): void {
+    this.isOpen = false;
+  }
+  terminate(): void {
+    this.isOpen = false;
+    this.isGone = true;
+  }
+}
