@@ -1,3 +1,4 @@
+// biome-ignore-all lint/style/noExcessiveLinesPerFile: a connection has one owner from accept to its end, and this is it.
 import { once } from 'node:events';
 import { type IncomingMessage, type RequestListener, Server, type ServerResponse } from 'node:http';
 import type { Socket, Server as TcpServer } from 'node:net';

@@ -76,6 +76,21 @@ t.test('[O6] a connection on the other instance replaces the older one', async (
   );
 });
 
+t.test('[O6] a word to the other instance that is lost is said again', async (t) => {
+  const user = await signUp(one);
+  const older = await connect(t, one, user);
+  const { bus } = two.app;
+  const publish = bus.publish.bind(bus);
+  let lost = 0;
+  bus.publish = async (replica, text) => lost++ > 0 && publish(replica, text);
+  t.teardown(() => {
+    bus.publish = publish;
+  });
+  await connect(t, two, user);
+  t.strictSame(await older.closed, { code: 4002, reason: 'replaced by a newer connection' });
+  t.ok(lost >= 2, 'it was lost once');
+});
+
 t.test('[P3] the online list is that of the instance', async (t) => {
   const [alice, bob] = await pair();
   const [a, b] = [await connect(t, one, alice), await connect(t, two, bob)];
@@ -259,6 +274,30 @@ t.test('[X5] a lost message before one that came is read from the log, in its pl
       [2, 'lost'],
       [3, 'third'],
     ],
+  );
+});
+
+t.test('[P5] a lost message comes before the next one, however long ago it was stored', async (t) => {
+  const [alice, bob] = await pair();
+  const a = await connectSynced(t, one, alice);
+  const b = await connect(t, two, bob);
+  // Nobody finds it meanwhile.
+  const repairs = Reflect.get(two.app.hub, 'repairs');
+  repairs.look = async () => {};
+  t.teardown(() => Reflect.deleteProperty(repairs, 'look'));
+  const { bus } = one.app;
+  const publish = bus.publish.bind(bus);
+  bus.publish = async () => true;
+  a.send('chat', { to_user_id: bob.user_id, content: 'first' });
+  const { conversation_id } = await a.next('sent');
+  bus.publish = publish;
+  await one.app.db
+    .sql`update conversations set last_at = now() - interval '1 hour' where conversation_id = ${conversation_id}`;
+  a.send('chat', { to_user_id: bob.user_id, content: 'second' });
+  await b.until(() => b.of('chat').length === 2, 'not both came');
+  t.strictSame(
+    b.of('chat').map(({ content }) => content),
+    ['first', 'second'],
   );
 });
 

@@ -1,6 +1,6 @@
 import type { StoredMessage } from '../../sql/messages.js';
 import type { ChatError } from '../errors.js';
-import type { Sender, Target } from '../messages.js';
+import type { Sender } from '../messages.js';
 import { type Coming, type Counting, Cursor } from './cursor.js';
 import { Endpoint } from './endpoint.js';
 import type { Port, Transport, Who } from './port.js';
@@ -205,10 +205,9 @@ export abstract class Connection extends Endpoint implements Sender {
     return (this.isClosing || !this.outlet.isFull) && this.sends.hasRoom;
   }
 
-  /** Passes a message to the log. */
-  protected append(target: Target, clientId: string | undefined, content: string): void {
+  /** A message of the client is passed to the log, which will answer. */
+  sending(): void {
     this.sends.add();
-    this.port.append({ from: this.user, target, clientId, content, sender: this });
   }
 
   /** The log has answered a send. */

@@ -1,7 +1,7 @@
 import { CLOSE, type Close } from '../../schemas/close.js';
 import type { ErrorCode } from '../../schemas/error.js';
-import { ChatError } from '../errors.js';
-import { Inbox } from './inbox.js';
+import type { ChatError } from '../errors.js';
+import type { Inbox } from './inbox.js';
 import { Outlet, PING, PONG, TEXT } from './outlet.js';
 import type { Port, Transport, Who } from './port.js';
 import type { State } from './state.js';
@@ -31,7 +31,8 @@ export abstract class Endpoint {
   private badFrames = 0;
   private badSince = Number.NEGATIVE_INFINITY;
   protected readonly outlet: Outlet;
-  protected readonly inbox = new Inbox(this);
+  /** What the client says. */
+  abstract readonly inbox: Inbox;
 
   constructor(
     protected readonly port: Port,
@@ -46,8 +47,6 @@ export abstract class Endpoint {
     this.pingedAt = port.clock.now;
   }
 
-  /** Handles one frame. @returns what the next one waits for */
-  protected abstract handle(data: Buffer): void | Promise<void>;
   /** Whether another frame may be handled now. */
   abstract get mayTake(): boolean;
   abstract sendError(error: ChatError, id?: string): void;
@@ -80,14 +79,6 @@ export abstract class Endpoint {
     this.outlet.onDrain();
   }
 
-  flushSoon(): void {
-    this.port.flushSoon(this);
-  }
-
-  flush(): void {
-    this.outlet.flush();
-  }
-
   /** Whether the client reads, so that it can be told what it isn't owed. */
   get hasRoomForNews(): boolean {
     return this.isOpen && !this.outlet.isFull;
@@ -100,26 +91,14 @@ export abstract class Endpoint {
 
   // ---- frames in ----
 
-  /** Takes one frame of the client; they are handled one after the other. */
-  receive(data: Buffer): void {
+  /** The client has said something. */
+  heard(): void {
     this.heardAt = this.port.clock.now;
-    // A client that hasn't heard of the end yet may still say something: it is heard.
-    if (!this.isDeaf) this.inbox.push(data);
   }
 
-  private get isDeaf(): boolean {
+  /** Whether what the client says doesn't count any more. Otherwise one that hasn't heard of the end yet is heard. */
+  get isDeaf(): boolean {
     return this.state.is === 'closing' && this.state.deaf;
-  }
-
-  /** Handles one frame. @returns what the next one waits for */
-  take(data: Buffer): void | Promise<void> {
-    if (this.isDeaf) return;
-    try {
-      const work = this.handle(data);
-      return work?.catch((error: unknown) => this.refuse(error));
-    } catch (error) {
-      this.refuse(error);
-    }
   }
 
   pause(): void {
@@ -128,11 +107,6 @@ export abstract class Endpoint {
 
   resume(): void {
     if (!this.isOpening) this.transport.resume();
-  }
-
-  private refuse(error: unknown) {
-    if (!(error instanceof ChatError)) this.port.log.error({ err: error, user: this.user }, 'a frame failed');
-    this.sendError(error instanceof ChatError ? error : new ChatError('internal'));
   }
 
   /** Counts what nobody would send by mistake; too much of it closes the connection. */

@@ -2,10 +2,10 @@ import type { ExtendedClient, ExtendedFrame } from '../../schemas/frames.js';
 import type { Position, StoredMessage } from '../../sql/messages.js';
 import { ChatError } from '../errors.js';
 import { isFor, present, presentPlace } from '../message.js';
-import type { Target } from '../messages.js';
 import { Connection } from './connection.js';
 import type { Counting } from './cursor.js';
 import type { Endpoint } from './endpoint.js';
+import { Inbox } from './inbox.js';
 import { type State, WAITING } from './state.js';
 import { ToldReceipts } from './told-receipts.js';
 import { Unconfirmed } from './unconfirmed.js';
@@ -36,19 +36,19 @@ export class ExtendedConnection extends Connection {
   private lagging: Position[] | undefined;
   private readonly receipts = new ToldReceipts();
 
+  readonly inbox: Inbox;
+
+  /** @param dispatch handles one frame of the connection that it is given */
   constructor(
-    private readonly dispatch: (connection: ExtendedConnection, data: Buffer) => void | Promise<void>,
+    dispatch: (connection: ExtendedConnection, data: Buffer) => void | Promise<void>,
     ...[port, transport, who]: ConstructorParameters<typeof Endpoint>
   ) {
     super(port, transport, who, COUNTING);
+    this.inbox = new Inbox(this, dispatch.bind(undefined, this));
   }
 
   protected opened(): State {
     return WAITING;
-  }
-
-  protected handle(data: Buffer): void | Promise<void> {
-    return this.dispatch(this, data);
   }
 
   /** Sends a frame of the protocol. */
@@ -68,11 +68,6 @@ export class ExtendedConnection extends Connection {
   }
 
   // ---- what the client sends ----
-
-  /** Passes a message to the log. */
-  chat(target: Target, id: string | undefined, content: string): void {
-    this.append(target, id, content);
-  }
 
   onStored(message: StoredMessage): void {
     this.answered();

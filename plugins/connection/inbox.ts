@@ -2,8 +2,10 @@ import { LIMITS } from '../../schemas/limits.js';
 
 /** Whose frames wait. */
 interface Owner {
-  /** Handles one frame. @returns what the next one waits for */
-  take(frame: Buffer): void | Promise<void>;
+  /** Told that the client has said something. */
+  heard(): void;
+  /** Whether what the client says doesn't count any more. */
+  readonly isDeaf: boolean;
   /** Whether a frame may be handled now. Who says no calls `go` when that has changed. */
   readonly mayTake: boolean;
   /** Stops and goes on reading from the client. */
@@ -25,11 +27,16 @@ export class Inbox {
   private busy = false;
   private left = TURN;
 
-  constructor(private readonly owner: Owner) {}
+  /** @param handle handles one frame, throws nothing, and returns what the next one waits for */
+  constructor(
+    private readonly owner: Owner,
+    private readonly handle: (frame: Buffer) => void | Promise<void>,
+  ) {}
 
   /** Takes a frame in. */
   push(frame: Buffer): void {
-    if (!this.busy && this.next === this.frames.length && this.owner.mayTake) return this.handle(frame);
+    this.owner.heard();
+    if (!this.busy && this.next === this.frames.length && this.owner.mayTake) return this.take(frame);
     this.frames.push(frame);
     this.bytes += frame.length;
     const many = this.frames.length - this.next > LIMITS.inboxFrames || this.bytes > LIMITS.inboxBytes;
@@ -50,7 +57,7 @@ export class Inbox {
       const frame = this.frames[this.next++];
       if (frame === undefined) return;
       this.bytes -= frame.length;
-      this.handle(frame);
+      this.take(frame);
     }
     if (this.next < this.frames.length) return;
     this.frames = [];
@@ -60,8 +67,9 @@ export class Inbox {
     this.owner.resume();
   }
 
-  private handle(frame: Buffer): void {
-    const work = this.owner.take(frame);
+  private take(frame: Buffer): void {
+    if (this.owner.isDeaf) return;
+    const work = this.handle(frame);
     this.left--;
     if (work === undefined && this.left > 0) return;
     this.busy = true;

@@ -30,8 +30,6 @@ function frameOf(head: number, content: string | Buffer): Buffer {
 
 /** Whose frames go out. */
 interface Owner {
-  /** Has `flush` called at the end of this turn. */
-  flushSoon(): void;
   /** It was full and isn't any more, or the socket has drained. */
   onRoom(): void;
 }
@@ -69,7 +67,7 @@ export class Outlet {
     const frame = frameOf(head, content);
     if (this.frames === undefined) {
       this.frames = [];
-      this.owner.flushSoon();
+      queueMicrotask(() => this.flush());
     }
     this.frames.push(frame);
     this.frameBytes += frame.length + FRAME_BYTES;
@@ -78,7 +76,7 @@ export class Outlet {
   }
 
   /** Writes out what waits, unless the socket has more than it takes: there each write would cost more than a short frame is long. */
-  flush(): void {
+  private flush(): void {
     if (this.transport.isFull) return;
     this.flushAll();
     // What the system took at once is followed by no drain.

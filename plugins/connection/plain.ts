@@ -7,6 +7,7 @@ import type { Confirmed } from '../messages.js';
 import { Connection } from './connection.js';
 import type { Counting } from './cursor.js';
 import type { Endpoint } from './endpoint.js';
+import { Inbox } from './inbox.js';
 import { LIVE, type State } from './state.js';
 
 /** Unpinged messages at which a ping doesn't wait. */
@@ -46,19 +47,19 @@ export class PlainConnection extends Connection {
   /** Debts deleted while a page was being read: it may still have them. */
   private settledWhileReading: Set<number> | undefined;
 
+  readonly inbox: Inbox;
+
+  /** @param dispatch handles one frame of the connection that it is given */
   constructor(
-    private readonly dispatch: (connection: PlainConnection, data: Buffer) => void | Promise<void>,
+    dispatch: (connection: PlainConnection, data: Buffer) => void | Promise<void>,
     ...[port, transport, who]: ConstructorParameters<typeof Endpoint>
   ) {
     super(port, transport, who, COUNTING);
+    this.inbox = new Inbox(this, dispatch.bind(undefined, this));
   }
 
   protected opened(missed: boolean): State {
     return missed ? { is: 'behind', missed } : LIVE;
-  }
-
-  protected handle(data: Buffer): void | Promise<void> {
-    return this.dispatch(this, data);
   }
 
   /** Sends a frame of the protocol. */
@@ -75,11 +76,6 @@ export class PlainConnection extends Connection {
   requestOnline(): void | Promise<void> {
     const answer = () => this.send({ type: 'online_list', data: this.port.users() });
     return this.sends.answered()?.then(answer) ?? answer();
-  }
-
-  /** Passes a message to the log. */
-  chat(to: number, content: string): void {
-    this.append({ user: to }, undefined, content);
   }
 
   onStored(message: StoredMessage): void {

@@ -1,7 +1,7 @@
-import type { FastifyBaseLogger } from 'fastify';
+import type { BaseLogger } from 'pino';
 import type { Debt, Position, StoredMessage } from '../../sql/messages.js';
 import type { Clock } from '../clock.js';
-import type { Confirmed, Send } from '../messages.js';
+import type { Confirmed } from '../messages.js';
 
 /** `to` is to hear that `user` has received or read more of a conversation. */
 export interface Change {
@@ -30,7 +30,7 @@ export interface Reader {
 
 /** What a connection asks for. It knows nothing else of the instance that it belongs to. */
 export interface Port {
-  readonly log: Pick<FastifyBaseLogger, 'warn' | 'error'>;
+  readonly log: Pick<BaseLogger, 'warn' | 'error'>;
   /** What silences are judged by. */
   readonly clock: Pick<Clock, 'now'>;
   /** Names the history that the log has; clients that hold another one begin afresh. */
@@ -40,14 +40,10 @@ export interface Port {
   readonly settling: readonly Debt[];
   /** Ids of the users with a connection to this instance, ascending. */
   users(): number[];
-  /** Stores a message, soon; its sender hears. */
-  append(send: Send): void;
   /** What a connection was written has arrived: debts are deleted soon, and senders told that want to know. */
   confirmed(arrived: readonly Confirmed[]): void;
   /** Tells `to`, soon, how far `user` has received and read. */
   informOf(change: Change): void;
-  /** Has `flush` called at the end of this turn of the event loop. */
-  flushSoon(one: { flush(): void }): void;
   /** Has `confirm` called as soon as the connection may ping. */
   pingSoon(one: Pinging): void;
   /** Has `pump` called in a moment. */

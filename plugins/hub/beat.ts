@@ -11,7 +11,6 @@ const GAP_MS = 50;
 
 /** What connections have called at another time, by one timer for all: a timer for each would cost more than what it waits for. */
 export class Beat {
-  private dirty: { flush(): void }[] = [];
   private readonly toPing = new Set<Pinging>();
   private readonly gaps = new Set<Gapped>();
   private readonly toPump = new Set<Pumping>();
@@ -28,16 +27,6 @@ export class Beat {
 
   start(): void {
     this.ticker = setInterval(() => this.tick(), TICK_MS);
-  }
-
-  flushSoon(one: { flush(): void }): void {
-    if (this.dirty.push(one) === 1) queueMicrotask(() => this.flush());
-  }
-
-  private flush() {
-    const { dirty } = this;
-    this.dirty = [];
-    for (const one of dirty) one.flush();
   }
 
   pingSoon(one: Pinging): void {

@@ -9,7 +9,7 @@ import type { Connection } from '../connection/connection.js';
 import type { Change, Gapped, Pinging, Port, Pumping, Reader } from '../connection/port.js';
 import type { Db } from '../db.js';
 import { LogReader } from '../log/reader.js';
-import type { Confirmed, MessageLog, Send } from '../messages.js';
+import type { Confirmed, MessageLog } from '../messages.js';
 import { Beat } from './beat.js';
 import { Ownership } from './ownership.js';
 import { Receipts } from './receipts.js';
@@ -92,20 +92,12 @@ export class Hub implements Port {
     return this.registry.users();
   }
 
-  append(send: Send): void {
-    this.messages.append(send);
-  }
-
   confirmed(arrived: readonly Confirmed[]): void {
     if (arrived.length > 0) this.messages.confirm(arrived);
   }
 
   informOf(change: Change): void {
     this.receipts.informOf(change);
-  }
-
-  flushSoon(one: { flush(): void }): void {
-    this.beat.flushSoon(one);
   }
 
   pingSoon(one: Pinging): void {

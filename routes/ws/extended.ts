@@ -1,10 +1,10 @@
 import type { FastifyInstance } from 'fastify';
 import type { ExtendedConnection } from '../../plugins/connection/extended.js';
-import { ChatError, toChatError } from '../../plugins/errors.js';
+import { ChatError } from '../../plugins/errors.js';
 import { extendedClient } from '../../schemas/frames.js';
 import { checkedContent, targetOf, trimmed } from './content.js';
 import { expireWith } from './expiry.js';
-import { type FrameHandler, isSend, readFrame, row, rowOf } from './frame.js';
+import { dispatcher, type FrameHandler, row } from './frame.js';
 
 type Handler = FrameHandler<ExtendedConnection>;
 
@@ -14,7 +14,15 @@ const idOf = (frame: { id?: string }) => (frame.id === undefined ? {} : { id: fr
 const tableOf = (app: FastifyInstance): { [K in keyof typeof extendedClient]: Handler } => ({
   sync: row(extendedClient.sync, (connection: ExtendedConnection, frame) => connection.sync(frame)),
   chat: row(extendedClient.chat, (connection: ExtendedConnection, frame) => {
-    connection.chat(targetOf(frame), frame.id, checkedContent(frame.content, trimmed));
+    const { id: clientId, content } = frame;
+    const send = {
+      from: connection.user,
+      target: targetOf(frame),
+      clientId,
+      content: checkedContent(content, trimmed),
+    };
+    connection.sending();
+    app.messages.append({ ...send, sender: connection });
   }),
   ack: row(extendedClient.ack, (connection: ExtendedConnection, frame) => {
     connection.acknowledge(frame.conversation_id, frame.seq);
@@ -50,25 +58,5 @@ const tableOf = (app: FastifyInstance): { [K in keyof typeof extendedClient]: Ha
   }),
 });
 
-/** @returns what handles one frame of an extended client; errors repeat the frame's `id` */
-export function extendedDispatch(
-  app: FastifyInstance,
-): (connection: ExtendedConnection, data: Buffer) => void | Promise<void> {
-  const rows = new Map<string, Handler>(Object.entries(tableOf(app)));
-  return (connection, data) => {
-    const frame = readFrame(data);
-    if (connection.isGone && !isSend(frame)) return;
-    const id = 'id' in frame && typeof frame.id === 'string' && frame.id.length <= 64 ? frame.id : undefined;
-    const fail = (error: unknown): void => {
-      if (!(error instanceof ChatError))
-        app.log.error({ err: error, user: connection.user }, 'a frame failed');
-      connection.sendError(toChatError(error), id);
-    };
-    try {
-      const work = rowOf(rows, frame)(connection, frame);
-      return work?.catch(fail);
-    } catch (error) {
-      return fail(error);
-    }
-  };
-}
+/** @returns what handles one frame of an extended client */
+export const extendedDispatch = (app: FastifyInstance) => dispatcher(tableOf(app), app.log);

@@ -1,6 +1,8 @@
 import type { Static, TSchema } from '@sinclair/typebox';
 import { TypeCompiler } from '@sinclair/typebox/compiler';
-import { ChatError } from '../../plugins/errors.js';
+import type { FastifyBaseLogger } from 'fastify';
+import type { Connection } from '../../plugins/connection/connection.js';
+import { ChatError, toChatError } from '../../plugins/errors.js';
 import { explain } from '../../plugins/validator.js';
 
 /** A row of a dispatch table: checks a frame of one type and handles it. */
@@ -24,7 +26,7 @@ export function row<C, T extends TSchema>(
  * Reads a frame.
  * @throws ChatError `bad_request` for what is no JSON object
  */
-export function readFrame(data: Buffer): object {
+function readFrame(data: Buffer): object {
   let frame: unknown;
   try {
     frame = JSON.parse(data.toString());
@@ -40,7 +42,7 @@ export function readFrame(data: Buffer): object {
  * Finds the row of a frame by its type.
  * @throws ChatError `unsupported_type`; `bad_request` for a type that is no string
  */
-export function rowOf<C>(table: Map<string, FrameHandler<C>>, frame: object): FrameHandler<C> {
+function rowOf<C>(table: Map<string, FrameHandler<C>>, frame: object): FrameHandler<C> {
   const type = 'type' in frame ? (frame.type ?? '') : '';
   if (typeof type !== 'string') throw new ChatError('bad_request', 'bad frame: type should be a string');
   const handler = table.get(type);
@@ -49,4 +51,34 @@ export function rowOf<C>(table: Map<string, FrameHandler<C>>, frame: object): Fr
 }
 
 /** Whether a frame says something to others: it is handled though who sent it has gone. */
-export const isSend = (frame: object): boolean => 'type' in frame && frame.type === 'chat';
+const isSend = (frame: object): boolean => 'type' in frame && frame.type === 'chat';
+
+/** The id that an answer to a frame repeats, where it has one that may be repeated. */
+const idOf = (frame: object): string | undefined =>
+  'id' in frame && typeof frame.id === 'string' && frame.id.length <= 64 ? frame.id : undefined;
+
+/**
+ * Makes what handles one frame of a connection, by a table of its types. What goes wrong is answered with an error, which repeats
+ * the frame's id.
+ */
+export function dispatcher<C extends Connection>(
+  table: Record<string, FrameHandler<C>>,
+  log: FastifyBaseLogger,
+): (connection: C, data: Buffer) => void | Promise<void> {
+  const rows = new Map(Object.entries(table));
+  return (connection, data) => {
+    let id: string | undefined;
+    const fail = (error: unknown): void => {
+      if (!(error instanceof ChatError)) log.error({ err: error, user: connection.user }, 'a frame failed');
+      connection.sendError(toChatError(error), id);
+    };
+    try {
+      const frame = readFrame(data);
+      if (connection.isGone && !isSend(frame)) return;
+      id = idOf(frame);
+      return rowOf(rows, frame)(connection, frame)?.catch(fail);
+    } catch (error) {
+      return fail(error);
+    }
+  };
+}

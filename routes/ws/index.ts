@@ -14,7 +14,7 @@ import { LIMITS } from '../../schemas/limits.js';
 import type { Opening } from '../../sql/users.js';
 import { expireWith } from './expiry.js';
 import { extendedDispatch } from './extended.js';
-import { dispatchPlain } from './plain.js';
+import { plainDispatch } from './plain.js';
 import { SocketTransport } from './transport.js';
 
 declare module 'fastify' {
@@ -56,6 +56,7 @@ export default fp(
     app.decorateRequest('opening', null);
     const { draw, owes } = app.openings;
     const dispatchExtended = extendedDispatch(app);
+    const dispatchPlain = plainDispatch(app);
 
     app.route({
       method: 'GET',
@@ -101,7 +102,7 @@ export default fp(
       socket.on('message', (data: Buffer, isBinary: boolean) => {
         if (isBinary) return connection.sendError(new ChatError('bad_request', 'bad frame: frames are text'));
         if (!extended && data.length > app.config.MAX_FRAME_BYTES) return connection.close(CLOSE.tooLarge);
-        connection.receive(data);
+        connection.inbox.push(data);
       });
       socket.on('pong', (data: Buffer) => connection.onPong(data.toString('latin1')));
       socket.on('ping', (data: Buffer) => connection.onPing(data));

@@ -19,7 +19,7 @@ async function find(t: Test, order: Order): Promise<Found> {
 
 for (const kind of ['plain', 'extended'] as const)
   t.test(`[B2] ${kind}: each message comes once and in order, whatever overtakes what`, async (t) => {
-    t.equal(await find(t, { kind, runs: RUNS }), undefined);
+    t.strictSame(await find(t, { kind, runs: RUNS }), undefined);
   });
 
 for (const [kind, sabotage] of [

@@ -3,7 +3,7 @@ import type { Connection } from '../../plugins/connection/connection.js';
 import { ExtendedConnection } from '../../plugins/connection/extended.js';
 import { PlainConnection } from '../../plugins/connection/plain.js';
 import { isFor } from '../../plugins/message.js';
-import type { Arrival, Send } from '../../plugins/messages.js';
+import type { Arrival } from '../../plugins/messages.js';
 import type { StoredMessage } from '../../sql/messages.js';
 import { type Random, random } from '../fault/random.js';
 import { ExtendedClient, type ModelClient, PlainClient } from './clients.js';
@@ -38,7 +38,7 @@ class Run {
     this.draw = random(seed);
     this.steps = new Steps(this.draw.fork('steps'));
     this.log = new ModelLog(this.steps);
-    this.port = new ModelPort(this.log, this.steps, (send) => this.send(send));
+    this.port = new ModelPort(this.log, this.steps);
     this.client = options.kind === 'plain' ? new PlainClient() : new ExtendedClient();
   }
 
@@ -107,9 +107,8 @@ class Run {
   }
 
   /** The client says something: it is stored, and then told, in this order. */
-  private send({ target, clientId, sender }: Send) {
-    if (!('user' in target)) throw new Error('clients of this model name users');
-    const to = target.user;
+  private send(sender: PlainConnection | ExtendedConnection, to: number, clientId?: string) {
+    sender.sending();
     this.steps.add(() => {
       const message = this.log.store(ME, to, clientId ?? `~${this.log.lastId}`);
       this.toTell.push(() => sender.onStored(message));
@@ -146,8 +145,8 @@ class Run {
     const line = new ModelLine(this.steps, (head, text) => client.hear(head, text));
     const connection =
       this.options.kind === 'plain'
-        ? new PlainConnection(handlePlain, port, line, who)
-        : new ExtendedConnection(handleExtended, port, line, who);
+        ? new PlainConnection((one, data) => this.handlePlain(one, data), port, line, who)
+        : new ExtendedConnection((one, data) => this.handleExtended(one, data), port, line, who);
     this.options.sabotage?.(connection);
     this.line = line;
     this.connection = connection;
@@ -164,9 +163,28 @@ class Run {
     if (this.options.kind === 'plain' && owes) connection.fallBehind();
     connection.ready();
     const say = (frame: object) =>
-      this.inOrder(line, () => connection.receive(Buffer.from(JSON.stringify(frame))));
+      this.inOrder(line, () => connection.inbox.push(Buffer.from(JSON.stringify(frame))));
     const pong = (payload: string) => this.inOrder(line, () => connection.onPong(payload));
     this.client.open(say, pong);
+  }
+
+  private handlePlain(connection: PlainConnection, data: Buffer): void | Promise<void> {
+    const frame = JSON.parse(data.toString());
+    if (frame.type === 'get_offline') return connection.isGone ? undefined : connection.requestOffline();
+    this.send(connection, frame.to_user_id);
+  }
+
+  private async handleExtended(connection: ExtendedConnection, data: Buffer): Promise<void> {
+    const frame = JSON.parse(data.toString());
+    // As routes/ws/frame.ts does.
+    if (connection.isGone && frame.type !== 'chat') return;
+    try {
+      if (frame.type === 'sync') await connection.sync(frame);
+      else if (frame.type === 'ack') connection.acknowledge(frame.conversation_id, frame.seq);
+      else this.send(connection, frame.to_user_id, frame.id);
+    } catch (error) {
+      this.client.faults.push(String(error));
+    }
   }
 
   /** A line carries what a client says in its order. */
@@ -192,19 +210,6 @@ class Run {
     this.connection = undefined;
     this.port.connection = undefined;
   }
-}
-
-function handlePlain(connection: PlainConnection, data: Buffer): void | Promise<void> {
-  const frame = JSON.parse(data.toString());
-  if (frame.type === 'get_offline') return connection.requestOffline();
-  connection.chat(frame.to_user_id, 'x');
-}
-
-function handleExtended(connection: ExtendedConnection, data: Buffer): void | Promise<void> {
-  const frame = JSON.parse(data.toString());
-  if (frame.type === 'sync') return connection.sync(frame);
-  if (frame.type === 'ack') return connection.acknowledge(frame.conversation_id, frame.seq);
-  connection.chat({ user: frame.to_user_id }, frame.id, 'x');
 }
 
 /** @returns what went wrong in the interleaving of a seed */

@@ -8,7 +8,7 @@ import type {
   Reader,
   Transport,
 } from '../../plugins/connection/port.js';
-import type { Confirmed, Send } from '../../plugins/messages.js';
+import type { Confirmed } from '../../plugins/messages.js';
 import type { Position, StoredMessage } from '../../sql/messages.js';
 import type { Random } from '../fault/random.js';
 
@@ -115,7 +115,6 @@ export class ModelLog implements Reader {
 
 /** What a connection is asked by the replica that has it. */
 interface Had extends Pinging, Pumping, Gapped {
-  flush(): void;
   onSettled(msgId: number): void;
 }
 
@@ -132,15 +131,10 @@ export class ModelPort implements Port {
   constructor(
     readonly reader: ModelLog,
     private readonly steps: Steps,
-    private readonly onSend: (send: Send) => void,
   ) {}
 
   users(): number[] {
     return [ME];
-  }
-
-  append(send: Send): void {
-    this.onSend(send);
   }
 
   /** Debts are deleted with some batch. */
@@ -164,10 +158,6 @@ export class ModelPort implements Port {
   }
 
   informOf(_change: Change): void {}
-
-  flushSoon(one: { flush(): void }): void {
-    queueMicrotask(() => one.flush());
-  }
 
   pingSoon(one: Pinging): void {
     this.steps.add(() => one.confirm());

@@ -41,7 +41,7 @@ function used() {
 }
 
 for (const [kind, protocol, bytes, objects] of [
-  ['a plain', '', 7000, 75],
+  ['a plain', '', 7500, 75],
   ['an extended', 'Sec-WebSocket-Protocol: chat.v2\r\n', 8500, 75],
 ] as const)
   t.test(`${kind} connection that says nothing keeps less than ${bytes} bytes`, async (t) => {
