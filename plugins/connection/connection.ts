@@ -47,7 +47,7 @@ export abstract class Connection extends Endpoint implements Sender {
   abstract onStored(message: StoredMessage): void;
   abstract onFailed(clientId: string | undefined, error: ChatError): void;
   /** Pings for what isn't confirmed, where that is the way of confirming. */
-  abstract confirm(): void;
+  abstract requestPong(): void;
   /** Debts are deleted. */
   abstract onSettled(msgId: number): void;
   /** How far another user has come, and that they are typing, where the protocol has frames for it. */

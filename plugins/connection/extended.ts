@@ -28,7 +28,7 @@ export class ExtendedConnection extends Connection {
   /** When it last said that it types, by the clock. */
   private typedAt: number | undefined;
   /** What the client has named of its positions, in a `sync` that goes on. */
-  private claimed: Map<number, number> | undefined;
+  private named: Map<number, number> | undefined;
   /** The `sync` that is answered with `synced` once the client has everything. */
   private toAnswer: { id?: string } | undefined;
   private unconfirmed = new Unconfirmed();
@@ -166,26 +166,26 @@ export class ExtendedConnection extends Connection {
   async sync(frame: ExtendedClient['sync']): Promise<void> {
     const id = frame.id === undefined ? {} : { id: frame.id };
     if (frame.epoch !== undefined && frame.epoch !== this.port.epoch) {
-      this.claimed = undefined;
+      this.named = undefined;
       this.send({ type: 'reset', ...id });
       return;
     }
-    this.claimed ??= new Map();
-    for (const { conversation_id, seq } of frame.positions) this.claimed.set(conversation_id, seq);
-    if (this.claimed.size > SYNC_CONVERSATIONS) {
-      this.claimed = undefined;
+    this.named ??= new Map();
+    for (const { conversation_id, seq } of frame.positions) this.named.set(conversation_id, seq);
+    if (this.named.size > SYNC_CONVERSATIONS) {
+      this.named = undefined;
       throw new ChatError('bad_request', `more than ${SYNC_CONVERSATIONS} positions`);
     }
     if (frame.more === true) return;
-    const { claimed, state } = this;
-    this.claimed = undefined;
+    const { named, state } = this;
+    this.named = undefined;
     if (state.is === 'opening' || state.is === 'closing') return;
     // What comes while the log is asked is in the log: it is read after that.
     const syncing: State = { is: 'syncing' };
     this.state = syncing;
     let positions: Map<number, number>;
     try {
-      positions = await this.accept(claimed, frame.rest === 'end', id);
+      positions = await this.accept(named, frame.rest === 'end', id);
     } catch (error) {
       if (this.state === syncing) {
         if (state.is === 'waiting') this.state = WAITING;
@@ -215,10 +215,10 @@ export class ExtendedConnection extends Connection {
   ): Promise<Map<number, number>> {
     const rows = await this.port.reader.ends(this.user);
     const ends = new Map(rows.map((end) => [end.conversation, end.seq]));
-    const claimed = rest ? new Map([...ends, ...named]) : named;
+    const said = rest ? new Map([...ends, ...named]) : named;
     const kept = new Map<number, number>();
     const past: Position[] = [];
-    for (const [conversation, seq] of claimed) {
+    for (const [conversation, seq] of said) {
       const end = ends.get(conversation) ?? 0;
       if (seq > end) past.push({ conversation, seq: end });
       if (ends.has(conversation)) kept.set(conversation, Math.min(seq, end));
@@ -226,7 +226,7 @@ export class ExtendedConnection extends Connection {
     await this.arrivedBefore(
       [...kept]
         .map(([conversation, seq]) => ({ conversation, seq }))
-        .filter(({ conversation, seq }) => seq > 0 && seq === claimed.get(conversation)),
+        .filter(({ conversation, seq }) => seq > 0 && seq === said.get(conversation)),
     );
     for (const { conversation, seq } of past)
       this.send({ type: 'reset', ...id, conversation_id: conversation, seq });
@@ -290,11 +290,11 @@ export class ExtendedConnection extends Connection {
   }
 
   override get bytes(): number {
-    return this.transport.isGone ? 0 : super.bytes + POSITION_BYTES * (this.claimed?.size ?? 0);
+    return this.transport.isGone ? 0 : super.bytes + POSITION_BYTES * (this.named?.size ?? 0);
   }
 
   // Acknowledging is the way to confirm.
-  confirm(): void {}
+  requestPong(): void {}
   onSettled(): void {}
   protected pingPayload(): string {
     return '';

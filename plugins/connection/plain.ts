@@ -117,7 +117,7 @@ export class PlainConnection extends Connection {
     else this.port.pingSoon(this);
   }
 
-  confirm(): void {
+  requestPong(): void {
     if (this.given > this.pinged) this.ping();
   }
 

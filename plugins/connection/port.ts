@@ -44,7 +44,7 @@ export interface Port {
   confirmed(arrived: readonly Confirmed[]): void;
   /** Tells `to`, soon, how far `user` has received and read. */
   informOf(change: Change): void;
-  /** Has `confirm` called as soon as the connection may ping. */
+  /** Has `requestPong` called as soon as the connection may ping. */
   pingSoon(one: Pinging): void;
   /** Has `pump` called in a moment. */
   pumpLater(one: Pumping): void;
@@ -54,7 +54,7 @@ export interface Port {
 
 export interface Pinging {
   readonly mayPing: boolean;
-  confirm(): void;
+  requestPong(): void;
 }
 export interface Pumping {
   pump(): void;

@@ -59,7 +59,7 @@ export class Beat {
     for (const one of this.toPing) {
       if (!one.mayPing) continue;
       this.toPing.delete(one);
-      one.confirm();
+      one.requestPong();
     }
     const toPump = [...this.toPump];
     this.toPump.clear();

@@ -191,7 +191,7 @@ export class Hub implements Port {
     const pause = (this.config.DRAIN_SECONDS * 1000) / Math.max(all.length, 1);
     const started = performance.now();
     for (const [i, connection] of all.entries()) {
-      connection.confirm();
+      connection.requestPong();
       const wait = started + i * pause - performance.now();
       if (wait > 1) await new Promise((resolve) => setTimeout(resolve, wait));
       connection.close(CLOSE.shutdown);

@@ -160,7 +160,7 @@ export class ModelPort implements Port {
   informOf(_change: Change): void {}
 
   pingSoon(one: Pinging): void {
-    this.steps.add(() => one.confirm());
+    this.steps.add(() => one.requestPong());
   }
 
   pumpLater(one: Pumping): void {

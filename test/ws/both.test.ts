@@ -84,6 +84,17 @@ for (const extended of [false, true]) {
     t.ok(a.of('error').length >= 20);
   });
 
+  t.test(`[B4] ${kind}: what is bad now and then is no abuse`, async (t) => {
+    const a = await open(t, await signUp(server));
+    for (let minute = 0; minute < 3; minute++) {
+      for (let i = 0; i < 15; i++) a.socket.send('nonsense');
+      await a.barrier();
+      server.app.clock.now += 60_001;
+    }
+    t.equal(a.of('error').length, 45);
+    t.equal(a.socket.readyState, a.socket.OPEN);
+  });
+
   t.test(`[B4] ${kind}: an error in what is said is no abuse`, async (t) => {
     const a = await open(t, await signUp(server));
     for (let i = 0; i < 60; i++) a.send('chat', { to_user_id: 999_999_999, content: `${i % 2 ? 'x' : ' '}` });
