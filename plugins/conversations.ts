@@ -1,7 +1,7 @@
 import fp from 'fastify-plugin';
 import { conversationOf, countUnread, markRead } from '../sql/conversations.js';
 import { Cache } from './cache.js';
-import { within } from './db.js';
+import { within } from './db/failure.js';
 import { ChatError } from './errors.js';
 
 declare module 'fastify' {

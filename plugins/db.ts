@@ -5,44 +5,19 @@ import type { FastifyInstance } from 'fastify';
 import fp from 'fastify-plugin';
 import postgres from 'postgres';
 import { epochOf, noticePlace } from '../sql/epoch.js';
-import type { Sql } from '../sql/handle.js';
 import { migrate } from '../sql/migrate.js';
 import { type Embedded, openEmbedded } from './db/embedded.js';
 import { WARN_AGE } from './db/embedded-upkeep.js';
-import { type Asker, type Client, DeadlineError, deadline, Lanes } from './db/lanes.js';
+import { isUnavailable } from './db/failure.js';
+import { type Db, HELD_LANES } from './db/handle.js';
+import { type Client, DeadlineError, deadline, Lanes } from './db/lanes.js';
 import { examine, lastingReason, OURS } from './db/start.js';
 import { type DbUrl, dbOptions, parseDbUrl, whereIs } from './db/url.js';
-import { ChatError } from './errors.js';
 
 declare module 'fastify' {
   interface FastifyInstance {
     db: Db;
   }
-}
-
-export interface Db {
-  /** What people ask for, over HTTP and in frames. */
-  readonly requests: Asker;
-  /** What openings and delivery lean on, so that no list is in their way. */
-  readonly delivery: Asker;
-  /** The log's appends, one at a time. */
-  readonly log: Asker;
-  /** Appends that wait for a row that somebody holds. */
-  readonly held: Asker;
-  /** Questions given up since the start. */
-  late(): number;
-  /** A connection for what is done by hand and at the start. */
-  readonly sql: Client;
-  /** Name and version, for people. */
-  readonly engine: string;
-  /** Which history this is: see `sql/epoch.ts`. The hub renews it. */
-  epoch: string;
-  /** Transactions since the oldest number still in use was given; undefined where the server looks after that itself. */
-  age(): number | undefined;
-  /** Why the database is gone for good in this process; comes only if it is. */
-  readonly dead: Promise<Error>;
-  /** Says that it stores nothing any more and won't by itself: only the embedded engine is ours to start anew. */
-  giveUp(error: Error): void;
 }
 
 const DAY_MS = 24 * 3600 * 1000;
@@ -53,9 +28,6 @@ const STATEMENT_MS = 10_000;
 const LOG_LOCK_MS = 250;
 /** Seconds after which the connection that is seldom needed is closed. */
 const IDLE_SECONDS = 10;
-/** Conversations that appends wait for at once, each on a connection that is there only then. */
-export const HELD_LANES = 2;
-
 /**
  * How every statement is planned: once, and by index. Each is short and has one; statistics are late on tables that grow from
  * nothing and whose rows live for moments, and a plan made from them has read a whole table for each of 3,500 users.
@@ -85,47 +57,6 @@ const common = {
   backoff: (attempt: number) => Math.min(0.05 * 2 ** attempt, 1) * (0.5 + Math.random() / 2),
   types: { bigint: { to: 20, from: [20], parse: Number, serialize: String } },
 };
-
-const codeOf = (error: unknown): string =>
-  error instanceof Error && 'code' in error ? String(error.code) : '';
-
-/** Whether an error says that the server couldn't be reached or is not in a state to work, rather than that it refused. */
-function isUnavailable(error: unknown): boolean {
-  return (
-    error instanceof DeadlineError ||
-    /^(CONNECTION_|CONNECT_TIMEOUT|ECONN|EPIPE|ETIMEDOUT|EHOST|ENET|ENOTFOUND|EAI_AGAIN|ENOENT|08|25006|53|57P|58)/.test(
-      codeOf(error),
-    )
-  );
-}
-
-/**
- * Whether an error says that what was asked has not happened: the statement never reached the server, or the server answered
- * that it failed. Only a session that ends may have committed before it says so.
- */
-export function isRefusal(error: unknown): boolean {
-  const code = codeOf(error);
-  return (
-    /^(ECONNREFUSED|CONNECT_TIMEOUT|CONNECTION_ENDED|EHOST|ENET|ENOTFOUND|EAI_AGAIN|ENOENT|57P03)/.test(
-      code,
-    ) ||
-    (error instanceof postgres.PostgresError && !/^(08|57P)/.test(code))
-  );
-}
-
-/**
- * Asks for somebody outside, who waits.
- * @throws ChatError `overloaded` when the database can't answer now
- */
-export async function within<T>(lanes: Asker, question: (sql: Sql) => Promise<T>): Promise<T> {
-  try {
-    return await lanes.ask(question);
-  } catch (error) {
-    if (isUnavailable(error))
-      throw new ChatError('overloaded', 'the database cannot be reached now, try again');
-    throw error;
-  }
-}
 
 /** Makes a client of the database: milliseconds that it waits for locks, seconds that its connection may be idle. */
 type Open = (options?: { lockMs?: number; idleSeconds?: number }) => Client;

@@ -1,7 +1,7 @@
 import fp from 'fastify-plugin';
 import { openDebts } from '../sql/messages.js';
 import { drawConnections, type Opening } from '../sql/users.js';
-import { within } from './db.js';
+import { within } from './db/failure.js';
 import { gathered } from './gathered.js';
 
 declare module 'fastify' {

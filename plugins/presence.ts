@@ -6,7 +6,8 @@ import type { Bus } from './bus/bus.js';
 import { pack } from './bus/parcel.js';
 import type { Settings } from './config.js';
 import type { ExtendedConnection } from './connection/extended.js';
-import { type Db, within } from './db.js';
+import { within } from './db/failure.js';
+import type { Db } from './db/handle.js';
 import type { Hub } from './hub/hub.js';
 
 declare module 'fastify' {

@@ -1,6 +1,6 @@
 import type { FastifyPluginAsyncTypebox } from '@fastify/type-provider-typebox';
 import { UNREAD_AT_MOST } from '../plugins/conversations.js';
-import { within } from '../plugins/db.js';
+import { within } from '../plugins/db/failure.js';
 import { ChatError } from '../plugins/errors.js';
 import { present } from '../plugins/message.js';
 import {

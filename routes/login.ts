@@ -1,7 +1,7 @@
 import type { FastifyPluginAsyncTypebox } from '@fastify/type-provider-typebox';
 import { Type } from '@sinclair/typebox';
 import { askerOf } from '../plugins/auth/passwords.js';
-import { within } from '../plugins/db.js';
+import { within } from '../plugins/db/failure.js';
 import { ChatError } from '../plugins/errors.js';
 import { answers, ok } from '../schemas/envelope.js';
 import { Credentials, Me, PASSWORD_BYTES, Session } from '../schemas/user.js';

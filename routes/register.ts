@@ -1,6 +1,6 @@
 import type { FastifyPluginAsyncTypebox } from '@fastify/type-provider-typebox';
 import { askerOf } from '../plugins/auth/passwords.js';
-import { within } from '../plugins/db.js';
+import { within } from '../plugins/db/failure.js';
 import { ChatError } from '../plugins/errors.js';
 import { answers, ok } from '../schemas/envelope.js';
 import { Credentials, PASSWORD_BYTES, Registered, usernameProblem } from '../schemas/user.js';

@@ -1,5 +1,5 @@
 import type { FastifyPluginAsyncTypebox } from '@fastify/type-provider-typebox';
-import { within } from '../plugins/db.js';
+import { within } from '../plugins/db/failure.js';
 import { ChatError } from '../plugins/errors.js';
 import { answers, ok } from '../schemas/envelope.js';
 import { nameKey, Profile, UserParams, UserSearch, Users } from '../schemas/user.js';

@@ -1,5 +1,5 @@
 import type { Change } from '../connection/port.js';
-import type { Delivery } from '../messages.js';
+import type { Delivery } from '../log/types.js';
 
 export interface Typing {
   to: number;

@@ -1,6 +1,6 @@
 import type { StoredMessage } from '../../sql/messages.js';
 import type { ChatError } from '../errors.js';
-import type { Sender } from '../messages.js';
+import type { Sender } from '../log/types.js';
 import { type Coming, type Counting, Cursor } from './cursor.js';
 import { Endpoint } from './endpoint.js';
 import type { Port, Transport, Who } from './port.js';

@@ -1,7 +1,7 @@
 import type { BaseLogger } from 'pino';
 import type { Debt, Position, StoredMessage } from '../../sql/messages.js';
 import type { Clock } from '../clock.js';
-import type { Confirmed } from '../messages.js';
+import type { Confirmed } from '../log/types.js';
 
 /** `to` is to hear that `user` has received or read more of a conversation. */
 export interface Change {

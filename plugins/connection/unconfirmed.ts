@@ -1,5 +1,5 @@
 import { LIMITS } from '../../schemas/limits.js';
-import type { Confirmed } from '../messages.js';
+import type { Confirmed } from '../log/types.js';
 
 /** A message that a client was written and hasn't acknowledged. */
 interface Given {

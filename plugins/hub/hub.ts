@@ -7,9 +7,10 @@ import type { Clock } from '../clock.js';
 import type { Settings } from '../config.js';
 import type { Connection } from '../connection/connection.js';
 import type { Change, Gapped, Pinging, Port, Pumping, Reader } from '../connection/port.js';
-import type { Db } from '../db.js';
+import type { Db } from '../db/handle.js';
+import type { MessageLog } from '../log/log.js';
 import { LogReader } from '../log/reader.js';
-import type { Confirmed, MessageLog } from '../messages.js';
+import type { Confirmed } from '../log/types.js';
 import { Beat } from './beat.js';
 import { Ownership } from './ownership.js';
 import { Receipts } from './receipts.js';
@@ -93,7 +94,7 @@ export class Hub implements Port {
   }
 
   confirmed(arrived: readonly Confirmed[]): void {
-    if (arrived.length > 0) this.messages.confirm(arrived);
+    if (arrived.length > 0) this.messages.settle(arrived);
   }
 
   informOf(change: Change): void {

@@ -1,7 +1,7 @@
 import type { FastifyBaseLogger } from 'fastify';
 import { receiptsOf } from '../../sql/conversations.js';
 import type { Change } from '../connection/port.js';
-import type { Db } from '../db.js';
+import type { Db } from '../db/handle.js';
 import type { Registry } from './registry.js';
 import type { Remote } from './remote.js';
 

@@ -2,7 +2,7 @@ import type { FastifyBaseLogger } from 'fastify';
 import { LIMITS } from '../../schemas/limits.js';
 import type { Bus } from '../bus/bus.js';
 import { type Parcel, pack } from '../bus/parcel.js';
-import type { Arrival, Delivery } from '../messages.js';
+import type { Arrival, Delivery } from '../log/types.js';
 import { weightOf } from '../weight.js';
 
 /** Bytes of content, about, in one parcel to another replica. */

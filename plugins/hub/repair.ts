@@ -4,8 +4,9 @@ import { epochOf } from '../../sql/epoch.js';
 import { openDebts } from '../../sql/messages.js';
 import type { Settings } from '../config.js';
 import type { Connection } from '../connection/connection.js';
-import type { Db } from '../db.js';
-import type { Confirmed, MessageLog } from '../messages.js';
+import type { Db } from '../db/handle.js';
+import type { MessageLog } from '../log/log.js';
+import type { Confirmed } from '../log/types.js';
 import type { Registry } from './registry.js';
 
 /** Debts of a user that one look asks for, the newest; users of one question, and milliseconds to the next, so that sends go first. */

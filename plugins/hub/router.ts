@@ -1,6 +1,6 @@
 import type { FastifyBaseLogger } from 'fastify';
 import { type Parcel, type Typing, unpack } from '../bus/parcel.js';
-import type { Arrival, Confirmed, Delivery } from '../messages.js';
+import type { Arrival, Confirmed, Delivery } from '../log/types.js';
 import type { Ownership } from './ownership.js';
 import type { Receipts } from './receipts.js';
 import type { Registry } from './registry.js';

@@ -7,7 +7,8 @@ import {
   settlePositions,
 } from '../../sql/messages.js';
 import type { Reader } from '../connection/port.js';
-import { type Db, within } from '../db.js';
+import { within } from '../db/failure.js';
+import type { Db } from '../db/handle.js';
 
 /** Reads the log for connections, on lanes of their own. */
 export class LogReader implements Reader {

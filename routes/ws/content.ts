@@ -1,5 +1,5 @@
 import { ChatError } from '../../plugins/errors.js';
-import type { Target } from '../../plugins/messages.js';
+import type { Target } from '../../plugins/log/types.js';
 import { LIMITS } from '../../schemas/limits.js';
 
 /** What the database can't store, or nobody could read: NUL and halves of surrogate pairs. */

@@ -37,8 +37,8 @@ const sabotages: { name: string; patch: Patch; steps: Omit<Step, 'seed'>[]; find
   {
     name: 'delivery before commit: people hear of what is then not stored',
     patch: {
-      file: 'plugins/messages.js',
-      find: '(sql) => append(sql, batch, debts),',
+      file: 'plugins/log/store.js',
+      find: '(sql) => append(sql, batch, settled),',
       replace: `async (log) => {
         await log.unsafe('begin');
         try {

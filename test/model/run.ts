@@ -2,8 +2,8 @@
 import type { Connection } from '../../plugins/connection/connection.js';
 import { ExtendedConnection } from '../../plugins/connection/extended.js';
 import { PlainConnection } from '../../plugins/connection/plain.js';
+import type { Arrival } from '../../plugins/log/types.js';
 import { isFor } from '../../plugins/message.js';
-import type { Arrival } from '../../plugins/messages.js';
 import type { StoredMessage } from '../../sql/messages.js';
 import { type Random, random } from '../fault/random.js';
 import { ExtendedClient, type ModelClient, PlainClient } from './clients.js';

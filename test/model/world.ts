@@ -8,7 +8,7 @@ import type {
   Reader,
   Transport,
 } from '../../plugins/connection/port.js';
-import type { Confirmed } from '../../plugins/messages.js';
+import type { Confirmed } from '../../plugins/log/types.js';
 import type { Position, StoredMessage } from '../../sql/messages.js';
 import type { Random } from '../fault/random.js';
 

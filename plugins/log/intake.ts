@@ -1,0 +1,95 @@
+import { randomBytes } from 'node:crypto';
+import { LIMITS } from '../../schemas/limits.js';
+import { findConversations, type Pair } from '../../sql/conversations.js';
+import type { StoredMessage } from '../../sql/messages.js';
+import { Cache } from '../cache.js';
+import type { Asker } from '../db/lanes.js';
+import { ChatError } from '../errors.js';
+import { weightOf } from '../weight.js';
+import { type Entry, idKey, isOurs, OURS, storedKey } from './entry.js';
+import type { Held } from './held.js';
+import { ATTEMPT_MS } from './store.js';
+import type { Teller } from './teller.js';
+import type { Arrival, Send, Target } from './types.js';
+
+/** Makes of what is asked what is to be stored: whom it is for, and what was asked before, by its id. */
+export class Intake {
+  private readonly prefix = `${OURS}${randomBytes(6).toString('base64url')}.`;
+  private counter = 0;
+  private readonly conversations = new Cache<number, Pair>({ entries: 50_000, ageMs: 600_000 });
+  private readonly recent = new Cache<string, StoredMessage>(
+    { entries: 20_000, bytes: LIMITS.recentBytes },
+    ({ content }) => weightOf(content),
+  );
+
+  constructor(
+    private readonly lanes: Asker,
+    private readonly held: Held,
+    private readonly teller: Teller,
+    private readonly counts: { statements: number },
+  ) {}
+
+  /** Bytes of what is remembered. */
+  get bytes(): number {
+    return this.recent.bytes;
+  }
+
+  /** These are stored: whoever says one of them again is answered at once. */
+  remember(arrivals: readonly Arrival[]): void {
+    for (const message of arrivals)
+      if (!isOurs(message.clientId)) this.recent.set(storedKey(message), message);
+  }
+
+  forget(): void {
+    this.conversations.clear();
+    this.recent.clear();
+  }
+
+  /**
+   * Answers what is known or nowhere to go, has what waits for a conversation wait there, and folds what is asked twice.
+   * @returns what is to be stored, in its order
+   * @throws PostgresError, DeadlineError where the conversations can't be found
+   */
+  async entries(batch: readonly Send[]): Promise<Iterable<Entry>> {
+    await this.findNamed(batch);
+    const entries = new Map<string, Entry>();
+    for (const { from, target, clientId, content, sender } of batch) {
+      const to = this.receiverOf(from, target);
+      if (to === undefined) {
+        this.teller.failed(sender, clientId, new ChatError('conversation_not_found'));
+        continue;
+      }
+      const id = clientId ?? this.prefix + (this.counter++).toString(36);
+      const entry: Entry = { from, to, clientId: id, content, senders: [sender] };
+      const key = idKey(entry);
+      const known = clientId === undefined ? undefined : this.recent.get(key);
+      const held = this.held.of(entry);
+      const twin = entries.get(key) ?? held?.get(key);
+      if (known !== undefined) this.teller.say(() => sender.onStored(known));
+      else if (twin !== undefined) twin.senders.push(sender);
+      else if (held !== undefined) this.held.add([entry]);
+      else entries.set(key, entry);
+    }
+    return entries.values();
+  }
+
+  /** @returns undefined where the sender isn't in the conversation, or it isn't there */
+  private receiverOf(from: number, target: Target): number | undefined {
+    if ('user' in target) return target.user;
+    const { a, b } = this.conversations.get(target.conversation) ?? {};
+    if (a === from) return b;
+    return b === from ? a : undefined;
+  }
+
+  /** Finds the conversations that are named by their number. */
+  private async findNamed(batch: readonly Send[]) {
+    const ids = new Set<number>();
+    for (const { target } of batch)
+      if ('conversation' in target && this.conversations.get(target.conversation) === undefined)
+        ids.add(target.conversation);
+    if (ids.size === 0) return;
+    this.counts.statements++;
+    const pairs = await this.lanes.ask((sql) => findConversations(sql, [...ids]), ATTEMPT_MS);
+    for (const pair of pairs) this.conversations.set(pair.conversation, pair);
+  }
+}

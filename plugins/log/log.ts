@@ -1,0 +1,264 @@
+import type { BaseLogger } from 'pino';
+import { LIMITS } from '../../schemas/limits.js';
+import { type Debt, settle } from '../../sql/messages.js';
+import { Cache } from '../cache.js';
+import { codeOf } from '../db/failure.js';
+import type { Db } from '../db/handle.js';
+import { ChatError } from '../errors.js';
+import type { Entry } from './entry.js';
+import { Health } from './health.js';
+import { Held } from './held.js';
+import { Intake } from './intake.js';
+import { SendQueue } from './queue.js';
+import { Settling } from './settling.js';
+import { ATTEMPT_MS, type Outcome, Store } from './store.js';
+import { Teller } from './teller.js';
+import type { Confirmed, LogListener, Send } from './types.js';
+
+/** Milliseconds from the start of one batch to the next, unless as many messages wait as make one worthwhile. */
+const INTERVAL_MS = 4;
+const WORTHWHILE = 64;
+/** What each batch leaves of the largest of late. Slow, so that a batch that came sooner by it doesn't make the next ones smaller. */
+const FADE = 0.996;
+/** Milliseconds after which confirmed debts are deleted without a batch to ride in. */
+const IDLE_MS = 200;
+/** Milliseconds that a send may wait in a log that is well. */
+const STALE_MS = 5000;
+/** Milliseconds for which somebody who repeated an id is looked after. */
+const REPEATER_MS = 60_000;
+
+/**
+ * The log: gathers sends while a batch is under way, and stores them with the next one. One batch at a time, so the order
+ * of sends is the order of the log.
+ */
+export class MessageLog {
+  /** Counts since the start, for metrics and for tests that guard the cost of a message. */
+  readonly counts = { batches: 0, messages: 0, statements: 0, settled: 0 };
+  private readonly queue = new SendQueue();
+  /** Since when a send waits that isn't answered yet, in milliseconds of `performance.now()`. */
+  private waitingSince: number | undefined;
+  private readonly toSettle = new Settling();
+  private settleDue = false;
+  private running = false;
+  private startedAt = Number.NEGATIVE_INFINITY;
+  private endWait: (() => void) | undefined;
+  /**
+   * As many waiting messages as there is no use in waiting for more of: as the largest batch of late had. Where everybody waits
+   * for an answer before they write again, nobody is left to wait for.
+   */
+  private worthwhile = 1;
+  private idleTimer: NodeJS.Timeout | undefined;
+  private idle: Promise<void> = Promise.resolve();
+  private closed = false;
+  /** Users who said again, of late, what was stored already. */
+  private readonly repeaters = new Cache<number, true>({ entries: 1000, ageMs: REPEATER_MS });
+  private readonly health: Health;
+  private readonly store: Store;
+  private readonly held: Held;
+  private readonly intake: Intake;
+  private readonly teller: Teller;
+
+  constructor(
+    private readonly db: Db,
+    private readonly log: Pick<BaseLogger, 'info' | 'warn' | 'error'>,
+  ) {
+    this.teller = new Teller(log);
+    this.health = new Health(
+      db,
+      log,
+      () => this.refuseAll(),
+      () => this.start(),
+    );
+    this.store = new Store(db.log, this.health, log, this.counts);
+    this.held = new Held(db.held, this.store, (outcome) => this.tell(outcome));
+    this.intake = new Intake(db.log, this.held, this.teller, this.counts);
+  }
+
+  /** Hears of what is stored and settled. */
+  set listener(listener: LogListener) {
+    this.teller.listener = listener;
+  }
+  get listener(): LogListener {
+    return this.teller.listener;
+  }
+
+  /** Stores a message, soon; its sender hears. Refused at once where nothing can be stored now. */
+  append(send: Send): void {
+    const { sender, clientId } = send;
+    if (this.health.isDown || this.closed) return sender.onFailed(clientId, new ChatError('unavailable'));
+    if (this.waitingBytes >= LIMITS.waitingBytes)
+      return sender.onFailed(clientId, new ChatError('overloaded'));
+    this.queue.push(send);
+    this.waitingSince ??= performance.now();
+    if (this.queue.size >= this.worthwhile) this.endWait?.();
+    this.start();
+  }
+
+  /** Deletes debts that are known to have arrived, soon. The listener hears when they are gone. */
+  settle(debts: readonly Confirmed[]): void {
+    this.toSettle.add(debts);
+    if (this.mustSettle) this.start();
+    else this.settleLater();
+  }
+
+  /** Debts confirmed but not deleted yet. */
+  get settling(): readonly Debt[] {
+    return this.toSettle.debts;
+  }
+
+  /** Forgets what it knows of the database: another history is in it now. */
+  forget(): void {
+    this.intake.forget();
+  }
+
+  /** Finishes what was asked so far. */
+  async flush(): Promise<void> {
+    this.settleDue = true;
+    this.start();
+    while (this.running) await this.idle;
+    await this.held.idle;
+  }
+
+  async close(): Promise<void> {
+    await this.flush();
+    this.closed = true;
+    clearTimeout(this.idleTimer);
+    this.health.close();
+  }
+
+  // ---- one batch after the other ----
+
+  private start() {
+    if (this.running || this.closed) return;
+    this.running = true;
+    this.idle = this.run();
+  }
+
+  private async run() {
+    try {
+      await new Promise(setImmediate);
+      while (!this.health.isDown && (this.queue.size > 0 || this.mustSettle)) {
+        await this.interval();
+        const batch = this.queue.take();
+        this.startedAt = performance.now();
+        this.worthwhile = Math.min(WORTHWHILE, Math.max(batch.length, this.worthwhile * FADE));
+        if (batch.length > 0) await this.storeBatch(batch);
+        else await this.settleSome();
+        if (this.toSettle.debts.length === 0) this.settleDue = false;
+      }
+    } catch (error) {
+      this.log.error({ err: error }, 'the log stumbled');
+    }
+    this.running = false;
+    if (this.health.isDown) this.health.probe();
+    else if (this.queue.size > 0 || this.mustSettle) this.start();
+    else this.settleLater();
+  }
+
+  /** Lets a batch gather for a moment: the cost of one is mostly its own, not that of its messages. */
+  private async interval() {
+    const ms = this.startedAt + INTERVAL_MS - performance.now();
+    if (ms <= 0 || this.queue.size >= this.worthwhile || this.closed) return;
+    await new Promise<void>((resolve) => {
+      const timer = setTimeout(resolve, ms);
+      this.endWait = () => {
+        clearTimeout(timer);
+        resolve();
+      };
+    });
+    this.endWait = undefined;
+  }
+
+  /** Whether confirmed debts are to be deleted though there is no batch that they could ride in. */
+  private get mustSettle(): boolean {
+    return this.toSettle.areMany || (this.settleDue && this.toSettle.debts.length > 0);
+  }
+
+  private settleLater() {
+    if (this.toSettle.debts.length === 0 || this.closed) return;
+    this.idleTimer ??= setTimeout(() => {
+      this.idleTimer = undefined;
+      this.settleDue = true;
+      this.start();
+    }, IDLE_MS);
+  }
+
+  private async settleSome() {
+    const debts = this.toSettle.alone();
+    try {
+      this.counts.statements++;
+      await this.db.log.ask((sql) => settle(sql, debts), ATTEMPT_MS);
+      this.settled(debts);
+      this.teller.settled(debts);
+    } catch (error) {
+      if (['40P01', '55P03'].includes(codeOf(error))) return;
+      this.health.goDown(error);
+    }
+  }
+
+  private settled(debts: readonly Confirmed[]) {
+    this.toSettle.drop(debts.length);
+    this.counts.settled += debts.length;
+  }
+
+  /** Folds what is asked twice, answers what was stored before, and stores the rest. */
+  private async storeBatch(batch: readonly Send[]) {
+    let entries: Iterable<Entry>;
+    try {
+      entries = await this.intake.entries(batch);
+    } catch (error) {
+      this.health.goDown(error);
+      for (const { sender, clientId } of batch)
+        this.teller.failed(sender, clientId, new ChatError('unavailable'));
+      return;
+    }
+    const fresh: Entry[] = [];
+    const repeated: Entry[] = [];
+    for (const entry of entries)
+      (this.repeaters.get(entry.from) === undefined ? fresh : repeated).push(entry);
+    const lanes = this.db.log;
+    const debts = (messages: number) => this.toSettle.beside(messages);
+    if (fresh.length > 0) this.tell(await this.store.write(fresh, { lanes, debts }));
+    // Of whoever repeats ids each is looked up before it is stored: in a batch with others it would make all of that fail.
+    if (repeated.length > 0) this.tell(await this.store.write(repeated, { lanes, debts, inDoubt: true }));
+    this.waitingSince = this.queue.size === 0 ? undefined : performance.now();
+  }
+
+  private tell(outcome: Outcome) {
+    this.counts.messages += outcome.stored.length - outcome.known.length;
+    this.intake.remember(outcome.arrivals);
+    for (const { from } of outcome.known) this.repeaters.set(from, true);
+    this.held.add(outcome.locked);
+    this.settled(outcome.settled);
+    this.teller.outcome(outcome);
+  }
+
+  // ---- how it is ----
+
+  /** Nothing can be stored: what waits is answered now, what comes is answered at once, until it can again. */
+  private refuseAll() {
+    this.waitingSince = undefined;
+    for (const { sender, clientId } of this.queue.takeAll())
+      this.teller.failed(sender, clientId, new ChatError('unavailable'));
+  }
+
+  /** Whether messages can be stored now: asked of the database where it hasn't shown it lately. */
+  async isReady(): Promise<boolean> {
+    if (this.waitingSince !== undefined && performance.now() - this.waitingSince > STALE_MS) return false;
+    return this.health.isReady(this.running);
+  }
+
+  private get waitingBytes(): number {
+    return this.queue.bytes + this.held.bytes;
+  }
+
+  /** Bytes that messages take here: those that wait, and those that are remembered. */
+  get bytes(): number {
+    return this.waitingBytes + this.intake.bytes;
+  }
+
+  /** Whether messages can be stored now, as far as is known. */
+  get works(): boolean {
+    return !this.health.isDown;
+  }
+}

@@ -1,0 +1,184 @@
+import { setTimeout as sleep } from 'node:timers/promises';
+import type { BaseLogger } from 'pino';
+import {
+  type Appended,
+  append,
+  findHeld,
+  findStored,
+  membersOf,
+  OddAnswerError,
+  type StoredMessage,
+} from '../../sql/messages.js';
+import { codeOf, isRefusal } from '../db/failure.js';
+import type { Asker } from '../db/lanes.js';
+import { ChatError } from '../errors.js';
+import { type Entry, idKey, pairKey, storedKey } from './entry.js';
+import type { Health } from './health.js';
+import type { Arrival, Confirmed } from './types.js';
+
+/** Milliseconds that one attempt at a batch may take, and after which one in doubt is answered as such. */
+export const ATTEMPT_MS = 5000;
+const DOUBT_MS = 15_000;
+/** The same for a batch that waits for the row of a conversation: longer than the lock may take. */
+const HELD_ATTEMPT_MS = 7000;
+/** Milliseconds from one attempt to the next. */
+const PAUSE_MS = 250;
+
+/** What became of the entries of a batch: each is in one of these. */
+export interface Outcome {
+  /** Those that are in the log, in its order, with the message at the same place in the other list. */
+  readonly stored: Entry[];
+  readonly arrivals: Arrival[];
+  /** Of these, those that were in it before: somebody has said the same again. */
+  readonly known: Entry[];
+  /** Those that aren't, or of which that isn't known, and why. */
+  readonly failed: { entry: Entry; error: ChatError }[];
+  /** Those for conversations whose rows somebody holds: they are to wait for them. */
+  readonly locked: Entry[];
+  /** Debts that were deleted with it. */
+  settled: readonly Confirmed[];
+}
+
+/** How a batch is to be stored. */
+interface How {
+  lanes: Asker;
+  /** Whether it has waited for the row of a conversation, and goes on to. */
+  isHeld?: boolean;
+  /** Whether some of it may be in the log already. */
+  inDoubt?: boolean;
+  /** Debts to delete with a batch of so many messages. */
+  debts?: (messages: number) => readonly Confirmed[];
+}
+
+/** Stores batches until the outcome of each message is known, or for as long as anybody would wait for it. It tells nobody. */
+export class Store {
+  constructor(
+    private readonly lanes: Asker,
+    private readonly health: Health,
+    private readonly log: Pick<BaseLogger, 'warn'>,
+    private readonly counts: { batches: number; statements: number },
+  ) {}
+
+  /** @returns what became of each entry, whatever happens */
+  async write(entries: readonly Entry[], how: How): Promise<Outcome> {
+    const outcome: Outcome = { stored: [], arrivals: [], known: [], failed: [], locked: [], settled: [] };
+    await this.writeInto(outcome, entries, how);
+    return outcome;
+  }
+
+  private async writeInto(outcome: Outcome, entries: readonly Entry[], how: How): Promise<void> {
+    const { lanes, isHeld = false, debts = () => [] } = how;
+    const giveUp = performance.now() + DOUBT_MS;
+    let { inDoubt = false } = how;
+    let todo = entries;
+    while (todo.length > 0) {
+      const settled = debts(todo.length);
+      try {
+        if (inDoubt) {
+          todo = await this.findKnown(outcome, todo, lanes);
+          if (todo.length === 0) return this.health.goUp();
+        }
+        this.counts.statements++;
+        const batch = todo;
+        const rows = await lanes.ask(
+          (sql) => append(sql, batch, settled),
+          isHeld ? HELD_ATTEMPT_MS : ATTEMPT_MS,
+        );
+        this.counts.batches++;
+        this.health.goUp();
+        outcome.settled = settled;
+        return sort(outcome, todo, rows);
+      } catch (error) {
+        const code = codeOf(error);
+        const patient = performance.now() < giveUp;
+        if (patient && (code === '40P01' || code === '40001')) continue;
+        if (patient && code === '55P03') {
+          if (!isHeld) todo = await this.setAside(outcome, todo);
+          continue;
+        }
+        if (patient && (code === '23505' || error instanceof OddAnswerError)) {
+          inDoubt = true;
+          continue;
+        }
+        if (/^(22|23|54)/.test(code) && code !== '23505')
+          return this.oneByOne(outcome, todo, { ...how, inDoubt }, error);
+        if (!isHeld) this.health.goDown(error);
+        const refused = isRefusal(error);
+        if (patient && (inDoubt || !refused)) {
+          inDoubt = true;
+          await sleep(PAUSE_MS * (0.5 + Math.random()));
+          continue;
+        }
+        return fail(outcome, todo, new ChatError(refused && !inDoubt ? 'unavailable' : 'outcome_unknown'));
+      }
+    }
+  }
+
+  /** Finds those that are stored already. @returns the others */
+  private async findKnown(outcome: Outcome, entries: readonly Entry[], lanes: Asker): Promise<Entry[]> {
+    this.counts.statements++;
+    const found = await lanes.ask((sql) => findStored(sql, entries), ATTEMPT_MS);
+    const known = new Map<string, StoredMessage>(found.map((message) => [storedKey(message), message]));
+    return entries.filter((entry) => {
+      const message = known.get(idKey(entry));
+      if (message === undefined) return true;
+      // Delivered again: if they were stored by a batch in doubt, nobody has heard of them yet.
+      const receipts = entry.senders[0]?.wantsReceipts ?? false;
+      outcome.stored.push(entry);
+      outcome.arrivals.push({ ...message, again: true, receipts });
+      outcome.known.push(entry);
+      return false;
+    });
+  }
+
+  /** Takes out what is for conversations whose rows somebody holds: it waits for them alone. @returns the others */
+  private async setAside(outcome: Outcome, entries: readonly Entry[]): Promise<Entry[]> {
+    this.counts.statements++;
+    const found = await this.lanes.ask((sql) => findHeld(sql, entries), ATTEMPT_MS).catch(() => []);
+    const pairs = new Set(found.map(pairKey));
+    return entries.filter((entry) => {
+      const locked = pairs.has(pairKey(entry));
+      if (locked) outcome.locked.push(entry);
+      return !locked;
+    });
+  }
+
+  private async oneByOne(outcome: Outcome, entries: readonly Entry[], how: How, error: unknown) {
+    if (entries.length === 1) {
+      this.log.warn({ err: error }, 'a message was refused by the database');
+      return fail(outcome, entries, new ChatError('content_invalid'));
+    }
+    for (const entry of entries) await this.writeInto(outcome, [entry], { ...how, debts: () => [] });
+  }
+}
+
+function fail(outcome: Outcome, entries: readonly Entry[], error: ChatError): void {
+  for (const entry of entries) outcome.failed.push({ entry, error });
+}
+
+/** Sorts what was stored from what had no receiver. */
+function sort(outcome: Outcome, entries: readonly Entry[], rows: readonly (Appended | undefined)[]): void {
+  for (let i = 0; i < entries.length; i++) {
+    const entry = entries[i];
+    const row = rows[i];
+    if (entry === undefined) continue;
+    if (row === undefined) {
+      outcome.failed.push({ entry, error: new ChatError('user_not_found') });
+      continue;
+    }
+    const { from, to, clientId, content, senders } = entry;
+    outcome.stored.push(entry);
+    outcome.arrivals.push({
+      conversation: row.conversation,
+      seq: row.seq,
+      msgId: row.msgId,
+      from,
+      members: membersOf(from, to),
+      clientId,
+      content,
+      createdAt: row.createdAt,
+      again: false,
+      receipts: senders[0]?.wantsReceipts ?? false,
+    });
+  }
+}

@@ -1,0 +1,49 @@
+import type { BaseLogger } from 'pino';
+import { receiversOf } from '../message.js';
+import { isOurs } from './entry.js';
+import type { Outcome } from './store.js';
+import type { Confirmed, LogListener, Sender } from './types.js';
+
+/** Tells what became of messages. What goes wrong with one who is told is no matter of the others. */
+export class Teller {
+  /** Set by the hub. */
+  listener: LogListener = { onStored() {}, onSettled() {} };
+
+  constructor(private readonly log: Pick<BaseLogger, 'error'>) {}
+
+  /** Tells senders and the listener what became of a batch. */
+  outcome({ stored, arrivals, failed, settled }: Outcome): void {
+    const deliveries = arrivals.map((message, i) => {
+      const senders = stored[i]?.senders ?? [];
+      for (const sender of senders) this.say(() => sender.onStored(message));
+      const wantsCopy = senders.some((sender) => sender.wantsCopy);
+      return { message, users: wantsCopy ? message.members : receiversOf(message) };
+    });
+    if (deliveries.length > 0) this.say(() => this.listener.onStored(deliveries));
+    for (const { entry, error } of failed) {
+      // Of an id that the log made its sender knows nothing.
+      const clientId = isOurs(entry.clientId) ? undefined : entry.clientId;
+      for (const sender of entry.senders) this.failed(sender, clientId, error);
+    }
+    this.settled(settled);
+  }
+
+  /** Tells a sender that its message isn't stored, or that nobody knows. */
+  failed(sender: Sender, clientId: string | undefined, error: Parameters<Sender['onFailed']>[1]): void {
+    this.say(() => sender.onFailed(clientId, error));
+  }
+
+  /** Tells the listener that debts are gone. */
+  settled(debts: readonly Confirmed[]): void {
+    if (debts.length > 0) this.say(() => this.listener.onSettled(debts));
+  }
+
+  /** Says a word to somebody. */
+  say(word: () => void): void {
+    try {
+      word();
+    } catch (error) {
+      this.log.error({ err: error }, 'somebody could not be told of a message');
+    }
+  }
+}

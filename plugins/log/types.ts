@@ -1,0 +1,53 @@
+import type { Debt, StoredMessage } from '../../sql/messages.js';
+import type { ChatError } from '../errors.js';
+
+/** Who hears what became of a send: exactly one of the two, once. */
+export interface Sender {
+  /** Whether the sender wants to know how far its messages got. */
+  readonly wantsReceipts: boolean;
+  /** Whether the sender's own connection must be given the message, since it isn't what sent it. */
+  readonly wantsCopy: boolean;
+  onStored(message: StoredMessage): void;
+  onFailed(clientId: string | undefined, error: ChatError): void;
+}
+
+/** Whom something is said to: a user, or those in a conversation. */
+export type Target = { user: number } | { conversation: number };
+
+/** A message that somebody asks to be stored. */
+export interface Send {
+  from: number;
+  target: Target;
+  /** The sender's own id, if it gave one. */
+  clientId: string | undefined;
+  content: string;
+  sender: Sender;
+}
+
+/** A message just stored, on its way. */
+export interface Arrival extends StoredMessage {
+  /** Whether it was stored before, and may have been delivered then. */
+  again: boolean;
+  /** Whether the sender wants receipts. */
+  receipts: boolean;
+}
+
+/** A message just stored, and the users whose connections are to be given it. */
+export interface Delivery {
+  message: Arrival;
+  users: readonly number[];
+}
+
+/** A debt whose message is known to have arrived. */
+export interface Confirmed extends Debt {
+  conversation: number;
+  /** Who hears that it arrived, if anybody wants to. */
+  informs: number | undefined;
+}
+
+/** What the log tells the hub. */
+export interface LogListener {
+  /** Messages that were stored, in the order of the log. */
+  onStored(deliveries: readonly Delivery[]): void;
+  onSettled(debts: readonly Confirmed[]): void;
+}
