@@ -3,6 +3,9 @@ import type { Send } from './types.js';
 
 const BATCH_MESSAGES = 1000;
 const BATCH_BYTES = 1_048_576;
+/** Of one sender in a turn: what is said in a row goes on together, which costs half of what it does one by one. */
+const TURN_MESSAGES = 16;
+const TURN_BYTES = 65_536;
 
 /**
  * Sends that wait for a batch. As long as all fit into one they go as they came; where more wait, senders take turns, so that one
@@ -37,13 +40,17 @@ export class SendQueue {
     let bytes = 0;
     for (const [from, waiting] of this.backlog) {
       if (batch.length >= BATCH_MESSAGES || bytes >= BATCH_BYTES) break;
+      const [count, end] = [batch.length + TURN_MESSAGES, bytes + TURN_BYTES];
+      while (batch.length < count && bytes < end) {
+        const send = waiting.sends[waiting.next];
+        if (send === undefined) break;
+        waiting.next++;
+        bytes += weightOf(send.content);
+        batch.push(send);
+      }
       // Whoever has more comes again behind all others, in this very loop.
       this.backlog.delete(from);
-      const send = waiting.sends[waiting.next++];
-      if (send === undefined) continue;
       if (waiting.next < waiting.sends.length) this.backlog.set(from, waiting);
-      bytes += weightOf(send.content);
-      batch.push(send);
     }
     this.size -= batch.length;
     this.bytes -= bytes;

@@ -44,9 +44,11 @@ t.test('[B6] who floods delays nobody else: senders take turns', async (t) => {
   await few.until(() => few.of('sent').length === 2, 'they are not stored');
   await flood.until(() => flood.of('sent').length === n, 'the flood is not stored');
   const all = [...flood.of('sent'), ...few.of('sent')].sort((x, y) => x.msg_id - y.msg_id);
-  t.strictSame(
-    all.slice(0, 6).map(({ id }) => id),
-    ['1', 'a', '2', 'b', '3', '4'],
+  // So many have room in one turn.
+  t.ok(all.findIndex(({ id }) => id === 'a') < 20, 'behind one turn of the flood');
+  t.equal(
+    all.findIndex(({ id }) => id === 'b'),
+    all.findIndex(({ id }) => id === 'a') + 1,
   );
   t.strictSame(
     flood.of('sent').map(({ id }) => Number(id)),
