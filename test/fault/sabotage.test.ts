@@ -42,7 +42,7 @@ const sabotages: { name: string; patch: Patch; steps: Omit<Step, 'seed'>[]; find
       replace: `async (log) => {
         await log.unsafe('begin');
         try {
-          return await append(log, batch, debts);
+          return await append(log, batch, settled);
         } catch (error) {
           await log.unsafe('rollback').catch(() => {});
           throw error;
