@@ -20,8 +20,10 @@ async function revive({ troubles }: Act, fallen: Replica): Promise<void> {
     try {
       return await fallen.start();
     } catch (error) {
+      // One that finds its database refusing says so and leaves: it is started again, as a supervisor would.
+      if (attempt < patience) continue;
       troubles.push(`replica ${fallen.name} did not start: ${String(error).slice(-500)}`);
-      if (attempt === patience) throw error;
+      throw error;
     }
   }
 }
