@@ -30,7 +30,18 @@ export interface Parcel {
 
 // Short keys and rows, since a replica reads as many of these as it has messages.
 interface Packed {
-  d?: [number[], number, number, number, number, number[], string, number, number, string?][];
+  d?: [
+    readonly number[],
+    number,
+    number,
+    number,
+    number,
+    readonly number[],
+    string,
+    number,
+    number,
+    string?,
+  ][];
   r?: Change[];
   t?: Typing[];
   k?: Kick[];
@@ -46,12 +57,12 @@ export function pack(parcel: Parcel): string {
   const packed: Packed = {};
   if (parcel.messages !== undefined)
     packed.d = parcel.messages.map(({ users, message }) => [
-      [...users],
+      users,
       message.conversation,
       message.seq,
       message.msgId,
       message.from,
-      [...message.members],
+      message.members,
       message.content,
       message.createdAt,
       (message.again ? AGAIN : 0) | (message.receipts ? RECEIPTS : 0),

@@ -9,7 +9,8 @@ import type { Registry } from './registry.js';
 /** Renewals in one turn, and milliseconds until one that failed is tried again. */
 const RENEWALS = 1000;
 const CLAIM_AGAIN_MS = 1000;
-/** Milliseconds until a kick that wasn't answered is said again. */
+/** Kicks said again in one turn, and milliseconds until one that wasn't answered is. */
+const KICKS = 1000;
 const KICK_AGAIN_MS = 1000;
 
 /** A kick on its way to another replica. */
@@ -65,7 +66,6 @@ export class Ownership {
 
   /** Gives users up. */
   async release(connections: readonly Connection[]): Promise<void> {
-    for (const connection of connections) this.claimedAt.delete(connection);
     // Where that fails, the lease ends by itself.
     if (connections.length > 0) await this.bus.release(connections).catch(() => {});
   }
@@ -79,20 +79,25 @@ export class Ownership {
   private async kick(replica: string, user: number, number: number) {
     const now = performance.now();
     this.kicks.set(user, { replica, number, saidAt: now, until: now + this.config.LEASE_SECONDS * 1000 });
-    await this.say(replica, user, number);
+    await this.say(replica, [{ user, number }]);
   }
 
-  private async say(replica: string, user: number, number: number) {
-    await this.bus.publish(replica, pack({ kicks: [{ user, number, replica: this.bus.replica }] }));
+  private async say(replica: string, newer: readonly { user: number; number: number }[]) {
+    const kicks = newer.map((each) => ({ ...each, replica: this.bus.replica }));
+    await this.bus.publish(replica, pack({ kicks }));
   }
 
   /** Closes what is older than what another replica says, and answers it. */
   onKicks(kicks: readonly Kick[]): void {
-    for (const { user, number, replica } of kicks) {
+    const [first] = kicks;
+    if (first === undefined) return;
+    for (const { user, number } of kicks) {
       const connection = this.registry.of(user);
       if (connection !== undefined && connection.number < number) connection.close(CLOSE.replaced);
-      void this.bus.publish(replica, pack({ kicked: [{ user, number }] })).catch(() => {});
     }
+    // All of a parcel are of the replica that sent it.
+    const kicked = kicks.map(({ user, number }) => ({ user, number }));
+    void this.bus.publish(first.replica, pack({ kicked })).catch(() => {});
   }
 
   /** Another replica has done what it was told. */
@@ -101,16 +106,27 @@ export class Ownership {
       if (this.kicks.get(user)?.number === number) this.kicks.delete(user);
   }
 
-  /** Renews leases before they end, some at a time, and says again what wasn't answered. */
-  renew(): void {
-    if (!this.bus.ok) return;
-    const now = performance.now();
+  /** Says again what wasn't answered, some at a time: a replica that died had many, and answers none. */
+  private kickAgain(now: number) {
+    const due = new Map<string, { user: number; number: number }[]>();
+    let left = KICKS;
     for (const [user, kick] of this.kicks) {
       if (now > kick.until) this.kicks.delete(user);
       if (now > kick.until || now - kick.saidAt < KICK_AGAIN_MS) continue;
+      if (left-- === 0) break;
       kick.saidAt = now;
-      this.say(kick.replica, user, kick.number).catch(() => {});
+      const list = due.get(kick.replica) ?? [];
+      list.push({ user, number: kick.number });
+      due.set(kick.replica, list);
     }
+    for (const [replica, list] of due) this.say(replica, list).catch(() => {});
+  }
+
+  /** Renews leases before they end, some at a time. */
+  renew(): void {
+    if (!this.bus.ok) return;
+    const now = performance.now();
+    this.kickAgain(now);
     let left = RENEWALS;
     for (const connection of this.registry.values()) {
       const claimedAt = this.claimedAt.get(connection) ?? Number.NEGATIVE_INFINITY;

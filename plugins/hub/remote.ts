@@ -100,13 +100,13 @@ export class Remote {
   }
 }
 
-/** Each message once, with all its users. */
+/** Each message once, with all its users, who stand one after the other. */
 function deliveries(items: readonly Item[]): Delivery[] {
-  const users = new Map<Arrival, number[]>();
+  const list: { message: Arrival; users: number[] }[] = [];
   for (const { user, message } of items) {
-    const list = users.get(message);
-    if (list === undefined) users.set(message, [user]);
-    else list.push(user);
+    const last = list.at(-1);
+    if (last?.message === message) last.users.push(user);
+    else list.push({ message, users: [user] });
   }
-  return [...users].map(([message, list]) => ({ message, users: list }));
+  return list;
 }
