@@ -8,8 +8,8 @@ export const isFor = (user: number, { from, members }: StoredMessage): boolean =
 export const receiversOf = ({ from, members }: StoredMessage): readonly number[] =>
   members.length === 1 ? members : members.filter((member) => member !== from);
 
-/** Between two: the one who didn't send it. */
-const otherOf = ({ from, members }: StoredMessage): number =>
+/** Between two: the one who didn't send it, or who wrote to themselves. */
+export const otherOf = ({ from, members }: StoredMessage): number =>
   members.find((member) => member !== from) ?? from;
 
 /** Where a message stands in the log, as its sender is told. */

@@ -92,7 +92,7 @@ export async function append(
     ), bumped as (
       update conversations
       set last_seq = last_seq + (select counts from there)[width_bucket(conversation_id, (select ids from there))],
-        last_at = now()
+        last_at = now() -- for instances of a version before, which read it
       where conversation_id = any ((select ids from there)::bigint[])
         and (select count(*) from locked) = (select cardinality(ids) from there)
       returning conversation_id as id,

@@ -40,12 +40,21 @@ export class Cursor {
   /** Own messages past the position that the client was told of, as their places by conversation. */
   private told: Map<number, Set<number>> | undefined;
 
-  /** @param line where positions aren't known: what was stored up to this `msg_id` waits until it is asked for, and nothing waits for it */
+  /** @param beforeLine where positions aren't known: what was stored up to this `msg_id` waits until it is asked for, and nothing waits for it */
   constructor(
     private readonly user: number,
     private readonly counting: Counting,
-    public line: number,
+    private beforeLine: number,
   ) {}
+
+  get line(): number {
+    return this.beforeLine;
+  }
+
+  /** All that waited was asked for and is given: from now on nothing is before the line. */
+  passLine(): void {
+    this.beforeLine = 0;
+  }
 
   /** How far the client has a conversation; undefined where nobody knows. */
   position(conversation: number): number | undefined {
@@ -169,6 +178,6 @@ export class Cursor {
   }
 
   private isBeforeLine(msgId: number): boolean {
-    return this.counting.start === undefined && msgId <= this.line;
+    return this.counting.start === undefined && msgId <= this.beforeLine;
   }
 }

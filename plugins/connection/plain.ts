@@ -220,7 +220,7 @@ export class PlainConnection extends Connection {
     if (finished) {
       this.offlineRequests--;
       this.offlineFrames = 0;
-      this.cursor.line = 0;
+      this.cursor.passLine();
     }
     return true;
   }

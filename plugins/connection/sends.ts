@@ -22,11 +22,8 @@ export class Sends {
   answer(): boolean {
     this.waiting--;
     this.answers++;
-    for (let first = this.awaiting?.[0]; first !== undefined && first.answers <= this.answers; ) {
-      first.resolve();
-      this.awaiting?.shift();
-      first = this.awaiting?.[0];
-    }
+    while (this.awaiting?.[0] !== undefined && this.awaiting[0].answers <= this.answers)
+      this.awaiting.shift()?.resolve();
     return this.waiting === MANY / 2;
   }
 

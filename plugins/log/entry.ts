@@ -1,5 +1,5 @@
 import type { NewMessage, StoredMessage } from '../../sql/messages.js';
-import { receiversOf } from '../message.js';
+import { otherOf } from '../message.js';
 import type { Sender } from './types.js';
 
 /** A message on its way into the log, and those that asked for the very same. */
@@ -12,7 +12,7 @@ export const idKey = ({ from, to, clientId }: NewMessage): string => `${from}:${
 
 /** The same of one that is stored. */
 export const storedKey = (message: StoredMessage): string =>
-  `${message.from}:${receiversOf(message)[0]}:${message.clientId}`;
+  `${message.from}:${otherOf(message)}:${message.clientId}`;
 
 /** Names the conversation of two users. */
 export const pairKey = ({ from, to }: { from: number; to: number }): string =>

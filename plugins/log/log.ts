@@ -1,7 +1,6 @@
 import type { BaseLogger } from 'pino';
 import { LIMITS } from '../../schemas/limits.js';
 import { type Debt, settle } from '../../sql/messages.js';
-import { Cache } from '../cache.js';
 import { codeOf } from '../db/failure.js';
 import type { Db } from '../db/handle.js';
 import { ChatError } from '../errors.js';
@@ -10,6 +9,7 @@ import { Health } from './health.js';
 import { Held } from './held.js';
 import { Intake } from './intake.js';
 import { SendQueue } from './queue.js';
+import { Repeaters } from './repeaters.js';
 import { Settling } from './settling.js';
 import { ATTEMPT_MS, type Outcome, Store } from './store.js';
 import { Teller } from './teller.js';
@@ -24,8 +24,6 @@ const FADE = 0.996;
 const IDLE_MS = 200;
 /** Milliseconds that a send may wait in a log that is well. */
 const STALE_MS = 5000;
-/** Milliseconds for which somebody who repeated an id is looked after. */
-const REPEATER_MS = 60_000;
 
 /**
  * The log: gathers sends while a batch is under way, and stores them with the next one. One batch at a time, so the order
@@ -50,8 +48,7 @@ export class MessageLog {
   private idleTimer: NodeJS.Timeout | undefined;
   private idle: Promise<void> = Promise.resolve();
   private closed = false;
-  /** Users who said again, of late, what was stored already. */
-  private readonly repeaters = new Cache<number, true>({ entries: 1000, ageMs: REPEATER_MS });
+  private readonly repeaters = new Repeaters();
   private readonly health: Health;
   private readonly store: Store;
   private readonly held: Held;
@@ -214,20 +211,19 @@ export class MessageLog {
     }
     const fresh: Entry[] = [];
     const repeated: Entry[] = [];
-    for (const entry of entries)
-      (this.repeaters.get(entry.from) === undefined ? fresh : repeated).push(entry);
+    for (const entry of entries) (this.repeaters.has(entry.from) ? repeated : fresh).push(entry);
     const lanes = this.db.log;
     const debts = (messages: number) => this.toSettle.beside(messages);
     if (fresh.length > 0) this.tell(await this.store.write(fresh, { lanes, debts }));
     // Of whoever repeats ids each is looked up before it is stored: in a batch with others it would make all of that fail.
-    if (repeated.length > 0) this.tell(await this.store.write(repeated, { lanes, debts, inDoubt: true }));
+    if (repeated.length > 0) this.tell(await this.store.write(repeated, { lanes, debts, look: true }));
     this.waitingSince = this.queue.size === 0 ? undefined : performance.now();
   }
 
   private tell(outcome: Outcome) {
-    this.counts.messages += outcome.stored.length - outcome.known.length;
+    for (const { again } of outcome.arrivals) if (!again) this.counts.messages++;
     this.intake.remember(outcome.arrivals);
-    for (const { from } of outcome.known) this.repeaters.set(from, true);
+    for (const user of outcome.repeaters) this.repeaters.add(user);
     this.held.add(outcome.locked);
     this.settled(outcome.settled);
     this.teller.outcome(outcome);

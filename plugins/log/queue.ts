@@ -60,7 +60,7 @@ export class SendQueue {
   /** Takes all that waits. */
   takeAll(): Send[] {
     const all = this.latest;
-    for (const { sends, next } of this.backlog.values()) all.push(...sends.slice(next));
+    for (const { sends, next } of this.backlog.values()) for (const send of sends.slice(next)) all.push(send);
     this.latest = [];
     this.backlog.clear();
     this.size = 0;

@@ -29,8 +29,8 @@ export interface Outcome {
   /** Those that are in the log, in its order, with the message at the same place in the other list. */
   readonly stored: Entry[];
   readonly arrivals: Arrival[];
-  /** Of these, those that were in it before: somebody has said the same again. */
-  readonly known: Entry[];
+  /** Users who said again what was stored before. */
+  readonly repeaters: number[];
   /** Those that aren't, or of which that isn't known, and why. */
   readonly failed: { entry: Entry; error: ChatError }[];
   /** Those for conversations whose rows somebody holds: they are to wait for them. */
@@ -44,7 +44,9 @@ interface How {
   lanes: Asker;
   /** Whether it has waited for the row of a conversation, and goes on to. */
   isHeld?: boolean;
-  /** Whether some of it may be in the log already. */
+  /** Whether some of it is likely to be in the log: that is looked up first. */
+  look?: boolean;
+  /** Whether an attempt before may have stored some of it, or still may. */
   inDoubt?: boolean;
   /** Debts to delete with a batch of so many messages. */
   debts?: (messages: number) => readonly Confirmed[];
@@ -61,7 +63,7 @@ export class Store {
 
   /** @returns what became of each entry, whatever happens */
   async write(entries: readonly Entry[], how: How): Promise<Outcome> {
-    const outcome: Outcome = { stored: [], arrivals: [], known: [], failed: [], locked: [], settled: [] };
+    const outcome: Outcome = { stored: [], arrivals: [], repeaters: [], failed: [], locked: [], settled: [] };
     await this.writeInto(outcome, entries, how);
     return outcome;
   }
@@ -69,25 +71,20 @@ export class Store {
   private async writeInto(outcome: Outcome, entries: readonly Entry[], how: How): Promise<void> {
     const { lanes, isHeld = false, debts = () => [] } = how;
     const giveUp = performance.now() + DOUBT_MS;
-    let { inDoubt = false } = how;
+    let { look = false, inDoubt = false } = how;
     let todo = entries;
     while (todo.length > 0) {
       const settled = debts(todo.length);
+      let rows: (Appended | undefined)[];
       try {
-        if (inDoubt) {
-          todo = await this.findKnown(outcome, todo, lanes);
+        if (look || inDoubt) {
+          todo = await this.findKnown(outcome, todo, lanes, inDoubt);
+          look = false;
           if (todo.length === 0) return this.health.goUp();
         }
         this.counts.statements++;
         const batch = todo;
-        const rows = await lanes.ask(
-          (sql) => append(sql, batch, settled),
-          isHeld ? HELD_ATTEMPT_MS : ATTEMPT_MS,
-        );
-        this.counts.batches++;
-        this.health.goUp();
-        outcome.settled = settled;
-        return sort(outcome, todo, rows);
+        rows = await lanes.ask((sql) => append(sql, batch, settled), isHeld ? HELD_ATTEMPT_MS : ATTEMPT_MS);
       } catch (error) {
         const code = codeOf(error);
         const patient = performance.now() < giveUp;
@@ -96,7 +93,11 @@ export class Store {
           if (!isHeld) todo = await this.setAside(outcome, todo);
           continue;
         }
-        if (patient && (code === '23505' || error instanceof OddAnswerError)) {
+        if (patient && code === '23505') {
+          look = true;
+          continue;
+        }
+        if (patient && error instanceof OddAnswerError) {
           inDoubt = true;
           continue;
         }
@@ -111,11 +112,20 @@ export class Store {
         }
         return fail(outcome, todo, new ChatError(refused && !inDoubt ? 'unavailable' : 'outcome_unknown'));
       }
+      this.counts.batches++;
+      this.health.goUp();
+      outcome.settled = settled;
+      return sort(outcome, todo, rows);
     }
   }
 
   /** Finds those that are stored already. @returns the others */
-  private async findKnown(outcome: Outcome, entries: readonly Entry[], lanes: Asker): Promise<Entry[]> {
+  private async findKnown(
+    outcome: Outcome,
+    entries: readonly Entry[],
+    lanes: Asker,
+    inDoubt: boolean,
+  ): Promise<Entry[]> {
     this.counts.statements++;
     const found = await lanes.ask((sql) => findStored(sql, entries), ATTEMPT_MS);
     const known = new Map<string, StoredMessage>(found.map((message) => [storedKey(message), message]));
@@ -126,7 +136,8 @@ export class Store {
       const receipts = entry.senders[0]?.wantsReceipts ?? false;
       outcome.stored.push(entry);
       outcome.arrivals.push({ ...message, again: true, receipts });
-      outcome.known.push(entry);
+      // In doubt it may be what this very batch has stored.
+      if (!inDoubt) outcome.repeaters.push(entry.from);
       return false;
     });
   }

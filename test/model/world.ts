@@ -176,7 +176,6 @@ export class ModelPort implements Port {
 export class ModelLine implements Transport {
   isOpen = true;
   isGone = false;
-  isPaused = true;
   /** Whether the client doesn't read. */
   stalled = false;
   /** What the client says, on its way. */
@@ -215,12 +214,9 @@ export class ModelLine implements Transport {
     if (frame !== undefined && this.isOpen) this.hear(frame.head, frame.text);
   }
 
-  pause(): void {
-    this.isPaused = true;
-  }
-  resume(): void {
-    this.isPaused = false;
-  }
+  // What a client says waits in the connection instead.
+  pause(): void {}
+  resume(): void {}
   close(): void {
     this.isOpen = false;
   }

@@ -92,3 +92,25 @@ t.test('[X6] who says again what is stored costs others nothing', async (t) => {
   t.equal(await statements('two'), 2, 'a batch of the others, and a look');
   t.equal(await statements('three'), 2);
 });
+
+t.test('[B6] who said something again is refused at once, too, where nothing can be stored', async (t) => {
+  const [alice, bob] = [await signUp(server), await signUp(server)];
+  const a = await connectSynced(t, server, alice);
+  const say = (id: string) => a.send('chat', { id, to_user_id: bob.user_id, content: id });
+  say('one');
+  await a.next('sent');
+  messages.forget();
+  say('one');
+  await a.next('sent');
+  const { log } = db;
+  const { ask } = log;
+  log.ask = async () => {
+    throw Object.assign(new Error('nobody listens'), { code: 'ECONNREFUSED' });
+  };
+  say('two');
+  const { id, code } = await a.next('error').finally(() => {
+    log.ask = ask;
+  });
+  t.strictSame([id, code], ['two', 'unavailable']);
+  await eventually(() => messages.works, 'it is not noticed that the database is back');
+});
