@@ -5,12 +5,16 @@ export const isFor = (user: number, { from, members }: StoredMessage): boolean =
   user !== from || members.length === 1;
 
 /** Who is to get a message. */
-export const receiversOf = ({ from, members }: StoredMessage): readonly number[] =>
-  members.length === 1 ? members : members.filter((member) => member !== from);
+export const receiversOf = (message: StoredMessage): readonly number[] =>
+  message.members.length > 2
+    ? message.members.filter((member) => member !== message.from)
+    : [otherOf(message)];
 
 /** Between two: the one who didn't send it, or who wrote to themselves. */
-export const otherOf = ({ from, members }: StoredMessage): number =>
-  members.find((member) => member !== from) ?? from;
+export function otherOf({ from, members }: StoredMessage): number {
+  for (const member of members) if (member !== from) return member;
+  return from;
+}
 
 /** Where a message stands in the log, as its sender is told. */
 export const presentPlace = (message: StoredMessage) => ({

@@ -32,6 +32,7 @@ export interface Appended {
   conversation: number;
   seq: number;
   msgId: number;
+  members: readonly number[];
   /** Milliseconds since 1970. */
   createdAt: number;
 }
@@ -56,12 +57,15 @@ export async function append(
   // (width_bucket finds an id's among sorted ones), scalar subqueries and a lateral with a limit.
   // A conversation is named by its users, not by an id that was looked up before: in a database that was put back to an earlier
   // moment that may be the one of somebody else.
-  const groups = new Map<string, { a: number; b: number; count: number; place: number }>();
+  const groups = new Map<
+    string,
+    { a: number; b: number; members: readonly number[]; count: number; place: number }
+  >();
   const ranks: number[] = [];
   const groupOf = messages.map(({ from, to }) => {
     const [a, b] = from < to ? [from, to] : [to, from];
     const key = `${a}:${b}`;
-    const group = groups.get(key) ?? { a, b, count: 0, place: 0 };
+    const group = groups.get(key) ?? { a, b, members: membersOf(a, b), count: 0, place: 0 };
     groups.set(key, group);
     ranks.push(++group.count);
     return group;
@@ -134,13 +138,14 @@ export async function append(
   const msgIds = parseNumbers(row.msg_ids ?? '');
   const createdAt = row.at.getTime();
   let stored = 0;
-  return groupOf.map(({ place }, i) => {
+  return groupOf.map(({ place, members }, i) => {
     const conversation = ids[place - 1] ?? Number.NaN;
     if (Number.isNaN(conversation)) return undefined;
     return {
       conversation,
       seq: (bases[place - 1] ?? Number.NaN) + (ranks[i] ?? Number.NaN),
       msgId: msgIds[stored++] ?? Number.NaN,
+      members,
       createdAt,
     };
   });
@@ -196,8 +201,7 @@ interface MessageRow {
   content: string;
 }
 /** Who is in a conversation of two users, or of one with oneself. */
-export const membersOf = (one: number, other: number): readonly number[] =>
-  one === other ? [one] : [one, other];
+const membersOf = (one: number, other: number): readonly number[] => (one === other ? [one] : [one, other]);
 const toStored = (row: MessageRow): StoredMessage => ({
   conversation: row.conversation_id,
   seq: row.seq,

@@ -301,6 +301,40 @@ t.test('[P5] a lost message comes before the next one, however long ago it was s
   );
 });
 
+t.test('a message that is still on its way is not taken for lost', async (t) => {
+  const [alice, bob] = await pair();
+  const a = await connect(t, one, alice);
+  const b = await connect(t, two, bob);
+  const { delivery } = two.app.db;
+  const ask = delivery.ask.bind(delivery);
+  let asked = 0;
+  delivery.ask = async (...args) => {
+    const rows = await ask(...args);
+    asked++;
+    return rows;
+  };
+  t.teardown(() => Object.assign(delivery, { ask }));
+  const { bus } = one.app;
+  const publish = bus.publish.bind(bus);
+  let look: Promise<void> | undefined;
+  bus.publish = async (...args) => {
+    bus.publish = publish;
+    asked = 0;
+    look = two.app.hub.repair();
+    // For the history, and for the debts.
+    await eventually(() => asked === 2, 'it does not look');
+    return publish(...args);
+  };
+  await two.app.hub.repair();
+  const { repaired } = two.app.hub.counts;
+  a.send('chat', { to_user_id: bob.user_id, content: 'hello' });
+  await b.next('chat');
+  await look;
+  t.equal(two.app.hub.counts.repaired, repaired);
+  await b.barrier();
+  t.equal(b.of('chat').length, 1);
+});
+
 t.test('an instance that leaves gives its users up, and its clients lose nothing', async (t) => {
   const three = await build(t, { INSTANCE_ID: 'three' }, one);
   const [alice, bob] = await pair();

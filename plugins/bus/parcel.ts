@@ -1,5 +1,6 @@
 import type { Change } from '../connection/port.js';
 import type { Delivery } from '../log/types.js';
+import { otherOf } from '../message.js';
 
 export interface Typing {
   to: number;
@@ -14,7 +15,7 @@ export interface Kick {
   replica: string;
 }
 
-/** What replicas tell each other. Any of it may be lost. */
+/** What replicas tell each other. Any of it may be lost, and what a replica of another version doesn't know is. */
 export interface Parcel {
   /** Stored messages, each with the users whose connections are there. */
   messages?: readonly Delivery[];
@@ -28,20 +29,12 @@ export interface Parcel {
   presence?: { online: number[]; offline: number[] };
 }
 
-// Short keys and rows, since a replica reads as many of these as it has messages.
+/** Several users, or the only one. */
+type Users = number | readonly number[];
+
+// Short keys and rows, since a replica reads as many of these as it has messages. Rows of another form get another key.
 interface Packed {
-  d?: [
-    readonly number[],
-    number,
-    number,
-    number,
-    number,
-    readonly number[],
-    string,
-    number,
-    number,
-    string?,
-  ][];
+  n?: [Users, number, number, number, number, Users, string, number, number, string?][];
   r?: Change[];
   t?: Typing[];
   k?: Kick[];
@@ -56,13 +49,13 @@ const RECEIPTS = 2;
 export function pack(parcel: Parcel): string {
   const packed: Packed = {};
   if (parcel.messages !== undefined)
-    packed.d = parcel.messages.map(({ users, message }) => [
-      users,
+    packed.n = parcel.messages.map(({ users, message }) => [
+      users.length === 1 && users[0] !== undefined ? users[0] : users,
       message.conversation,
       message.seq,
       message.msgId,
       message.from,
-      message.members,
+      message.members.length === 2 ? otherOf(message) : message.members,
       message.content,
       message.createdAt,
       (message.again ? AGAIN : 0) | (message.receipts ? RECEIPTS : 0),
@@ -82,16 +75,16 @@ export function pack(parcel: Parcel): string {
 export function unpack(text: string): Parcel {
   const packed: Packed = JSON.parse(text);
   return {
-    ...(packed.d !== undefined && {
-      messages: packed.d.map(
+    ...(packed.n !== undefined && {
+      messages: packed.n.map(
         ([users, conversation, seq, msgId, from, members, content, createdAt, flags, clientId = '']) => ({
-          users,
+          users: typeof users === 'number' ? [users] : users,
           message: {
             conversation,
             seq,
             msgId,
             from,
-            members,
+            members: typeof members === 'number' ? [from, members] : members,
             content,
             createdAt,
             clientId,

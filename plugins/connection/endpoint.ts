@@ -42,7 +42,7 @@ export abstract class Endpoint {
     this.user = user;
     this.username = username;
     this.number = number;
-    this.outlet = new Outlet(this, transport, port.clock);
+    this.outlet = new Outlet(this, transport, port);
     this.heardAt = port.clock.now;
     this.pingedAt = port.clock.now;
   }

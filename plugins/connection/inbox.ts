@@ -71,7 +71,11 @@ export class Inbox {
     if (this.owner.isDeaf) return;
     const work = this.handle(frame);
     this.left--;
-    if (work === undefined && this.left > 0) return;
+    if (work !== undefined || this.left === 0) this.waitFor(work);
+  }
+
+  /** Takes nothing until some work is done, and, at the end of its turn, until all others have had theirs. */
+  private waitFor(work: void | Promise<void>): void {
     this.busy = true;
     const done = () => {
       this.busy = false;

@@ -33,6 +33,8 @@ export interface Port {
   readonly log: Pick<BaseLogger, 'warn' | 'error'>;
   /** What silences are judged by. */
   readonly clock: Pick<Clock, 'now'>;
+  /** Has what is written wait for the end of the turn. */
+  readonly turn: Turn;
   /** Names the history that the log has; clients that hold another one begin afresh. */
   readonly epoch: string;
   readonly reader: Reader;
@@ -52,6 +54,14 @@ export interface Port {
   watchGap(one: Gapped): void;
 }
 
+export interface Flushing {
+  flush(): void;
+}
+/** A turn of the event loop. */
+export interface Turn {
+  /** Has `flush` called at the end of the turn. */
+  add(one: Flushing): void;
+}
 export interface Pinging {
   readonly mayPing: boolean;
   requestPong(): void;

@@ -6,6 +6,7 @@ import type { Typing } from '../bus/parcel.js';
 import type { Clock } from '../clock.js';
 import type { Settings } from '../config.js';
 import type { Connection } from '../connection/connection.js';
+import { Outlets } from '../connection/outlet.js';
 import type { Change, Gapped, Pinging, Port, Pumping, Reader } from '../connection/port.js';
 import type { Db } from '../db/handle.js';
 import type { MessageLog } from '../log/log.js';
@@ -34,6 +35,7 @@ export class Hub implements Port {
     overBudget: 0,
   };
   readonly registry = new Registry();
+  readonly turn = new Outlets();
   readonly reader: Reader;
   readonly router: Router;
   private readonly beat: Beat;

@@ -1,7 +1,7 @@
 import { setTimeout as sleep } from 'node:timers/promises';
 import type { FastifyBaseLogger } from 'fastify';
 import { epochOf } from '../../sql/epoch.js';
-import { openDebts } from '../../sql/messages.js';
+import { type OpenDebt, openDebts } from '../../sql/messages.js';
 import type { Settings } from '../config.js';
 import type { Connection } from '../connection/connection.js';
 import type { Db } from '../db/handle.js';
@@ -13,6 +13,8 @@ import type { Registry } from './registry.js';
 const LOOK_ROWS = 64;
 const LOOK_USERS = 500;
 const LOOK_PAUSE_MS = 10;
+/** Milliseconds for what is still on its way: it is in the log before it is published. */
+const LATE_MS = 100;
 
 /** Looks, again and again, for debts that a live connection doesn't know of: their publish was lost, or is late. */
 export class Repair {
@@ -81,20 +83,28 @@ export class Repair {
         LOOK_ROWS,
       ),
     );
+    if (this.unknown(debts).length === 0) return;
+    await sleep(LATE_MS);
+    for (const connection of this.unknown(debts)) {
+      this.counts.repaired++;
+      connection.fallBehind();
+    }
+  }
+
+  /** The live connections that don't know of debts that are open still. */
+  private unknown(debts: readonly OpenDebt[]): Connection[] {
     const settling = new Set(this.messages.settling.map((debt) => debt.msgId));
-    const byUser = new Map<number, typeof debts>();
+    const byUser = new Map<number, OpenDebt[]>();
     for (const debt of debts) {
       if (settling.has(debt.msgId) || this.settledWhileLooking?.has(debt.msgId)) continue;
       const list = byUser.get(debt.to);
       if (list === undefined) byUser.set(debt.to, [debt]);
       else list.push(debt);
     }
-    for (const [user, list] of byUser) {
+    return [...byUser].flatMap(([user, list]) => {
       const connection = this.registry.of(user);
-      if (connection === undefined || !connection.isLive || connection.knows(list)) continue;
-      this.counts.repaired++;
-      connection.fallBehind();
-    }
+      return connection?.isLive && !connection.knows(list) ? [connection] : [];
+    });
   }
 
   async close(): Promise<void> {

@@ -50,9 +50,10 @@ export class Intake {
    * @returns what is to be stored, in its order
    * @throws PostgresError, DeadlineError where the conversations can't be found
    */
-  async entries(batch: readonly Send[]): Promise<Iterable<Entry>> {
+  async entries(batch: readonly Send[]): Promise<Entry[]> {
     await this.findNamed(batch);
-    const entries = new Map<string, Entry>();
+    const entries: Entry[] = [];
+    const named = new Map<string, Entry>();
     for (const { from, target, clientId, content, sender } of batch) {
       const to = this.receiverOf(from, target);
       if (to === undefined) {
@@ -61,16 +62,32 @@ export class Intake {
       }
       const id = clientId ?? this.prefix + (this.counter++).toString(36);
       const entry: Entry = { from, to, clientId: id, content, senders: [sender] };
-      const key = idKey(entry);
-      const known = clientId === undefined ? undefined : this.recent.get(key);
       const held = this.held.of(entry);
-      const twin = entries.get(key) ?? held?.get(key);
-      if (known !== undefined) this.teller.say(() => sender.onStored(known));
-      else if (twin !== undefined) twin.senders.push(sender);
-      else if (held !== undefined) this.held.add([entry]);
-      else entries.set(key, entry);
+      if (clientId !== undefined && this.isRepeated(entry, named, held)) continue;
+      if (held !== undefined) this.held.add([entry]);
+      else entries.push(entry);
     }
-    return entries.values();
+    return entries;
+  }
+
+  /**
+   * Whether the very same was asked before: whoever asks again is answered, or will be with whoever asked first.
+   * @param named entries of this batch, by id, to which a new one is added
+   * @param held what waits for its conversation, by id
+   */
+  private isRepeated(
+    entry: Entry,
+    named: Map<string, Entry>,
+    held: ReadonlyMap<string, Entry> | undefined,
+  ): boolean {
+    const key = idKey(entry);
+    const known = this.recent.get(key);
+    const twin = named.get(key) ?? held?.get(key);
+    if (known !== undefined) for (const sender of entry.senders) this.teller.stored(sender, known);
+    else twin?.senders.push(...entry.senders);
+    if (known !== undefined || twin !== undefined) return true;
+    if (held === undefined) named.set(key, entry);
+    return false;
   }
 
   /** @returns undefined where the sender isn't in the conversation, or it isn't there */

@@ -200,7 +200,7 @@ export class MessageLog {
 
   /** Folds what is asked twice, answers what was stored before, and stores the rest. */
   private async storeBatch(batch: readonly Send[]) {
-    let entries: Iterable<Entry>;
+    let entries: Entry[];
     try {
       entries = await this.intake.entries(batch);
     } catch (error) {
@@ -209,14 +209,13 @@ export class MessageLog {
         this.teller.failed(sender, clientId, new ChatError('unavailable'));
       return;
     }
-    const fresh: Entry[] = [];
-    const repeated: Entry[] = [];
-    for (const entry of entries) (this.repeaters.has(entry.from) ? repeated : fresh).push(entry);
+    const repeated = new Set(entries.filter(({ from }) => this.repeaters.has(from)));
+    const fresh = repeated.size === 0 ? entries : entries.filter((entry) => !repeated.has(entry));
     const lanes = this.db.log;
     const debts = (messages: number) => this.toSettle.beside(messages);
     if (fresh.length > 0) this.tell(await this.store.write(fresh, { lanes, debts }));
     // Of whoever repeats ids each is looked up before it is stored: in a batch with others it would make all of that fail.
-    if (repeated.length > 0) this.tell(await this.store.write(repeated, { lanes, debts, look: true }));
+    if (repeated.size > 0) this.tell(await this.store.write([...repeated], { lanes, debts, look: true }));
     this.waitingSince = this.queue.size === 0 ? undefined : performance.now();
   }
 

@@ -5,7 +5,6 @@ import {
   append,
   findHeld,
   findStored,
-  membersOf,
   OddAnswerError,
   type StoredMessage,
 } from '../../sql/messages.js';
@@ -177,14 +176,14 @@ function sort(outcome: Outcome, entries: readonly Entry[], rows: readonly (Appen
       outcome.failed.push({ entry, error: new ChatError('user_not_found') });
       continue;
     }
-    const { from, to, clientId, content, senders } = entry;
+    const { from, clientId, content, senders } = entry;
     outcome.stored.push(entry);
     outcome.arrivals.push({
       conversation: row.conversation,
       seq: row.seq,
       msgId: row.msgId,
       from,
-      members: membersOf(from, to),
+      members: row.members,
       clientId,
       content,
       createdAt: row.createdAt,

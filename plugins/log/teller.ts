@@ -1,8 +1,9 @@
 import type { BaseLogger } from 'pino';
+import type { StoredMessage } from '../../sql/messages.js';
 import { receiversOf } from '../message.js';
 import { isOurs } from './entry.js';
 import type { Outcome } from './store.js';
-import type { Confirmed, LogListener, Sender } from './types.js';
+import type { Confirmed, Delivery, LogListener, Sender } from './types.js';
 
 /** Tells what became of messages. What goes wrong with one who is told is no matter of the others. */
 export class Teller {
@@ -13,12 +14,17 @@ export class Teller {
 
   /** Tells senders and the listener what became of a batch. */
   outcome({ stored, arrivals, failed, settled }: Outcome): void {
-    const deliveries = arrivals.map((message, i) => {
-      const senders = stored[i]?.senders ?? [];
-      for (const sender of senders) this.say(() => sender.onStored(message));
-      const wantsCopy = senders.some((sender) => sender.wantsCopy);
-      return { message, users: wantsCopy ? message.members : receiversOf(message) };
-    });
+    const deliveries: Delivery[] = [];
+    for (let i = 0; i < arrivals.length; i++) {
+      const message = arrivals[i];
+      if (message === undefined) continue;
+      let wantsCopy = false;
+      for (const sender of stored[i]?.senders ?? []) {
+        this.stored(sender, message);
+        wantsCopy ||= sender.wantsCopy;
+      }
+      deliveries.push({ message, users: wantsCopy ? message.members : receiversOf(message) });
+    }
     if (deliveries.length > 0) this.say(() => this.listener.onStored(deliveries));
     for (const { entry, error } of failed) {
       // Of an id that the log made its sender knows nothing.
@@ -26,6 +32,15 @@ export class Teller {
       for (const sender of entry.senders) this.failed(sender, clientId, error);
     }
     this.settled(settled);
+  }
+
+  /** Tells a sender that its message is stored. Not by `say`, since it is the most frequent word. */
+  stored(sender: Sender, message: StoredMessage): void {
+    try {
+      sender.onStored(message);
+    } catch (error) {
+      this.stumbled(error);
+    }
   }
 
   /** Tells a sender that its message isn't stored, or that nobody knows. */
@@ -38,12 +53,15 @@ export class Teller {
     if (debts.length > 0) this.say(() => this.listener.onSettled(debts));
   }
 
-  /** Says a word to somebody. */
-  say(word: () => void): void {
+  private say(word: () => void): void {
     try {
       word();
     } catch (error) {
-      this.log.error({ err: error }, 'somebody could not be told of a message');
+      this.stumbled(error);
     }
+  }
+
+  private stumbled(error: unknown) {
+    this.log.error({ err: error }, 'somebody could not be told of a message');
   }
 }

@@ -2,9 +2,8 @@ import { ChatError } from '../../plugins/errors.js';
 import type { Target } from '../../plugins/log/types.js';
 import { LIMITS } from '../../schemas/limits.js';
 
-/** What the database can't store, or nobody could read: NUL and halves of surrogate pairs. */
-// biome-ignore lint/suspicious/noControlCharactersInRegex: NUL is what is looked for
-const UNSTORABLE = /[\u0000\p{Cs}]/u;
+/** Whether the database can store a text, and people read it: not with NUL, nor with half of a surrogate pair. */
+const isStorable = (text: string): boolean => text.isWellFormed() && !text.includes('\0');
 
 /**
  * Whom something is said to: a user, or those in a conversation.
@@ -40,7 +39,7 @@ export function trimmed(text: string): string {
 export function checkedContent(raw: string, trim = (text: string) => text.trim()): string {
   const content = trim(raw);
   if (content === '') throw new ChatError('content_required');
-  if (UNSTORABLE.test(content)) throw new ChatError('content_invalid');
+  if (!isStorable(content)) throw new ChatError('content_invalid');
   if (content.length * 3 > LIMITS.contentBytes && Buffer.byteLength(content) > LIMITS.contentBytes)
     throw new ChatError('content_too_long', `content is longer than ${LIMITS.contentBytes} bytes`);
   // A part of a string keeps the whole of it in memory.

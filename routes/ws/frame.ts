@@ -66,19 +66,23 @@ export function dispatcher<C extends Connection>(
   log: FastifyBaseLogger,
 ): (connection: C, data: Buffer) => void | Promise<void> {
   const rows = new Map(Object.entries(table));
+  const fail = (connection: C, error: unknown, id: string | undefined): void => {
+    if (!(error instanceof ChatError)) log.error({ err: error, user: connection.user }, 'a frame failed');
+    connection.sendError(toChatError(error), id);
+  };
+  const orFail = (work: Promise<void>, connection: C, id: string | undefined) =>
+    work.catch((error: unknown) => fail(connection, error, id));
+  // Nothing is made here for each frame that most frames don't need.
   return (connection, data) => {
     let id: string | undefined;
-    const fail = (error: unknown): void => {
-      if (!(error instanceof ChatError)) log.error({ err: error, user: connection.user }, 'a frame failed');
-      connection.sendError(toChatError(error), id);
-    };
     try {
       const frame = readFrame(data);
       if (connection.isGone && !isSend(frame)) return;
       id = idOf(frame);
-      return rowOf(rows, frame)(connection, frame)?.catch(fail);
+      const work = rowOf(rows, frame)(connection, frame);
+      return work === undefined ? undefined : orFail(work, connection, id);
     } catch (error) {
-      return fail(error);
+      return fail(connection, error, id);
     }
   };
 }

@@ -1,4 +1,5 @@
 /** A log, a replica and a line in memory, all of whose steps come in an order that is drawn. */
+import { Outlets } from '../../plugins/connection/outlet.js';
 import type {
   Change,
   Gapped,
@@ -122,6 +123,7 @@ interface Had extends Pinging, Pumping, Gapped {
 export class ModelPort implements Port {
   readonly log = { warn() {}, error() {} };
   readonly clock = { now: 0 };
+  readonly turn = new Outlets();
   readonly epoch = 'e';
   readonly settling: Confirmed[] = [];
   connection: Had | undefined;
