@@ -34,6 +34,7 @@ export const ERRORS = {
   method_not_allowed: { status: 405, retryable: false, message: 'method not allowed' },
   request_timeout: { status: 408, retryable: true, message: 'request took too long to arrive' },
   username_taken: { status: 409, retryable: false, message: 'username is already taken' },
+  id_reused: { status: 409, retryable: false, message: 'another message has this id already' },
   payload_too_large: { status: 413, retryable: false, message: 'body is too large' },
   uri_too_long: { status: 414, retryable: false, message: 'address is too long' },
   unsupported_media_type: { status: 415, retryable: false, message: 'content type must be application/json' },

@@ -71,7 +71,8 @@ export class Intake {
   }
 
   /**
-   * Whether the very same was asked before: whoever asks again is answered, or will be with whoever asked first.
+   * Whether its id was there before: whoever says the same again is answered, or will be with whoever said it first; who says
+   * something else with it is refused.
    * @param named entries of this batch, by id, to which a new one is added
    * @param held what waits for its conversation, by id
    */
@@ -83,11 +84,17 @@ export class Intake {
     const key = idKey(entry);
     const known = this.recent.get(key);
     const twin = named.get(key) ?? held?.get(key);
-    if (known !== undefined) for (const sender of entry.senders) this.teller.stored(sender, known);
+    const first = known ?? twin;
+    if (first === undefined) {
+      if (held === undefined) named.set(key, entry);
+      return false;
+    }
+    if (first.content !== entry.content)
+      for (const sender of entry.senders)
+        this.teller.failed(sender, entry.clientId, new ChatError('id_reused'));
+    else if (known !== undefined) for (const sender of entry.senders) this.teller.stored(sender, known);
     else twin?.senders.push(...entry.senders);
-    if (known !== undefined || twin !== undefined) return true;
-    if (held === undefined) named.set(key, entry);
-    return false;
+    return true;
   }
 
   /** @returns undefined where the sender isn't in the conversation, or it isn't there */

@@ -131,12 +131,16 @@ export class Store {
     return entries.filter((entry) => {
       const message = known.get(idKey(entry));
       if (message === undefined) return true;
+      // In doubt it may be what this very batch has stored.
+      if (!inDoubt) outcome.repeaters.push(entry.from);
+      if (message.content !== entry.content) {
+        outcome.failed.push({ entry, error: new ChatError('id_reused') });
+        return false;
+      }
       // Delivered again: if they were stored by a batch in doubt, nobody has heard of them yet.
       const receipts = entry.senders[0]?.wantsReceipts ?? false;
       outcome.stored.push(entry);
       outcome.arrivals.push({ ...message, again: true, receipts });
-      // In doubt it may be what this very batch has stored.
-      if (!inDoubt) outcome.repeaters.push(entry.from);
       return false;
     });
   }

@@ -97,7 +97,7 @@ t.test('[X6] the same id again is the same message', async (t) => {
   const first = await a.next('sent');
   say('one', { to_user_id: bob.user_id });
   t.strictSame(await a.next('sent'), first);
-  say('one', { conversation_id: first.conversation_id, content: 'and other content' });
+  say('one', { conversation_id: first.conversation_id });
   t.strictSame(await a.next('sent'), first);
   // Twice in one batch.
   say('two', { to_user_id: bob.user_id });
@@ -111,7 +111,7 @@ t.test('[X6] the same id again is the same message', async (t) => {
   t.strictSame(await a.next('sent'), second);
   const answer = await server.request('POST', '/api/messages', {
     token: alice.token,
-    body: { id: 'one', to_user_id: bob.user_id, content: 'x' },
+    body: { id: 'one', to_user_id: bob.user_id, content: 'said one' },
   });
   t.equal(answer.body.data.msg_id, first.msg_id);
   // The same id of the other user, or in another conversation, is another message.
@@ -123,6 +123,44 @@ t.test('[X6] the same id again is the same message', async (t) => {
   t.strictSame(
     b.of('chat').map((frame) => frame.content),
     ['said one', 'said two'],
+  );
+});
+
+t.test('[X6] an id that another text has already is refused, whoever remembers it', async (t) => {
+  const [alice, bob] = await pair();
+  const a = await connectSynced(t, server, alice);
+  const b = await connectSynced(t, server, bob);
+  const chat = (content: string) => a.send('chat', { id: 'once', to_user_id: bob.user_id, content });
+  const refused = async () => {
+    const { type, id, code, retryable } = await a.next('error');
+    t.strictSame(
+      { type, id, code, retryable },
+      { type: 'error', id: 'once', code: 'id_reused', retryable: false },
+    );
+  };
+  // In one batch.
+  chat('first');
+  chat('second');
+  await refused();
+  const sent = await a.next('sent');
+  // Of late.
+  chat('third');
+  await refused();
+  // Long ago, as after a restart.
+  server.app.messages.forget();
+  chat('fourth');
+  await refused();
+  const answer = await server.request('POST', '/api/messages', {
+    token: alice.token,
+    body: { id: 'once', to_user_id: bob.user_id, content: 'fifth' },
+  });
+  t.strictSame([answer.status, answer.body.error], [409, 'id_reused']);
+  chat('first');
+  t.strictSame(await a.next('sent'), sent);
+  await b.barrier();
+  t.strictSame(
+    b.of('chat').map(({ content }) => content),
+    ['first'],
   );
 });
 
@@ -138,8 +176,8 @@ t.test('[X6] a message sent again long after is not given again', async (t) => {
   await before.close();
   for (let i = 0; i < 2; i++) {
     const b = await connect(t, server, bob);
-    // Forgotten by the cache, as after a restart.
-    Object.assign(server.app.messages, { recent: new Map() });
+    // As after a restart.
+    server.app.messages.forget();
     chat();
     t.equal((await a.next('sent')).seq, 1);
     await b.barrier();

@@ -41,6 +41,7 @@ export const en = {
   'error.content_required': 'it is empty',
   'error.user_not_found': 'this person is gone',
   'error.invalid_to_user_id': 'this person is gone',
+  'error.id_reused': 'another message was sent under the same number',
   'error.conversation_not_found': 'this conversation is gone',
   'error.other': 'The server had a problem. Try again.',
 

@@ -42,6 +42,7 @@ export const zh: Words = {
   'error.content_required': '内容为空',
   'error.user_not_found': '对方账号已不存在',
   'error.invalid_to_user_id': '对方账号已不存在',
+  'error.id_reused': '已有另一条消息使用了同一编号',
   'error.conversation_not_found': '会话已不存在',
   'error.other': '服务器出了点问题，请重试。',
 
