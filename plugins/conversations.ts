@@ -44,10 +44,10 @@ export default fp(
       },
       async read(user, conversation, seq) {
         const to = await conversations.other(user, conversation);
-        const read = await within(app.db.requests, (sql) => markRead(sql, user, conversation, seq));
-        if (read === undefined) throw new ChatError('conversation_not_found');
-        app.hub.informOf({ to, user, conversation });
-        return read;
+        const now = await within(app.db.requests, (sql) => markRead(sql, user, conversation, seq));
+        if (now === undefined) throw new ChatError('conversation_not_found');
+        if (now.moved) app.hub.informOf({ to, user, conversation });
+        return now.read;
       },
       unread: (user, conversation) =>
         within(app.db.requests, (sql) => countUnread(sql, user, conversation, UNREAD_AT_MOST)),

@@ -39,22 +39,28 @@ export async function conversationOf(
 }
 
 /**
- * Moves how far a user has read, forward only.
- * @returns where it stands now; undefined if the user isn't a member
+ * Moves how far a user has read, forward only. What moves nothing writes nothing.
+ * @returns where it stands now, and whether that is news; undefined if the user isn't a member
  */
 export async function markRead(
   sql: Sql,
   user: number,
   conversation: number,
   seq: number,
-): Promise<number | undefined> {
-  const [row] = await sql<{ read: number }[]>`
-    insert into members (user_id, conversation_id, read_seq)
-    select ${user}, conversation_id, least(${seq}, last_seq) from conversations
-    where conversation_id = ${conversation} and ${user} in (user_a, user_b)
-    on conflict (user_id, conversation_id) do update set read_seq = greatest(members.read_seq, excluded.read_seq)
-    returning read_seq as read`;
-  return row?.read;
+): Promise<{ read: number; moved: boolean } | undefined> {
+  const [row] = await sql<{ read: number; moved: boolean }[]>`
+    with here as (
+      select least(${seq}, last_seq) as said, coalesce((select read_seq from members
+        where user_id = ${user} and conversation_id = ${conversation}), 0) as read
+      from conversations where conversation_id = ${conversation} and ${user} in (user_a, user_b)
+    ), moved as (
+      insert into members (user_id, conversation_id, read_seq)
+      select ${user}, ${conversation}, said from here where said > read
+      on conflict (user_id, conversation_id) do update set read_seq = greatest(members.read_seq, excluded.read_seq)
+      returning read_seq
+    )
+    select coalesce((select read_seq from moved), read) as read, exists (select from moved) as moved from here`;
+  return row;
 }
 
 /** Messages of others past what the user has read, counted up to a bound. */

@@ -111,6 +111,21 @@ t.test('only the sender sees the ids of messages', async (t) => {
   t.notOk('id' in (await get(b, path)).body.data.messages[0]);
 });
 
+t.test('reading what is read already writes nothing', async (t) => {
+  const { b, conversation } = await talk(2);
+  const { sql } = server.app.db;
+  const version = async () => [
+    ...(await sql`select xmin::text, ctid::text, read_seq from members where user_id = ${b.user_id}`),
+  ];
+  await read(b, conversation, 0);
+  t.strictSame(await version(), []);
+  await read(b, conversation, 2);
+  const before = await version();
+  t.match(before, [{ read_seq: 2 }]);
+  for (const seq of [2, 1, 99, 0]) t.equal((await read(b, conversation, seq)).body.data.read_seq, 2);
+  t.strictSame(await version(), before);
+});
+
 t.test('reading moves forward only, not past the end, and the other side hears of it', async (t) => {
   const { a, b, conversation } = await talk(4);
   const socket = await connectSynced(t, server, a);
