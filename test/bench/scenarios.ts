@@ -264,12 +264,16 @@ async function embeddedLoad(bench: Bench, env: Record<string, string>): Promise<
   const users = 100;
   try {
     // Users of the bench have ids of their own choice elsewhere; here they are registered, and are 1, 2, 3 …
-    for (let i = 0; i < users; i++)
-      await fetch(`http://127.0.0.1:${replica.port}/register`, {
+    for (let i = 0; i < users; i++) {
+      const answer = await fetch(`http://127.0.0.1:${replica.port}/register`, {
         method: 'POST',
         headers: { 'content-type': 'application/json' },
         body: JSON.stringify({ username: `u${i}`, password: 'a password' }),
       });
+      // An answer that isn't read keeps its connection, of which an address has only so many.
+      await answer.text();
+      if (answer.status !== 200) throw new Error(`u${i} could not be registered: ${answer.status}`);
+    }
     const shift = FIRST - 1;
     const open = (i: number, take?: (text: string) => void) => openUser(replica.port, i - shift, take);
     const run = async (seconds: number, start: (ledger: Ledger, sockets: LoadSocket[]) => () => void) => {

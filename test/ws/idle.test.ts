@@ -40,42 +40,52 @@ function used() {
   return { bytes: heapUsed + arrayBuffers, objects: queryObjects(Object, { format: 'count' }) };
 }
 
-for (const [kind, protocol, bytes, objects] of [
-  ['a plain', '', 7500, 75],
-  ['an extended', 'Sec-WebSocket-Protocol: chat.v2\r\n', 8500, 75],
+// Objects are counted exactly. Bytes vary by a fifth with what the compiler keeps, so their bound only finds what holds far too much.
+const OBJECTS = 80;
+const BYTES = 12_000;
+
+for (const [kind, protocol] of [
+  ['a plain', ''],
+  ['an extended', 'Sec-WebSocket-Protocol: chat.v2\r\n'],
 ] as const)
-  t.test(`${kind} connection that says nothing keeps less than ${bytes} bytes`, async (t) => {
-    const server = await build(t);
-    const { db, auth, hub } = server.app;
-    const users = await db.sql<{ user_id: number; username: string }[]>`
+  t.test(
+    `${kind} connection that says nothing keeps less than ${OBJECTS} objects and ${BYTES} bytes`,
+    async (t) => {
+      const server = await build(t);
+      const { db, auth, hub } = server.app;
+      const users = await db.sql<{ user_id: number; username: string }[]>`
       insert into users (username, password) select 'idle' || g, '' from generate_series(1, ${CONNECTIONS}::int) g
       returning user_id, username`;
-    const tokens = users.map((user) => auth.sign(user));
-    const run = async (tokens: string[]) => {
-      const worker = new Worker(clients, { eval: true, workerData: { port: server.port, tokens, protocol } });
-      t.teardown(() => worker.terminate());
-      return worker;
-    };
-    const ready = () =>
-      eventually(() => users.every((user) => hub.connectionOf(user.user_id)?.isOpen), 'not all are ready');
-    // Twice before, so that what the first ones make for all is not counted.
-    for (let i = 0; i < 2; i++) {
-      const early = await run([...tokens]);
-      await once(early, 'message');
+      const tokens = users.map((user) => auth.sign(user));
+      const run = async (tokens: string[]) => {
+        const worker = new Worker(clients, {
+          eval: true,
+          workerData: { port: server.port, tokens, protocol },
+        });
+        t.teardown(() => worker.terminate());
+        return worker;
+      };
+      const ready = () =>
+        eventually(() => users.every((user) => hub.connectionOf(user.user_id)?.isOpen), 'not all are ready');
+      // Twice before, so that what the first ones make for all is not counted.
+      for (let i = 0; i < 2; i++) {
+        const early = await run([...tokens]);
+        await once(early, 'message');
+        await ready();
+        await early.terminate();
+        await eventually(() => hub.size === 0, 'some stay');
+      }
+      const before = used();
+      const counted = await run(tokens);
+      await once(counted, 'message');
       await ready();
-      await early.terminate();
-      await eventually(() => hub.size === 0, 'some stay');
-    }
-    const before = used();
-    const counted = await run(tokens);
-    await once(counted, 'message');
-    await ready();
-    const after = used();
-    const each = {
-      bytes: Math.round((after.bytes - before.bytes) / CONNECTIONS),
-      objects: (after.objects - before.objects) / CONNECTIONS,
-    };
-    t.comment(each);
-    t.ok(each.bytes < bytes, `${each.bytes} bytes`);
-    t.ok(each.objects < objects, `${each.objects} objects`);
-  });
+      const after = used();
+      const each = {
+        bytes: Math.round((after.bytes - before.bytes) / CONNECTIONS),
+        objects: (after.objects - before.objects) / CONNECTIONS,
+      };
+      t.comment(each);
+      t.ok(each.bytes < BYTES, `${each.bytes} bytes`);
+      t.ok(each.objects < OBJECTS, `${each.objects} objects`);
+    },
+  );
