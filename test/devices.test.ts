@@ -177,7 +177,7 @@ t.test('[O6] of too many devices the one that was silent longest is closed', asy
   const user = await signUp(one);
   const first = await connect(t, one, user, { extended: true });
   const second = await connect(t, one, user, { extended: true });
-  await eventually(() => one.app.hub.connectionsOf(user.user_id)[0]?.silentFor !== 0, 'no time passes');
+  await eventually(() => one.app.hub.connectionsOf(user.user_id)[1]?.silentFor !== 0, 'no time passes');
   await first.barrier();
   for (const _ of upTo(LIMITS.userDevices - 1)) await connect(t, one, user, { extended: true });
   t.strictSame(await second.closed, REPLACED);
