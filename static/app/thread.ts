@@ -27,6 +27,8 @@ export class Thread {
   readonly unread = signal(0);
   readonly receipt = signal<Receipt>({ delivered_seq: 0, read_seq: 0 });
   readonly typing = signal(false);
+  /** Grows with every message that is written here, in this tab. */
+  readonly said = signal(0);
   /** When something last happened, to sort by. */
   readonly activity = signal(0);
   /** The server knows nobody with this number. */
