@@ -114,6 +114,8 @@ export const extendedServer = {
     id: Type.Optional(text(65)),
   }),
   receipt: frame('receipt', { conversation_id: Id, user_id: Id, delivered_seq: Seq, read_seq: Seq }),
+  /** How far the user has read, on another of their connections or over HTTP. */
+  read: frame('read', { conversation_id: Id, seq: Seq }),
   typing: frame('typing', { conversation_id: Id, user_id: Id }),
   presence: frame('presence', {
     id: Correlation,

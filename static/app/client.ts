@@ -175,6 +175,9 @@ export function createClient(me: { user_id: number; username: string }) {
       case 'receipt':
         arrivals.onReceipt(frame);
         break;
+      case 'read':
+        arrivals.onRead(frame);
+        break;
       case 'typing':
         arrivals.onTyping(frame);
         break;

@@ -156,6 +156,13 @@ export class Thread {
     this.unread.value = upTo >= this.position ? 0 : Math.max(0, this.unread.peek() - theirs);
   }
 
+  /** On another device, perhaps further than what has arrived here. */
+  readElsewhere(seq: number): void {
+    this.read(seq);
+    this.readSeq = Math.max(this.readSeq, seq);
+    this.toldRead = Math.max(this.toldRead, seq);
+  }
+
   /** Where to begin reading; 0 if there is nothing new. */
   firstUnread(): number {
     const unread = this.unread.peek();

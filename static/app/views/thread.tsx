@@ -62,6 +62,10 @@ function Log({ client, thread }: { client: Client; thread: Thread }) {
     dividerAt.value = 0;
     viewport.toEnd();
   });
+  // Read meanwhile on another device, it isn't new here any more.
+  useSignalEffect(() => {
+    if (thread.unread.value === 0 && !attentive.peek()) dividerAt.value = 0;
+  });
   thread.version.value;
   const count = thread.position + pending.value.length;
   const { start, end } = viewport.range.value;
