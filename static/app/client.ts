@@ -30,7 +30,7 @@ const syncWithin = 15_000;
 export function createClient(me: { user_id: number; username: string }) {
   const local = openLocal(me.user_id, (left) => void reread(left));
   const api = createApi(token, expire);
-  const directory = createDirectory(me.user_id, local, api);
+  const directory = createDirectory(me.user_id, local, api, () => epoch);
   const socket = createSocket({ token, onFrame, onClosed, tokenRefused });
   const people = createPeople(socket.send);
   const acks = createAcks((conversation_id, seq) => socket.send({ type: 'ack', conversation_id, seq }));
