@@ -1,4 +1,4 @@
-import { signal } from '@preact/signals';
+import { effect, signal } from '@preact/signals';
 
 const looks = () => document.visibilityState === 'visible' && document.hasFocus();
 
@@ -12,3 +12,16 @@ document.addEventListener('visibilitychange', update);
 addEventListener('focus', update);
 addEventListener('blur', update);
 addEventListener('pageshow', update);
+
+/** The lock of the tab that somebody looks at; the browser lets go of it for one that is gone. */
+export const looking = 'chat.looking';
+
+effect(() => {
+  if (!attentive.value) return;
+  let letGo = () => {};
+  const over = new Promise<void>((resolve) => {
+    letGo = resolve;
+  });
+  navigator.locks?.request(looking, () => over).catch(() => {});
+  return letGo;
+});
