@@ -18,6 +18,8 @@ import {
 import { startLine } from '../line.mjs';
 
 let server;
+/** Where a user has one connection. */
+let single;
 let line;
 let browser;
 let ben;
@@ -29,7 +31,7 @@ let two;
 let far;
 
 before(async () => {
-  server = await startServer();
+  [server, single] = await Promise.all([startServer(), startServer({ SINGLE_SESSION: '1' })]);
   line = await startLine(server);
   browser = await launch();
   ben = await server.account('Ben');
@@ -45,6 +47,7 @@ before(async () => {
 after(async () => {
   await browser?.close();
   line?.end();
+  await single?.end();
   await server?.end();
 });
 
@@ -60,6 +63,12 @@ async function stored(name) {
   const path = `/api/conversations/${conversation_id}/messages?after=${Math.max(0, last_seq - 100)}&limit=100`;
   const history = await server.get(path, ben.token);
   return history.data.messages.map(({ content }) => content).filter((text) => text.startsWith(`${name} `));
+}
+
+/** A page that isn't in front draws once a second. */
+async function sayIn(page, text) {
+  await page.bringToFront();
+  await say(page, text);
 }
 
 /** Here every page believes that it is looked at; in a browser only one of them is. */
@@ -87,7 +96,7 @@ async function mend() {
 }
 
 test('what is written in one tab stands once in the other, on another machine and at the server', async () => {
-  for (const [i, text] of numbered('hello', 6).entries()) await say([one, two, far][i % 3], text);
+  for (const [i, text] of numbered('hello', 6).entries()) await sayIn([one, two, far][i % 3], text);
   for (const page of [one, two, far]) {
     for (const text of numbered('hello', 6)) await fate(page, text, 'sent');
     assert.deepEqual((await only(page, 'hello')).toSorted(), numbered('hello', 6));
@@ -105,17 +114,18 @@ test('what is written in one tab stands once in the other, on another machine an
 });
 
 test('whoever reads further up stays there when they write elsewhere', async () => {
-  for (const text of numbered('long', 60)) await tell(text);
-  await bubble(two, 'long 60').waitFor();
+  for (const text of numbered('long', 40)) await tell(text);
+  await bubble(two, 'long 40').waitFor();
   const scroller = two.locator('.scroller');
   await scroller.evaluate((box) => box.scrollTo(0, 300));
   await two.locator('.newest').waitFor();
   const top = () => scroller.evaluate((box) => box.scrollTop);
   const before = await top();
-  await say(one, 'not for the eye');
+  await sayIn(one, 'not for the eye');
   await fate(far, 'not for the eye', 'sent');
   await two.locator('a.conversation', { hasText: 'not for the eye' }).waitFor();
   assert.equal(await top(), before);
+  await two.bringToFront();
   await two.locator('.newest').click();
   await fate(two, 'not for the eye', 'sent');
 });
@@ -135,6 +145,7 @@ test('what is typed in one tab stands in the other, but not over what is being t
   assert.equal(await composer(two).inputValue(), 'half a thought and more');
   assert.equal(await composer(far).inputValue(), '');
   await composer(two).blur();
+  await one.bringToFront();
   await one.locator('.composer .send').click();
   await fate(two, 'another', 'sent');
   await value(two, '');
@@ -186,6 +197,7 @@ test('of two tabs one tells of a message, and none while somebody looks at one o
         }
       };
     });
+  await one.bringToFront();
   await one.getByRole('button', { name: 'Settings' }).click();
   await one.getByRole('switch', { name: 'Show new messages' }).check();
   await one.getByRole('button', { name: 'Close' }).click();
@@ -194,6 +206,7 @@ test('of two tabs one tells of a message, and none while somebody looks at one o
   const shown = async () =>
     (await Promise.all([one, two].map((page) => page.evaluate(() => window.shown.size)))).join();
   // Chosen in one tab, it holds in the other.
+  await two.bringToFront();
   await two.getByRole('button', { name: 'Settings' }).click();
   await two.getByRole('switch', { name: 'Show new messages', checked: true }).waitFor();
   await two.getByRole('button', { name: 'Close' }).click();
@@ -233,10 +246,9 @@ test('what can’t be sent is refused, tried again and thrown away in all tabs',
 test('what waits in both tabs goes out once and in its order', async () => {
   await cut();
   for (const [i, text] of numbered('wait', 6).entries()) {
-    await say([one, two][i % 2], text);
+    await sayIn([one, two][i % 2], text);
     for (const page of [one, two]) await fate(page, text, 'waiting');
   }
-  assert.deepEqual(await violations(two), []);
   await mend();
   for (const page of [one, two, far]) {
     await fate(page, 'wait 6', 'sent');
@@ -269,8 +281,6 @@ test('signing out in one tab signs out the other, and no other machine', async (
 });
 
 test('where only one connection may be, the window that lost it says so and can be used again', async (t) => {
-  const single = await startServer({ SINGLE_SESSION: '1' });
-  t.after(() => single.end());
   const friend = await single.account('Friend');
   const { page: first, context, user_id } = await person(browser, single, 'Eva');
   t.after(() => context.close());
@@ -282,6 +292,7 @@ test('where only one connection may be, the window that lost it says so and can 
   await second.goto(first.url());
   const replaced = (page) => page.getByRole('heading', { name: 'Chat is open somewhere else' });
   await replaced(first).waitFor();
+  await first.bringToFront();
   assert.deepEqual(await violations(first), []);
   for (let i = 0; i < 6; i++) {
     await first.keyboard.press('Escape');
@@ -289,8 +300,9 @@ test('where only one connection may be, the window that lost it says so and can 
   }
   assert.equal(await first.evaluate(() => document.querySelector('dialog').open), true);
   assert.equal(await first.title(), 'Chat', 'it counts nothing');
-  await say(second, 'from the second');
+  await sayIn(second, 'from the second');
   await fate(second, 'from the second', 'sent');
+  await first.bringToFront();
   await first.getByRole('button', { name: 'Use here' }).click();
   await replaced(second).waitFor();
   await bubble(first, 'from the second').waitFor();
