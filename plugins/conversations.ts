@@ -1,6 +1,7 @@
 import fp from 'fastify-plugin';
 import { conversationOf, countUnread, markRead } from '../sql/conversations.js';
 import { Cache } from './cache.js';
+import type { Connection } from './connection/connection.js';
 import { within } from './db/failure.js';
 import { ChatError } from './errors.js';
 
@@ -20,10 +21,12 @@ interface Conversations {
    */
   other(user: number, conversation: number): Promise<number>;
   /**
-   * Moves how far a user has read, forward only, and tells the other.
+   * Moves how far a user has read, forward only, and tells the other, and the user's devices.
+   * @param by the connection that says so, which knows
+   * @returns how far that is now
    * @throws ChatError `conversation_not_found`
    */
-  read(user: number, conversation: number, seq: number): Promise<number>;
+  read(user: number, conversation: number, seq: number, by?: Connection): Promise<number>;
   unread(user: number, conversation: number): Promise<number>;
 }
 
@@ -42,11 +45,14 @@ export default fp(
         others.set(key, found.other);
         return found.other;
       },
-      async read(user, conversation, seq) {
+      async read(user, conversation, seq, by) {
         const to = await conversations.other(user, conversation);
         const now = await within(app.db.requests, (sql) => markRead(sql, user, conversation, seq));
         if (now === undefined) throw new ChatError('conversation_not_found');
-        if (now.moved) app.hub.informOf({ to, user, conversation });
+        if (now.moved) {
+          if (to !== user) app.hub.informOf({ to, user, conversation });
+          app.hub.tellRead(user, conversation, by);
+        }
         return now.read;
       },
       unread: (user, conversation) =>

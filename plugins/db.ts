@@ -4,6 +4,7 @@ import { setTimeout as sleep } from 'node:timers/promises';
 import type { FastifyInstance } from 'fastify';
 import fp from 'fastify-plugin';
 import postgres from 'postgres';
+import { forgetForeignBatches } from '../sql/batches.js';
 import { epochOf, noticePlace } from '../sql/epoch.js';
 import { migrate } from '../sql/migrate.js';
 import { type Embedded, openEmbedded } from './db/embedded.js';
@@ -162,6 +163,7 @@ export default fp<{ beside?: FastifyInstance | undefined }>(
     const sql = embedded ? open() : await reach();
     const applied = await firstAnswer(() => migrate(sql));
     if (applied.length > 0) log.info({ applied }, 'database migrated');
+    await firstAnswer(() => forgetForeignBatches(sql));
     if (embedded) {
       const { ino } = await stat(join(config.DATA_DIR, 'db', 'PG_VERSION'), { bigint: true });
       await noticePlace(sql, String(ino));

@@ -4,12 +4,6 @@ import type { StoredMessage } from '../sql/messages.js';
 export const isFor = (user: number, { from, members }: StoredMessage): boolean =>
   user !== from || members.length === 1;
 
-/** Who is to get a message. */
-export const receiversOf = (message: StoredMessage): readonly number[] =>
-  message.members.length > 2
-    ? message.members.filter((member) => member !== message.from)
-    : [otherOf(message)];
-
 /** Between two: the one who didn't send it, or who wrote to themselves. */
 export function otherOf({ from, members }: StoredMessage): number {
   for (const member of members) if (member !== from) return member;

@@ -47,7 +47,7 @@ export default fp(
     };
     const draw = gathered((users) => proven(within(app.db.delivery, (sql) => drawConnections(sql, users))));
     const owes = gathered(async (users) => {
-      const lines = users.map((user) => app.hub.connectionOf(user)?.line ?? 0);
+      const lines = users.map((user) => app.hub.connectionsOf(user)[0]?.line ?? 0);
       const debts = await proven(within(app.db.delivery, (sql) => openDebts(sql, users, lines, 1)));
       return new Map(debts.map((debt) => [debt.to, true]));
     });

@@ -109,23 +109,21 @@ class Presence {
 
   /** Which of these users are online: here, or held by a replica whose lease stands. */
   private async online(users: readonly number[]): Promise<(readonly [number, boolean])[]> {
-    const elsewhere = users.filter((user) => this.hub.connectionOf(user) === undefined);
+    const elsewhere = users.filter((user) => !this.hub.isHere(user));
     const held = new Set<number>();
     if (elsewhere.length > 0) {
       const owners = await this.bus.owners(elsewhere).catch(() => undefined);
       // Where the bus is away, what was seen last is the best that is known.
       elsewhere.forEach((user, i) => {
-        const owner = owners?.[i];
-        if (
+        const isHeld =
           owners === undefined
             ? this.known.get(user)
-            : owner !== undefined && owner.replica !== this.bus.replica
-        )
-          held.add(user);
+            : owners[i]?.some(({ replica }) => replica !== this.bus.replica);
+        if (isHeld) held.add(user);
       });
     }
     return users.map((user) => {
-      const online = held.has(user) || this.hub.connectionOf(user) !== undefined;
+      const online = held.has(user) || this.hub.isHere(user);
       if (this.watchers.has(user)) this.known.set(user, online);
       return [user, online] as const;
     });

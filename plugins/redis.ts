@@ -15,8 +15,8 @@ declare module 'fastify' {
 export default fp<{ beside?: FastifyInstance | undefined }>(
   async (app, { beside }) => {
     const { config, log } = app;
-    // Readable in Redis, and different at every boot.
-    const replica = `${config.INSTANCE_ID}.${randomBytes(6).toString('base64url')}`;
+    // Readable in Redis, on one line, and different at every boot.
+    const replica = `${config.INSTANCE_ID.replace(/\s/g, ' ')}.${randomBytes(6).toString('base64url')}`;
     let bus: Bus;
     if (config.redisNodes.length === 0)
       bus = new MemoryBus(replica, beside?.bus instanceof MemoryBus ? beside.bus.broker : new MemoryBroker());

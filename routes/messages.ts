@@ -32,7 +32,6 @@ const messages: FastifyPluginAsyncTypebox = async (app) => {
           content,
           sender: {
             wantsReceipts: true,
-            wantsCopy: true,
             onStored: resolve,
             onFailed: (_id, error) => reject(error),
           },

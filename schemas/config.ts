@@ -46,6 +46,7 @@ export const Config = Type.Object({
   NODE_ENV: text('`production` refuses weak defaults', 'development'),
   TOKEN_HOURS: count('Hours that a token is valid', 24, 1, 8760),
   MAX_FRAME_BYTES: count('Largest frame of the plain protocol, in bytes', 4096, 256, 65_536),
+  SINGLE_SESSION: oneOf('`1`: a user has one connection, and a newer one replaces it', ['0', '1']),
   HEARTBEAT_SECONDS: count('Seconds between pings to a client', 25, 1, 3600),
   HEARTBEAT_TIMEOUT_SECONDS: count(
     'Seconds without a sign of life after which a connection is closed',

@@ -12,6 +12,8 @@ export const LIMITS = {
   syncPositions: 1000,
   /** People whose presence one connection may watch. */
   watchedUsers: 500,
+  /** Connections of one user to one instance; past them the one that has been silent longest is closed. */
+  userDevices: 40,
   /** Bytes that may wait unread in a connection's socket before it counts as behind, and nothing more is read from it. */
   bufferBytes: 262_144,
   /** Frames of a client that wait while an earlier one is handled, and their bytes; past them its socket isn't read. */

@@ -38,8 +38,8 @@ export interface Appended {
 }
 
 /**
- * Appends a batch: makes the conversations that are missing, numbers the messages, stores them, writes the debts and deletes
- * the confirmed ones, in one statement.
+ * Appends a batch: makes the conversations that are missing, numbers the messages, stores them, writes the debts, deletes
+ * the confirmed ones, and says how far each conversation goes now (sql/batches.ts), in one statement.
  * @param messages in the order in which they get their numbers; no two with the same users and id
  * @param confirmed debts to delete: in the order of their places in the table, so that replicas that delete the same don't lock
  *   each other out
@@ -123,6 +123,11 @@ export async function append(
     ), owed as (
       insert into offline_messages (to_user_id, msg_id, conversation_id, seq)
       select receiver, msg_id, conversation_id, seq from numbered
+    ), rung as (
+      insert into batches (conversations, ends)
+      select array_agg(id), array_agg(base + n)
+      from (select (select ids from placed)[i] as id, (select bases from placed)[i] as base, n from pairs) each
+      where id is not null having count(*) > 0
     ), settled as (
       delete from offline_messages where ctid = any (array(
         select (select o.ctid from offline_messages o where o.to_user_id = d.user_id and o.msg_id = d.msg_id)

@@ -226,6 +226,7 @@ const FOLDER = new URL('../sql/migrations/', import.meta.url);
 const LANDED = {
   '0001_log.sql': '239689cf627a753aca89e3da8a25eee6a0f9f910394bb8d5a2d3f68746310364',
   '0002_people.sql': 'c063f691b8a48f6622d141b4f3b4fa388a2aca4274302135e398640d52123a90',
+  '0003_batches.sql': 'fe490de28793679de0bfde07aa4c6267506a89cbbeb580dad8208bebaaf45f26',
 };
 const sha256 = (text: string) => createHash('sha256').update(text).digest('hex');
 
@@ -310,7 +311,7 @@ t.test('a database of each earlier form of 0001 is taken along, with what is in 
     await sql`create table migrations (
       name text primary key, checksum text not null, applied_at timestamptz not null default now())`;
     await sql`insert into migrations (name, checksum) values ('0001_log.sql', ${checksum})`;
-    t.strictSame(await migrate(sql), ['0002_people.sql'], `${form} is known`);
+    t.strictSame(await migrate(sql), ['0002_people.sql', '0003_batches.sql'], `${form} is known`);
     t.strictSame(await lines(), wanted, `${form} has today's tables`);
     t.strictSame([...(await sql`select * from members`)], [], 'rows that say nothing are gone');
     const stored = await sql`select msg_id, content from messages order by msg_id`;

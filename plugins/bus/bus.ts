@@ -1,7 +1,17 @@
-/** Who holds a user's connection: the replica, and the connection's fencing number. */
+/** What a replica says of the newest of its connections of a user. */
+export interface Claim {
+  user: number;
+  /** The connection's fencing number. */
+  number: number;
+  /** Whether it suffers no other connection of the user, older or newer. */
+  alone: boolean;
+}
+
+/** A replica that has a user, by its claim. */
 export interface Owner {
   replica: string;
   number: number;
+  alone: boolean;
 }
 
 /**
@@ -13,15 +23,16 @@ export interface Bus {
   readonly replica: string;
   /** Whether the bus works, as far as is known: what is sent to oneself comes back. */
   readonly ok: boolean;
-  /** Who holds each of these users' connections. */
-  owners(users: readonly number[]): Promise<(Owner | undefined)[]>;
+  /** Which replicas have each of these users. */
+  owners(users: readonly number[]): Promise<Owner[][]>;
   /**
-   * Takes a user for a connection of this replica, unless one with a higher number stands.
-   * @returns what stood there before: a higher number means that nothing was taken
+   * Notes a claim of this replica, instead of its own from before and of lower ones that it excludes, unless a higher one
+   * excludes it.
+   * @returns what stood there before
    */
-  claim(user: number, number: number): Promise<Owner | undefined>;
-  /** Gives users up where that very connection of this replica still stands. */
-  release(connections: readonly { user: number; number: number }[]): Promise<void>;
+  claim(claim: Claim): Promise<Owner[]>;
+  /** Withdraws this replica's claims of users. */
+  release(users: readonly number[]): Promise<void>;
   /** Sends to one replica. @returns whether it was there to receive */
   publish(replica: string, text: string): Promise<boolean>;
   /** Sends to all replicas, this one too. */
@@ -38,7 +49,7 @@ export const namespaceOf = (epoch: string): string => `chat:${epoch}`;
 
 /** What in-process buses share: with one of these for several instances, a process has several replicas. */
 export class MemoryBroker {
-  readonly owners = new Map<number, Owner>();
+  readonly owners = new Map<number, Owner[]>();
   readonly replicas = new Map<string, (text: string) => void>();
 }
 
@@ -51,21 +62,28 @@ export class MemoryBus implements Bus {
     readonly broker: MemoryBroker,
   ) {}
 
-  async owners(users: readonly number[]): Promise<(Owner | undefined)[]> {
-    return users.map((user) => this.broker.owners.get(user));
+  async owners(users: readonly number[]): Promise<Owner[][]> {
+    return users.map((user) => this.broker.owners.get(user) ?? []);
   }
 
-  async claim(user: number, number: number): Promise<Owner | undefined> {
-    const before = this.broker.owners.get(user);
-    if (before === undefined || before.number <= number)
-      this.broker.owners.set(user, { replica: this.replica, number });
+  async claim({ user, number, alone }: Claim): Promise<Owner[]> {
+    const before = this.broker.owners.get(user) ?? [];
+    const others = before.filter(({ replica }) => replica !== this.replica);
+    const excluded = others.filter((other) => other.alone || alone);
+    if (excluded.some((other) => other.number > number)) return before;
+    const own = before.find(({ replica }) => replica === this.replica);
+    this.broker.owners.set(user, [
+      ...others.filter((other) => !excluded.includes(other)),
+      { replica: this.replica, number: Math.max(number, own?.number ?? 0), alone },
+    ]);
     return before;
   }
 
-  async release(connections: readonly { user: number; number: number }[]): Promise<void> {
-    for (const { user, number } of connections) {
-      const owner = this.broker.owners.get(user);
-      if (owner?.number === number && owner.replica === this.replica) this.broker.owners.delete(user);
+  async release(users: readonly number[]): Promise<void> {
+    for (const user of users) {
+      const others = (this.broker.owners.get(user) ?? []).filter(({ replica }) => replica !== this.replica);
+      if (others.length === 0) this.broker.owners.delete(user);
+      else this.broker.owners.set(user, others);
     }
   }
 
@@ -93,7 +111,6 @@ export class MemoryBus implements Bus {
 
   async close(): Promise<void> {
     this.broker.replicas.delete(this.replica);
-    for (const [user, owner] of this.broker.owners)
-      if (owner.replica === this.replica) this.broker.owners.delete(user);
+    await this.release([...this.broker.owners.keys()]);
   }
 }

@@ -1,6 +1,7 @@
 import type { Change } from '../connection/port.js';
-import type { Delivery } from '../log/types.js';
+import type { Arrival } from '../log/types.js';
 import { otherOf } from '../message.js';
+import type { Claim } from './bus.js';
 
 export interface Typing {
   to: number;
@@ -8,8 +9,13 @@ export interface Typing {
   conversation: number;
 }
 
-/** A newer connection of a user stands: one whose number is lower is to be closed, and `replica` told. */
-export interface Kick {
+/** `replica` claims a user: what is older and excluded by that is to be closed, and `replica` told. */
+export interface Kick extends Claim {
+  replica: string;
+}
+
+/** `replica` has heard a kick. */
+export interface Kicked {
   user: number;
   number: number;
   replica: string;
@@ -18,14 +24,11 @@ export interface Kick {
 /** What replicas tell each other. Any of it may be lost, and what a replica of another version doesn't know is. */
 export interface Parcel {
   /** Stored messages, each with the users whose connections are there. */
-  messages?: readonly Delivery[];
+  messages?: readonly { message: Arrival; users: readonly number[] }[];
   receipts?: Change[];
   typing?: Typing[];
   kicks?: Kick[];
-  /** Kicks that have been heard. */
-  kicked?: { user: number; number: number }[];
-  /** These users' debts may have come from elsewhere: look. */
-  looks?: number[];
+  kicked?: Kicked[];
   presence?: { online: number[]; offline: number[] };
 }
 
@@ -38,8 +41,7 @@ interface Packed {
   r?: Change[];
   t?: Typing[];
   k?: Kick[];
-  e?: { user: number; number: number }[];
-  l?: number[];
+  e?: Kicked[];
   p?: { online: number[]; offline: number[] };
 }
 
@@ -66,7 +68,6 @@ export function pack(parcel: Parcel): string {
   if (parcel.typing !== undefined) packed.t = parcel.typing;
   if (parcel.kicks !== undefined) packed.k = parcel.kicks;
   if (parcel.kicked !== undefined) packed.e = parcel.kicked;
-  if (parcel.looks !== undefined) packed.l = parcel.looks;
   if (parcel.presence !== undefined) packed.p = parcel.presence;
   return JSON.stringify(packed);
 }
@@ -98,7 +99,6 @@ export function unpack(text: string): Parcel {
     ...(packed.t !== undefined && { typing: packed.t }),
     ...(packed.k !== undefined && { kicks: packed.k }),
     ...(packed.e !== undefined && { kicked: packed.e }),
-    ...(packed.l !== undefined && { looks: packed.l }),
     ...(packed.p !== undefined && { presence: packed.p }),
   };
 }

@@ -3,7 +3,7 @@ import { setTimeout as sleep } from 'node:timers/promises';
 import type { FastifyBaseLogger } from 'fastify';
 import { createClient, createCluster } from 'redis';
 import type { Clock } from '../clock.js';
-import type { Bus, Owner } from './bus.js';
+import type { Bus, Claim, Owner } from './bus.js';
 
 /** Milliseconds that anything waits for Redis. */
 const DEADLINE_MS = 1000;
@@ -13,15 +13,41 @@ const BEAT_MS = 500;
 const SILENCE_MS = 3000;
 const CONNECT_MS = 5000;
 
-/** Sets the owner unless a higher number stands, and returns what stood before. A value that isn't ours is overruled. */
-const CLAIM = `local before = redis.call('GET', KEYS[1])
-if before then
-  local number = tonumber(string.match(before, '^(%d+):'))
-  if number and number > tonumber(ARGV[1]) then return before end
+// Who has a user is a string with a line for each replica: the number of its claim, 1 where that suffers no other, when it ends
+// by Redis's clock, and the replica's name. What isn't of this form is overruled, and what has ended is left out.
+const LINES = `local time = redis.call('TIME')
+local now = time[1] * 1000 + math.floor(time[2] / 1000)
+local kept, last = {}, now
+local function keep(line, till)
+  kept[#kept + 1] = line
+  last = math.max(last, tonumber(till))
 end
-redis.call('SET', KEYS[1], ARGV[1] .. ':' .. ARGV[2], 'PX', ARGV[3])
+local function store()
+  if #kept == 0 then return redis.call('DEL', KEYS[1]) end
+  redis.call('SET', KEYS[1], table.concat(kept, '\\n'), 'PX', string.format('%.0f', last - now))
+end
+local lines = string.gmatch(redis.call('GET', KEYS[1]) or '', '((%d+):([01]):(%d+):([^\\n]+))')
+`;
+/** Claims a user, as `Bus.claim` says. KEYS: the user's; ARGV: this replica, its number, 1 if alone, milliseconds of life. */
+const CLAIM = `${LINES}local number, before, refused = tonumber(ARGV[2]), {}, false
+for line, other, alone, till, replica in lines do
+  if tonumber(till) > now then
+    before[#before + 1] = line
+    if replica == ARGV[1] then number = math.max(number, tonumber(other))
+    elseif alone == '0' and ARGV[3] == '0' then keep(line, till)
+    elseif tonumber(other) > tonumber(ARGV[2]) then refused = true end
+  end
+end
+if refused then return before end
+local till = now + ARGV[4]
+keep(string.format('%.0f:%s:%.0f:%s', number, ARGV[3], till, ARGV[1]), till)
+store()
 return before`;
-const RELEASE = `if redis.call('GET', KEYS[1]) == ARGV[1] then return redis.call('DEL', KEYS[1]) end
+/** Withdraws a claim. KEYS: the user's; ARGV: this replica. */
+const RELEASE = `${LINES}for line, _, _, till, replica in lines do
+  if tonumber(till) > now and replica ~= ARGV[1] then keep(line, till) end
+end
+store()
 return 0`;
 
 /** The few things that we ask of a client, so that a lone server and a cluster look the same. */
@@ -93,11 +119,11 @@ function deadline<T>(work: Promise<T>): Promise<T> {
   return Promise.race([work, late]).finally(() => clearTimeout(timer));
 }
 
-function toOwner(value: unknown): Owner | undefined {
-  if (typeof value !== 'string') return undefined;
-  const colon = value.indexOf(':');
-  const number = Number(value.slice(0, colon));
-  return colon > 0 && Number.isSafeInteger(number) ? { number, replica: value.slice(colon + 1) } : undefined;
+function toOwners(lines: readonly unknown[]): Owner[] {
+  return lines.flatMap((line) => {
+    const [, number, alone, replica] = /^(\d+):([01]):\d+:(.+)$/.exec(String(line)) ?? [];
+    return replica === undefined ? [] : [{ number: Number(number), alone: alone === '1', replica }];
+  });
 }
 
 /** A beat, on the channel of who sends it. */
@@ -182,20 +208,22 @@ export class RedisBus implements Bus {
     return this.commands.send(key, args);
   }
 
-  async owners(users: readonly number[]): Promise<(Owner | undefined)[]> {
+  async owners(users: readonly number[]): Promise<Owner[][]> {
     if (!this.ok) throw new Error('Redis is away');
     // Redis takes a question without keys for an error.
     if (users.length === 0) return [];
-    return (await deadline(this.commands.get(users.map((user) => this.ownerKey(user))))).map(toOwner);
+    const values = await deadline(this.commands.get(users.map((user) => this.ownerKey(user))));
+    return values.map((value) => (typeof value === 'string' ? toOwners(value.split('\n')) : []));
   }
 
-  async claim(user: number, number: number): Promise<Owner | undefined> {
+  async claim({ user, number, alone }: Claim): Promise<Owner[]> {
     if (!this.ok) throw new Error('Redis is away');
-    return toOwner(await deadline(this.take(this.ownerKey(user), number)));
+    const lines = await deadline(this.take(this.ownerKey(user), number, alone));
+    return Array.isArray(lines) ? toOwners(lines) : [];
   }
 
-  private async take(key: string, number: number): Promise<unknown> {
-    const args = ['1', key, String(number), this.replica, String(this.options.leaseMs)];
+  private async take(key: string, number: number, alone: boolean): Promise<unknown> {
+    const args = ['1', key, this.replica, String(number), alone ? '1' : '0', String(this.options.leaseMs)];
     if (this.claimSha !== undefined) {
       try {
         return await this.commands.send(key, ['EVALSHA', this.claimSha, ...args]);
@@ -206,12 +234,12 @@ export class RedisBus implements Bus {
     return this.commands.send(key, ['EVAL', CLAIM, ...args]);
   }
 
-  async release(connections: readonly { user: number; number: number }[]): Promise<void> {
+  async release(users: readonly number[]): Promise<void> {
     await deadline(
       Promise.all(
-        connections.map(({ user, number }) => {
+        users.map((user) => {
           const key = this.ownerKey(user);
-          return this.send(key, ['EVAL', RELEASE, '1', key, `${number}:${this.replica}`]);
+          return this.send(key, ['EVAL', RELEASE, '1', key, this.replica]);
         }),
       ),
     );
@@ -286,7 +314,7 @@ export class RedisBus implements Bus {
     const channel = this.channel(this.replica);
     const key = this.ownerKey('beat');
     const publish = this.commands.send(channel, ['SPUBLISH', channel, BEAT]);
-    await deadline(Promise.all([this.take(key, 1), this.commands.get([key]), publish]));
+    await deadline(Promise.all([this.take(key, 1, true), this.commands.get([key]), publish]));
     this.writtenAt = this.options.clock.now;
     this.judge();
   }

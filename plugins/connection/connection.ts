@@ -22,7 +22,6 @@ export abstract class Connection extends Endpoint implements Sender {
   protected readonly cursor: Cursor;
 
   abstract readonly wantsReceipts: boolean;
-  readonly wantsCopy = false;
 
   constructor(port: Port, transport: Transport, who: Who, counting: Counting) {
     super(port, transport, who);
@@ -38,8 +37,11 @@ export abstract class Connection extends Endpoint implements Sender {
   /** Reads what comes next and gives it. @returns whether there may be more */
   protected abstract read(): Promise<boolean>;
   protected abstract hasUnconfirmedRoom(): boolean;
-  /** Whether debts that nobody has confirmed are known to this connection: it was written them. */
-  abstract knows(debts: readonly { msgId: number; conversation: number; seq: number }[]): boolean;
+  /** Whether this client may not have all of a conversation that goes to `end`, and doesn't find that out by itself. */
+  abstract mayLack(conversation: number, end: number): boolean;
+  /** Whether only debts tell what it lacks, and whether it was written all of these. */
+  abstract readonly knowsByDebts: boolean;
+  abstract knows(debts: readonly { msgId: number }[]): boolean;
   /** Whether more than the live frames is wanted from the log. */
   protected abstract get wantsPages(): boolean;
   /** Called when the log has no more for this connection. */
@@ -60,8 +62,10 @@ export abstract class Connection extends Endpoint implements Sender {
   get line(): number {
     return this.cursor.line;
   }
+
+  /** Whether it is given messages as they are stored. */
   get isLive(): boolean {
-    return this.state.is === 'live' && this.hasRoom();
+    return this.state.is === 'live';
   }
 
   /** The connection can be written to now. */

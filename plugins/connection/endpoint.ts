@@ -23,6 +23,7 @@ export abstract class Endpoint {
   readonly user: number;
   readonly username: string;
   readonly number: number;
+  readonly alone: boolean;
   protected state: State = { is: 'opening', missed: false };
   /** When it last gave a sign of life, and was last asked for one, by the clock. */
   private heardAt: number;
@@ -37,11 +38,12 @@ export abstract class Endpoint {
   constructor(
     protected readonly port: Port,
     protected readonly transport: Transport,
-    { user, username, number }: Who,
+    { user, username, number, alone }: Who,
   ) {
     this.user = user;
     this.username = username;
     this.number = number;
+    this.alone = alone;
     this.outlet = new Outlet(this, transport, port);
     this.heardAt = port.clock.now;
     this.pingedAt = port.clock.now;

@@ -6,6 +6,7 @@ import { Connection } from './connection.js';
 import type { Counting } from './cursor.js';
 import type { Endpoint } from './endpoint.js';
 import { Inbox } from './inbox.js';
+import { comparePositions } from './positions.js';
 import { type State, WAITING } from './state.js';
 import { ToldReceipts } from './told-receipts.js';
 import { Unconfirmed } from './unconfirmed.js';
@@ -25,6 +26,7 @@ const COUNTING: Counting = { start: 0, copies: true, positions: Number.POSITIVE_
 /** A connection of `chat.v2`: it holds positions, and acknowledges. */
 export class ExtendedConnection extends Connection {
   readonly wantsReceipts = true;
+  readonly knowsByDebts = false;
   /** When it last said that it types, by the clock. */
   private typedAt: number | undefined;
   /** What the client has named of its positions, in a `sync` that goes on. */
@@ -35,6 +37,8 @@ export class ExtendedConnection extends Connection {
   /** Conversations that go on past their positions, as last read. */
   private lagging: Position[] | undefined;
   private readonly receipts = new ToldReceipts();
+  /** The same of how far its own user has read. */
+  private readonly reads = new ToldReceipts();
 
   readonly inbox: Inbox;
 
@@ -111,6 +115,7 @@ export class ExtendedConnection extends Connection {
   }
 
   sendReceipt(conversation: number, user: number, delivered: number, read: number): void {
+    if (user === this.user) return this.sendRead(conversation, read);
     if (!this.hasRoomForNews) return this.receipts.postpone(conversation, user);
     const now = this.receipts.grow(conversation, { delivered, read });
     if (now !== undefined)
@@ -123,13 +128,25 @@ export class ExtendedConnection extends Connection {
       });
   }
 
+  /** How far its user has read on another device. */
+  private sendRead(conversation: number, read: number) {
+    if (!this.hasRoomForNews) this.reads.postpone(conversation, this.user);
+    else if (this.reads.grow(conversation, { delivered: 0, read }) !== undefined)
+      this.send({ type: 'read', conversation_id: conversation, seq: read });
+  }
+
+  /** The client has said that its user has read so far. */
+  noteRead(conversation: number, read: number): void {
+    this.reads.grow(conversation, { delivered: 0, read });
+  }
+
   sendTyping(conversation: number, user: number): void {
     if (this.hasRoomForNews) this.send({ type: 'typing', conversation_id: conversation, user_id: user });
   }
 
   override onRoom(): void {
     super.onRoom();
-    for (const [conversation, user] of this.receipts.takePostponed())
+    for (const [conversation, user] of [...this.receipts.takePostponed(), ...this.reads.takePostponed()])
       this.port.informOf({ to: this.user, user, conversation });
   }
 
@@ -152,8 +169,12 @@ export class ExtendedConnection extends Connection {
     this.progress();
   }
 
-  knows(debts: readonly { conversation: number; seq: number }[]): boolean {
-    return debts.every(({ conversation, seq }) => seq <= (this.standing(conversation) ?? seq));
+  mayLack(conversation: number, end: number): boolean {
+    return (this.standing(conversation) ?? end) < end;
+  }
+
+  knows(): boolean {
+    return true;
   }
 
   // ---- sync ----
@@ -213,21 +234,8 @@ export class ExtendedConnection extends Connection {
     rest: boolean,
     id: { id?: string },
   ): Promise<Map<number, number>> {
-    const rows = await this.port.reader.ends(this.user);
-    const ends = new Map(rows.map((end) => [end.conversation, end.seq]));
-    const said = rest ? new Map([...ends, ...named]) : named;
-    const kept = new Map<number, number>();
-    const past: Position[] = [];
-    for (const [conversation, seq] of said) {
-      const end = ends.get(conversation) ?? 0;
-      if (seq > end) past.push({ conversation, seq: end });
-      if (ends.has(conversation)) kept.set(conversation, Math.min(seq, end));
-    }
-    await this.arrivedBefore(
-      [...kept]
-        .map(([conversation, seq]) => ({ conversation, seq }))
-        .filter(({ conversation, seq }) => seq > 0 && seq === said.get(conversation)),
-    );
+    const { kept, arrived, past } = comparePositions(named, rest, await this.port.reader.ends(this.user));
+    await this.arrivedBefore(arrived);
     for (const { conversation, seq } of past)
       this.send({ type: 'reset', ...id, conversation_id: conversation, seq });
     return kept;
@@ -237,7 +245,7 @@ export class ExtendedConnection extends Connection {
     if (positions.length === 0) return;
     const settled = await this.port.reader.settle(this.user, positions);
     for (const { other, conversation } of settled)
-      this.port.informOf({ to: other, user: this.user, conversation });
+      if (other !== this.user) this.port.informOf({ to: other, user: this.user, conversation });
   }
 
   protected async read(): Promise<boolean> {

@@ -34,6 +34,7 @@ interface Given extends Confirmed {
  */
 export class PlainConnection extends Connection {
   readonly wantsReceipts = false;
+  readonly knowsByDebts = true;
   private unconfirmed: Given[] = [];
   private unconfirmedBytes = 0;
   /** Messages ever given, and how many of them the last ping covers. */
@@ -152,6 +153,10 @@ export class PlainConnection extends Connection {
     for (const given of this.unconfirmed) ids.add(given.msgId);
     for (const debt of this.port.settling) if (debt.to === this.user) ids.add(debt.msgId);
     return ids;
+  }
+
+  mayLack(conversation: number, end: number): boolean {
+    return !this.isClosing && (this.cursor.position(conversation) ?? 0) < end;
   }
 
   knows(debts: readonly { msgId: number }[]): boolean {

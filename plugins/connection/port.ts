@@ -79,6 +79,8 @@ export interface Who {
   username: string;
   /** The user's newest connection has the highest. */
   number: number;
+  /** Whether it suffers no other connection of the user. */
+  alone: boolean;
   /** The highest `msg_id` that was stored when the connection was numbered. */
   line: number;
 }

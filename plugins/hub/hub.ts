@@ -54,10 +54,10 @@ export class Hub implements Port {
   ) {
     const { counts, registry } = this;
     this.reader = new LogReader(db);
-    this.remote = new Remote(log, bus, counts, (user, message) => this.router.giveTo(user, message));
+    this.remote = new Remote(log, bus, counts, (user, message) => this.router.giveTo(user, message, []));
     this.ownership = new Ownership(config, log, bus, registry, counts);
-    this.receipts = new Receipts(log, db, registry, this.remote);
-    this.repairs = new Repair(config, log, db, messages, registry, counts, (epoch) =>
+    this.receipts = new Receipts(log, db, registry, this.ownership, this.remote);
+    this.repairs = new Repair(config, log, db, bus, messages, registry, counts, (epoch) =>
       this.startNewEpoch(epoch),
     );
     const { remote, ownership, receipts, repairs } = this;
@@ -78,7 +78,7 @@ export class Hub implements Port {
       },
     });
     this.beat.start();
-    this.repairs.start();
+    await this.repairs.start();
   }
 
   // ---- what connections ask for ----
@@ -117,38 +117,50 @@ export class Hub implements Port {
 
   // ---- connections come and go ----
 
+  /** Connections whose sockets aren't closed yet. */
   get size(): number {
-    return this.registry.size;
+    return this.registry.all.size;
   }
 
-  connectionOf(user: number): Connection | undefined {
+  /** Whether a user has a connection here. */
+  isHere(user: number): boolean {
+    return this.registry.of(user).length > 0;
+  }
+
+  connectionsOf(user: number): readonly Connection[] {
     return this.registry.of(user);
   }
 
-  /** Takes a connection in, and closes the user's older one. @returns false if a newer one is here already */
+  /** Takes a connection in, and closes those that it replaces. @returns false if one that is here replaces it */
   add(connection: Connection): boolean {
-    const other = this.registry.of(connection.user);
-    if (!this.registry.add(connection)) return false;
+    const replaced = this.registry.add(connection);
+    if (replaced === undefined) return false;
     // Spread, since many may come at once.
     connection.pingEarlier(Math.random() * this.config.HEARTBEAT_SECONDS * 1000);
     this.counts.opened++;
-    other?.close(CLOSE.replaced);
+    for (const other of replaced) other.close(CLOSE.replaced);
     return true;
   }
 
-  /** Makes this connection its user's only one. Where the bus is away that waits until it is back. */
+  /** Tells other replicas of a connection, and ends what it excludes. Where the bus is away that waits until it is back. */
   claim(connection: Connection): Promise<void> {
     return this.ownership.claim(connection);
   }
 
-  /** Forgets a connection whose socket is closed, and gives its user up. */
+  /** Forgets a connection whose socket is closed, and gives its user up with the last one. */
   async remove(connection: Connection): Promise<void> {
     this.beat.forget(connection);
-    this.ownership.forget(connection);
-    if (this.registry.remove(connection)) await this.ownership.release([connection]);
+    if (this.registry.remove(connection)) await this.ownership.release([connection.user]);
   }
 
   // ---- what else is asked of it ----
+
+  /** A user has read more of a conversation: their devices are told, but for the one that said so. */
+  tellRead(user: number, conversation: number, by: Connection | undefined): void {
+    const others = this.registry.of(user).some((connection) => connection !== by);
+    if (others || by === undefined || this.ownership.isElsewhere(user))
+      this.informOf({ to: user, user, conversation });
+  }
 
   /** Tells `to` that `user` is typing. */
   tellTyping(typing: Typing): Promise<void> {
@@ -182,7 +194,7 @@ export class Hub implements Port {
     );
     this.db.epoch = epoch;
     this.messages.forget();
-    for (const connection of this.registry.values()) connection.close(CLOSE.shutdown);
+    for (const connection of this.registry.all) connection.close(CLOSE.shutdown);
     void this.bus.rename(namespaceOf(epoch));
   }
 
@@ -190,7 +202,7 @@ export class Hub implements Port {
 
   /** Closes all sockets, spread over a moment so that their clients don't come back as one herd. */
   async drain(): Promise<void> {
-    const all = [...this.registry.values()];
+    const all = [...this.registry.all];
     const pause = (this.config.DRAIN_SECONDS * 1000) / Math.max(all.length, 1);
     const started = performance.now();
     for (const [i, connection] of all.entries()) {
@@ -200,7 +212,7 @@ export class Hub implements Port {
       connection.close(CLOSE.shutdown);
     }
     const patience = performance.now() + FAREWELL_MS;
-    while (this.registry.size > 0 && performance.now() < patience)
+    while (this.size > 0 && performance.now() < patience)
       await new Promise((resolve) => setTimeout(resolve, 10));
     await this.messages.flush();
   }
@@ -210,7 +222,7 @@ export class Hub implements Port {
     this.receipts.close();
     this.beat.close();
     await this.repairs.close();
-    const left = [...this.registry.values()];
+    const left = [...this.registry.everybody()];
     for (const connection of this.registry.all) connection.terminate();
     await this.ownership.release(left);
   }

@@ -1,10 +1,9 @@
 import type { FastifyBaseLogger } from 'fastify';
 import { CLOSE } from '../../schemas/close.js';
-import type { Bus } from '../bus/bus.js';
-import { type Kick, pack } from '../bus/parcel.js';
+import type { Bus, Claim, Owner } from '../bus/bus.js';
+import { type Kick, type Kicked, pack } from '../bus/parcel.js';
 import type { Settings } from '../config.js';
-import type { Connection } from '../connection/connection.js';
-import type { Registry } from './registry.js';
+import { exclude, type Registry } from './registry.js';
 
 /** Renewals in one turn, and milliseconds until one that failed is tried again. */
 const RENEWALS = 1000;
@@ -16,22 +15,24 @@ const KICK_AGAIN_MS = 1000;
 /** A kick on its way to another replica. */
 interface Pending {
   replica: string;
-  number: number;
+  claim: Claim;
   saidAt: number;
   /** From then on the other replica's own lease has told it. */
   until: number;
 }
 
 /**
- * Who has which user among all replicas: the connection with the highest number, for as long as its lease is renewed. Times are in
- * milliseconds of `performance.now()`.
+ * Which replicas have which user: for as long as their leases are renewed, all that have connections which suffer each other, or
+ * the one that has the newest. Times are in milliseconds of `performance.now()`.
  */
 export class Ownership {
   private lastLook = performance.now();
-  /** When each connection was last claimed. */
-  private readonly claimedAt = new Map<Connection, number>();
-  /** By user. */
-  private readonly kicks = new Map<number, Pending>();
+  /** When each user who is here was last claimed. */
+  private readonly claimedAt = new Map<number, number>();
+  /** Users who are here and, as far as is known, on another replica, too. */
+  private readonly elsewhere = new Set<number>();
+  /** By user and replica. */
+  private readonly kicks = new Map<string, Pending>();
 
   constructor(
     private readonly config: Settings,
@@ -41,82 +42,112 @@ export class Ownership {
     private readonly counts: { late: number },
   ) {}
 
-  /** Makes a connection its user's only one. Where the bus is away that waits until it is back. */
-  async claim(connection: Connection): Promise<void> {
-    const { user, number } = connection;
+  /** Whether a user who is here may be on another replica, too. */
+  isElsewhere(user: number): boolean {
+    return this.elsewhere.has(user);
+  }
+
+  /** Claims the user of a new connection, and ends what it excludes. Where the bus is away that waits until it is back. */
+  claim({ user, number, alone }: Claim): Promise<void> {
+    return this.claimAs({ user, number, alone }, true);
+  }
+
+  /** @param isNew whether other replicas may not know of the connection yet */
+  private async claimAs(claim: Claim, isNew: boolean) {
+    const { user } = claim;
     try {
-      const before = await this.bus.claim(user, number);
-      this.note(connection, performance.now());
-      connection.resumed();
-      // It ended meanwhile, and its release may have been faster.
-      if (this.registry.of(user) !== connection) await this.bus.release([connection]);
-      if (before === undefined || before.number === number) return;
-      if (before.number > number) return connection.close(CLOSE.replaced);
-      if (before.replica !== this.bus.replica) await this.kick(before.replica, user, number);
+      const before = await this.bus.claim(claim);
+      if (this.registry.of(user).length > 0) this.claimedAt.set(user, performance.now());
+      // The user left meanwhile, and that may have been faster.
+      else await this.bus.release([user]);
+      this.resume(user);
+      const others = before.filter(({ replica }) => replica !== this.bus.replica);
+      this.close(user, others);
+      await this.tell(claim, others, isNew);
     } catch (error) {
-      connection.resumed();
-      this.note(connection, performance.now() - this.config.LEASE_SECONDS * 500 + CLAIM_AGAIN_MS);
+      this.resume(user);
+      if (this.registry.of(user).length > 0)
+        this.claimedAt.set(user, performance.now() - this.config.LEASE_SECONDS * 500 + CLAIM_AGAIN_MS);
       this.log.debug({ err: error, user }, 'a user could not be claimed');
     }
   }
 
-  private note(connection: Connection, at: number) {
-    if (this.registry.all.has(connection)) this.claimedAt.set(connection, at);
+  private resume(user: number) {
+    for (const connection of this.registry.of(user)) connection.resumed();
+  }
+
+  /** Closes the connections of a user that newer ones elsewhere exclude. */
+  private close(user: number, others: readonly { number: number; alone: boolean }[]) {
+    for (const connection of this.registry.of(user))
+      if (others.some((other) => exclude(other, connection) && other.number > connection.number))
+        connection.close(CLOSE.replaced);
+  }
+
+  /** Tells other replicas that have the user of a claim: what is older there than a claim that excludes it is closed. */
+  private async tell(claim: Claim, others: readonly Owner[], isNew: boolean) {
+    const { user, number } = claim;
+    const shared = others.some((other) => !exclude(other, claim));
+    if (shared && this.registry.has(user)) this.elsewhere.add(user);
+    else this.elsewhere.delete(user);
+    for (const other of others)
+      if (exclude(other, claim) ? other.number < number : isNew) await this.kick(other.replica, claim);
   }
 
   /** Gives users up. */
-  async release(connections: readonly Connection[]): Promise<void> {
+  async release(users: readonly number[]): Promise<void> {
+    for (const user of users) {
+      this.claimedAt.delete(user);
+      this.elsewhere.delete(user);
+    }
     // Where that fails, the lease ends by itself.
-    if (connections.length > 0) await this.bus.release(connections).catch(() => {});
+    if (users.length > 0) await this.bus.release(users).catch(() => {});
   }
 
-  /** Forgets a connection that is gone. */
-  forget(connection: Connection): void {
-    this.claimedAt.delete(connection);
-  }
-
-  /** Has another replica close its older connection of a user, and says it again until it answers: a publish may be lost. */
-  private async kick(replica: string, user: number, number: number) {
+  /** Tells another replica of a claim, and says it again until it answers: a publish may be lost. */
+  private async kick(replica: string, claim: Claim) {
     const now = performance.now();
-    this.kicks.set(user, { replica, number, saidAt: now, until: now + this.config.LEASE_SECONDS * 1000 });
-    await this.say(replica, [{ user, number }]);
+    const until = now + this.config.LEASE_SECONDS * 1000;
+    this.kicks.set(`${claim.user}:${replica}`, { replica, claim, saidAt: now, until });
+    await this.say(replica, [claim]);
   }
 
-  private async say(replica: string, newer: readonly { user: number; number: number }[]) {
-    const kicks = newer.map((each) => ({ ...each, replica: this.bus.replica }));
+  private async say(replica: string, claims: readonly Claim[]) {
+    const kicks = claims.map((claim) => ({ ...claim, replica: this.bus.replica }));
     await this.bus.publish(replica, pack({ kicks }));
   }
 
-  /** Closes what is older than what another replica says, and answers it. */
+  /** Closes what another replica's claims exclude, and answers it. */
   onKicks(kicks: readonly Kick[]): void {
     const [first] = kicks;
     if (first === undefined) return;
-    for (const { user, number } of kicks) {
-      const connection = this.registry.of(user);
-      if (connection !== undefined && connection.number < number) connection.close(CLOSE.replaced);
+    for (const kick of kicks) {
+      this.close(kick.user, [kick]);
+      if (this.registry.has(kick.user)) this.elsewhere.add(kick.user);
     }
     // All of a parcel are of the replica that sent it.
-    const kicked = kicks.map(({ user, number }) => ({ user, number }));
+    const kicked = kicks.map(({ user, number }) => ({ user, number, replica: this.bus.replica }));
     void this.bus.publish(first.replica, pack({ kicked })).catch(() => {});
   }
 
   /** Another replica has done what it was told. */
-  onKicked(kicked: readonly { user: number; number: number }[]): void {
-    for (const { user, number } of kicked)
-      if (this.kicks.get(user)?.number === number) this.kicks.delete(user);
+  onKicked(kicked: readonly Kicked[]): void {
+    for (const { user, number, replica } of kicked) {
+      const key = `${user}:${replica}`;
+      if (this.kicks.get(key)?.claim.number === number) this.kicks.delete(key);
+    }
   }
 
   /** Says again what wasn't answered, some at a time: a replica that died had many, and answers none. */
   private kickAgain(now: number) {
-    const due = new Map<string, { user: number; number: number }[]>();
+    const due = new Map<string, Claim[]>();
     let left = KICKS;
-    for (const [user, kick] of this.kicks) {
-      if (now > kick.until) this.kicks.delete(user);
+    for (const [key, kick] of this.kicks) {
+      if (now > kick.until) this.kicks.delete(key);
       if (now > kick.until || now - kick.saidAt < KICK_AGAIN_MS) continue;
       if (left-- === 0) break;
       kick.saidAt = now;
       const list = due.get(kick.replica) ?? [];
-      list.push({ user, number: kick.number });
+      list.push(kick.claim);
       due.set(kick.replica, list);
     }
     for (const [replica, list] of due) this.say(replica, list).catch(() => {});
@@ -128,13 +159,26 @@ export class Ownership {
     const now = performance.now();
     this.kickAgain(now);
     let left = RENEWALS;
-    for (const connection of this.registry.values()) {
-      const claimedAt = this.claimedAt.get(connection) ?? Number.NEGATIVE_INFINITY;
-      if (!connection.isOpen || now - claimedAt <= this.config.LEASE_SECONDS * 500) continue;
-      if (left-- === 0) return;
-      this.claimedAt.set(connection, now);
-      void this.claim(connection);
+    for (const user of this.registry.everybody()) {
+      const claimedAt = this.claimedAt.get(user);
+      if (claimedAt !== undefined && now - claimedAt <= this.config.LEASE_SECONDS * 500) continue;
+      if (!this.isOpen(user)) continue;
+      if (left-- === 0) break;
+      this.claimedAt.set(user, now);
+      void this.renewOne(user, claimedAt === undefined);
     }
+  }
+
+  /** Whether a user's connections are past their own claims. */
+  private isOpen(user: number): boolean {
+    return this.registry.of(user).some((connection) => connection.isOpen);
+  }
+
+  private async renewOne(user: number, isNew: boolean) {
+    const [first, ...others] = this.registry.of(user);
+    if (first === undefined) return;
+    const newest = others.reduce((most, other) => (other.number > most.number ? other : most), first);
+    await this.claimAs({ user, number: newest.number, alone: newest.alone }, isNew);
   }
 
   /** The bus was away: somebody else may have the users. They are claimed again, one turn after the other. */
@@ -150,9 +194,9 @@ export class Ownership {
     if (late < this.config.LEASE_SECONDS * 1000) return;
     this.counts.late++;
     this.log.warn({ seconds: Math.round(late / 1000) }, 'the process stood still for longer than its lease');
-    for (const connection of this.registry.values()) {
-      connection.suspend();
-      void this.claim(connection);
+    for (const user of this.registry.everybody()) {
+      for (const connection of this.registry.of(user)) connection.suspend();
+      void this.renewOne(user, true);
     }
   }
 }

@@ -2,6 +2,7 @@ import type { FastifyBaseLogger } from 'fastify';
 import { receiptsOf } from '../../sql/conversations.js';
 import type { Change } from '../connection/port.js';
 import type { Db } from '../db/handle.js';
+import type { Ownership } from './ownership.js';
 import type { Registry } from './registry.js';
 import type { Remote } from './remote.js';
 
@@ -10,9 +11,12 @@ const GATHER_MS = 50;
 /** Changes that wait to be told; past them the next one tells. */
 const CHANGES = 100_000;
 
-/** Tells people how far those whom they wrote to have received and read. */
+/** `fromElsewhere`: another replica has said so, and sees to all others. */
+type Told = Change & { fromElsewhere: boolean };
+
+/** Tells people how far those whom they wrote to have received and read, and their other devices how far they have. */
 export class Receipts {
-  private changes = new Map<string, Change>();
+  private changes = new Map<string, Told>();
   private telling = false;
   private closed = false;
 
@@ -20,13 +24,21 @@ export class Receipts {
     private readonly log: FastifyBaseLogger,
     private readonly db: Db,
     private readonly registry: Registry,
+    private readonly ownership: Ownership,
     private readonly remote: Remote,
   ) {}
 
   /** Tells `to`, soon, how far `user` has received and read. */
   informOf(change: Change): void {
-    if (change.to === change.user || this.closed || this.changes.size >= CHANGES) return;
-    this.changes.set(`${change.to}:${change.conversation}`, change);
+    this.add(change, false);
+  }
+
+  private add(change: Change, fromElsewhere: boolean) {
+    if (this.closed || this.changes.size >= CHANGES) return;
+    const { to, user, conversation } = change;
+    const key = to === user ? `${to}:${conversation}:own` : `${to}:${conversation}`;
+    const before = this.changes.get(key);
+    this.changes.set(key, { ...change, fromElsewhere: fromElsewhere && (before?.fromElsewhere ?? true) });
     if (this.telling) return;
     this.telling = true;
     setTimeout(() => void this.tell(), GATHER_MS);
@@ -34,7 +46,7 @@ export class Receipts {
 
   /** Of what another replica says, what concerns this one. */
   informHere(changes: readonly Change[]): void {
-    for (const change of changes) if (this.registry.has(change.to)) this.informOf(change);
+    for (const change of changes) if (this.registry.has(change.to)) this.add(change, true);
   }
 
   private async tell() {
@@ -44,7 +56,11 @@ export class Receipts {
       try {
         await this.tellHere(changes);
         // Whoever has the connection reads for itself: what is read here may be late there.
-        const away = changes.filter(({ to }) => !this.registry.has(to));
+        const away = changes.flatMap(({ fromElsewhere, ...change }) =>
+          !this.registry.has(change.to) || (!fromElsewhere && this.ownership.isElsewhere(change.to))
+            ? [change]
+            : [],
+        );
         await this.remote.send(away, (receipts) => ({ receipts }));
       } catch (error) {
         // What is lost here is shown again by the next change, or with the conversation.
@@ -55,19 +71,20 @@ export class Receipts {
   }
 
   /** Reads how far it is now, so that nobody is told what isn't so, for those who can be told. */
-  private async tellHere(changes: readonly Change[]) {
+  private async tellHere(changes: readonly Told[]) {
     const here = changes.flatMap((change) => {
-      const connection = this.registry.of(change.to);
-      return connection?.wantsReceipts ? [{ ...change, connection }] : [];
+      const connections = this.registry.of(change.to).filter(({ wantsReceipts }) => wantsReceipts);
+      return connections.length > 0 ? [{ ...change, connections }] : [];
     });
     if (here.length === 0) return;
     const states = await this.db.delivery.ask((sql) => receiptsOf(sql, here));
-    here.forEach(({ connection, ...change }, i) => {
+    here.forEach(({ connections, fromElsewhere, ...change }, i) => {
       const state = states[i];
       if (state === undefined) return;
       // Whoever has come back meanwhile may have been told more elsewhere than was read for the connection before.
-      if (this.registry.of(change.to) !== connection) this.informOf(change);
-      else connection.sendReceipt(change.conversation, change.user, state.delivered, state.read);
+      for (const connection of this.registry.of(change.to))
+        if (!connections.includes(connection)) this.add(change, fromElsewhere);
+        else connection.sendReceipt(change.conversation, change.user, state.delivered, state.read);
     });
   }
 

@@ -2,7 +2,7 @@ import type { FastifyBaseLogger } from 'fastify';
 import { LIMITS } from '../../schemas/limits.js';
 import type { Bus } from '../bus/bus.js';
 import { type Parcel, pack } from '../bus/parcel.js';
-import type { Arrival, Delivery } from '../log/types.js';
+import type { Arrival } from '../log/types.js';
 import { weightOf } from '../weight.js';
 
 /** Bytes of content, about, in one parcel to another replica. */
@@ -11,6 +11,8 @@ const PARCEL_BYTES = 262_144;
 interface Item {
   user: number;
   message: Arrival;
+  /** Whether the user's connections here have it. */
+  given: boolean;
 }
 
 /** What goes to the replicas that have the receivers. Any of it may be lost: the log has what is. */
@@ -29,10 +31,10 @@ export class Remote {
     private readonly giveHere: (user: number, message: Arrival) => void,
   ) {}
 
-  /** Takes a message for a user who has no connection here; `publish` sends it. */
-  push(user: number, message: Arrival): void {
+  /** Takes a message for a user who may be elsewhere; `publish` sends it. @param given whether connections here have it */
+  push(user: number, message: Arrival, given: boolean): void {
     if (this.bytes >= LIMITS.remoteBytes) return;
-    this.waiting.push({ user, message });
+    this.waiting.push({ user, message, given });
     this.bytes += weightOf(message.content);
   }
 
@@ -49,7 +51,8 @@ export class Remote {
       this.bytes = 0;
       try {
         const parcels = await this.byReplica(waiting, ({ user }) => user);
-        for (const { user, message } of parcels.get(this.bus.replica) ?? []) this.giveHere(user, message);
+        for (const { user, message, given } of parcels.get(this.bus.replica) ?? [])
+          if (!given) this.giveHere(user, message);
         parcels.delete(this.bus.replica);
         await Promise.all([...parcels].map(([replica, items]) => this.publishTo(replica, items)));
       } catch (error) {
@@ -71,7 +74,7 @@ export class Remote {
     }
   }
 
-  /** Sends each of these to the other replica that has its user, if one has. @throws where the bus is away */
+  /** Sends each of these to the other replicas that have its user. @throws where the bus is away */
   async send<T extends { to: number }>(items: readonly T[], parcelOf: (items: T[]) => Parcel): Promise<void> {
     if (items.length === 0) return;
     const parcels = await this.byReplica(items, ({ to }) => to);
@@ -79,19 +82,18 @@ export class Remote {
     await Promise.all([...parcels].map(([replica, list]) => this.bus.publish(replica, pack(parcelOf(list)))));
   }
 
-  /** Items, in their order, by the replica that has their user: one look-up for all. Left out are those whom none has. */
+  /** Items, in their order, by the replicas that have their users: one look-up for all. Left out are those whom none has. */
   private async byReplica<T>(items: readonly T[], userOf: (item: T) => number): Promise<Map<string, T[]>> {
     const users = [...new Set(items.map(userOf))];
     const owners = await this.bus.owners(users);
-    const replicaOf = new Map(users.map((user, i) => [user, owners[i]?.replica]));
+    const ownersOf = new Map(users.map((user, i) => [user, owners[i] ?? []]));
     const parcels = new Map<string, T[]>();
-    for (const item of items) {
-      const replica = replicaOf.get(userOf(item));
-      if (replica === undefined) continue;
-      const parcel = parcels.get(replica);
-      if (parcel === undefined) parcels.set(replica, [item]);
-      else parcel.push(item);
-    }
+    for (const item of items)
+      for (const { replica } of ownersOf.get(userOf(item)) ?? []) {
+        const parcel = parcels.get(replica);
+        if (parcel === undefined) parcels.set(replica, [item]);
+        else parcel.push(item);
+      }
     return parcels;
   }
 
@@ -101,7 +103,7 @@ export class Remote {
 }
 
 /** Each message once, with all its users, who stand one after the other. */
-function deliveries(items: readonly Item[]): Delivery[] {
+function deliveries(items: readonly Item[]) {
   const list: { message: Arrival; users: number[] }[] = [];
   for (const { user, message } of items) {
     const last = list.at(-1);

@@ -1,7 +1,9 @@
 import { setTimeout as sleep } from 'node:timers/promises';
 import type { FastifyBaseLogger } from 'fastify';
+import { lookAtBatches, type Moved, pruneBatches } from '../../sql/batches.js';
 import { epochOf } from '../../sql/epoch.js';
-import { type OpenDebt, openDebts } from '../../sql/messages.js';
+import { openDebts } from '../../sql/messages.js';
+import type { Bus } from '../bus/bus.js';
 import type { Settings } from '../config.js';
 import type { Connection } from '../connection/connection.js';
 import type { Db } from '../db/handle.js';
@@ -9,18 +11,32 @@ import type { MessageLog } from '../log/log.js';
 import type { Confirmed } from '../log/types.js';
 import type { Registry } from './registry.js';
 
-/** Debts of a user that one look asks for, the newest; users of one question, and milliseconds to the next, so that sends go first. */
-const LOOK_ROWS = 64;
-const LOOK_USERS = 500;
-const LOOK_PAUSE_MS = 10;
+/** Milliseconds from look to look while the bus is away, and so nothing comes from other replicas. */
+const ALONE_MS = 250;
 /** Milliseconds for what is still on its way: it is in the log before it is published. */
 const LATE_MS = 100;
+/** Debts of a user that one look asks for, the newest. */
+const LOOK_ROWS = 64;
+/** Minutes that batches are kept, milliseconds from one pruning to the next, and rows that one statement deletes. */
+const KEPT_MINUTES = 10;
+const PRUNE_MS = 60_000;
+const PRUNE_ROWS = 5000;
+/** Looks in which each connection once reads the log, whatever the batches say: a version before this one writes none. */
+const SWEEP_LOOKS = 150;
+/** Connections that read the log at once where all have to, and milliseconds to the next ones. */
+const SWEEP_CONNECTIONS = 100;
+const SWEEP_PAUSE_MS = 50;
 
-/** Looks, again and again, for debts that a live connection doesn't know of: their publish was lost, or is late. */
+/** Looks, again and again, for messages that a connection doesn't know of: their publish was lost, or is late. */
 export class Repair {
   private timer: NodeJS.Timeout | undefined;
   private looking: Promise<void> | undefined;
   private settledWhileLooking: Set<number> | undefined;
+  /** What the last look could see. */
+  private snapshot: string | undefined;
+  private prunedAt = performance.now();
+  private sweep: Iterator<Connection> | undefined;
+  private sweepDue = 0;
   private closed = false;
 
   /** @param onNewEpoch called where the database has another history than before */
@@ -28,19 +44,29 @@ export class Repair {
     private readonly config: Settings,
     private readonly log: FastifyBaseLogger,
     private readonly db: Db,
+    private readonly bus: Bus,
     private readonly messages: MessageLog,
     private readonly registry: Registry,
     private readonly counts: { repaired: number },
     private readonly onNewEpoch: (epoch: string) => void,
   ) {}
 
-  /** Plans the next look. */
-  start(): void {
-    const ms = this.config.REPAIR_SECONDS * 1000 * (0.75 + Math.random() / 2);
-    this.timer = setTimeout(async () => {
-      await this.now();
-      if (!this.closed) this.start();
-    }, ms);
+  /** Looks for the first time, to know where later looks go on, and plans them. */
+  async start(): Promise<void> {
+    await this.now();
+    this.plan();
+  }
+
+  private plan() {
+    if (this.closed) return;
+    const ms = this.bus.ok ? this.config.REPAIR_SECONDS * 1000 : ALONE_MS;
+    this.timer = setTimeout(
+      async () => {
+        await this.now();
+        this.plan();
+      },
+      ms * (0.75 + Math.random() / 2),
+    );
   }
 
   /** Looks now, or waits for the look that is under way. */
@@ -58,53 +84,108 @@ export class Repair {
   }
 
   private async look() {
-    const live = [...this.registry.values()].filter((connection) => connection.isLive);
     this.settledWhileLooking = new Set();
     try {
       const epoch = await this.db.delivery.ask(epochOf);
-      if (epoch !== this.db.epoch) return this.onNewEpoch(epoch);
-      for (let i = 0; i < live.length && !this.closed; i += LOOK_USERS) {
-        if (i > 0) await sleep(LOOK_PAUSE_MS);
-        await this.lookAt(live.slice(i, i + LOOK_USERS));
+      if (epoch !== this.db.epoch) {
+        this.snapshot = undefined;
+        this.onNewEpoch(epoch);
+        return;
       }
+      const { snapshot, pruned, moved } = await this.db.delivery.ask((sql) =>
+        lookAtBatches(sql, this.snapshot),
+      );
+      this.snapshot = snapshot;
+      if (pruned) await this.sweepAll();
+      else this.sweepSome();
+      await this.mend(moved);
+      await this.prune();
     } catch (error) {
-      this.log.debug({ err: error }, 'could not look for open debts');
+      this.log.debug({ err: error }, 'could not look for what was stored');
     } finally {
       this.settledWhileLooking = undefined;
     }
   }
 
-  private async lookAt(live: readonly Connection[]) {
-    const debts = await this.db.delivery.ask((sql) =>
-      openDebts(
-        sql,
-        live.map((one) => one.user),
-        live.map((one) => one.line),
-        LOOK_ROWS,
-      ),
-    );
-    if (this.unknown(debts).length === 0) return;
+  /** Has whoever lacks something of these conversations read the log. */
+  private async mend(moved: readonly Moved[]) {
+    if (this.lacking(moved).size === 0) return;
     await sleep(LATE_MS);
-    for (const connection of this.unknown(debts)) {
-      this.counts.repaired++;
+    const lacking = this.lacking(moved);
+    for (const connection of await this.unknowing(lacking)) {
+      // One that reads the log goes on with that.
+      if (connection.isLive) this.counts.repaired++;
       connection.fallBehind();
     }
   }
 
-  /** The live connections that don't know of debts that are open still. */
-  private unknown(debts: readonly OpenDebt[]): Connection[] {
+  /** The connections that may not have all of these conversations, with those that they may not have. */
+  private lacking(moved: readonly Moved[]): Map<Connection, Moved[]> {
+    const lacking = new Map<Connection, Moved[]>();
+    for (const each of moved)
+      for (const member of each.members)
+        for (const connection of this.registry.of(member)) {
+          if (!connection.mayLack(each.conversation, each.end)) continue;
+          const list = lacking.get(connection);
+          if (list === undefined) lacking.set(connection, [each]);
+          else list.push(each);
+        }
+    return lacking;
+  }
+
+  /** Of these the ones that do lack something. A plain client has no positions: what it lacks is a debt that it wasn't written. */
+  private async unknowing(lacking: ReadonlyMap<Connection, Moved[]>): Promise<Connection[]> {
+    const plain = [...lacking.keys()].filter((connection) => connection.knowsByDebts);
+    if (plain.length === 0) return [...lacking.keys()];
+    const debts = await this.db.delivery.ask((sql) =>
+      openDebts(
+        sql,
+        plain.map(({ user }) => user),
+        plain.map(({ line }) => line),
+        LOOK_ROWS,
+      ),
+    );
     const settling = new Set(this.messages.settling.map((debt) => debt.msgId));
-    const byUser = new Map<number, OpenDebt[]>();
-    for (const debt of debts) {
-      if (settling.has(debt.msgId) || this.settledWhileLooking?.has(debt.msgId)) continue;
-      const list = byUser.get(debt.to);
-      if (list === undefined) byUser.set(debt.to, [debt]);
-      else list.push(debt);
-    }
-    return [...byUser].flatMap(([user, list]) => {
-      const connection = this.registry.of(user);
-      return connection?.isLive && !connection.knows(list) ? [connection] : [];
+    return [...lacking].flatMap(([connection, conversations]) => {
+      if (!connection.knowsByDebts) return [connection];
+      const open = debts.filter(
+        ({ to, conversation, seq, msgId }) =>
+          to === connection.user &&
+          conversations.some((each) => each.conversation === conversation && seq <= each.end) &&
+          !settling.has(msgId) &&
+          !this.settledWhileLooking?.has(msgId),
+      );
+      return open.length > 0 && !connection.knows(open) ? [connection] : [];
     });
+  }
+
+  /** Has the next few connections read the log, so that each does now and then. */
+  private sweepSome() {
+    this.sweepDue += this.registry.all.size / SWEEP_LOOKS;
+    for (; this.sweepDue >= 1; this.sweepDue--) {
+      this.sweep ??= this.registry.all.values();
+      const next = this.sweep.next();
+      if (next.done === true) this.sweep = undefined;
+      else next.value.fallBehind();
+    }
+  }
+
+  private async sweepAll() {
+    let left = SWEEP_CONNECTIONS;
+    for (const connection of this.registry.all) {
+      if (left-- === 0) {
+        await sleep(SWEEP_PAUSE_MS);
+        left = SWEEP_CONNECTIONS;
+      }
+      connection.fallBehind();
+    }
+  }
+
+  private async prune() {
+    if (performance.now() - this.prunedAt < PRUNE_MS) return;
+    this.prunedAt = performance.now();
+    const some = () => this.db.delivery.ask((sql) => pruneBatches(sql, KEPT_MINUTES, PRUNE_ROWS));
+    while (!this.closed && (await some()));
   }
 
   async close(): Promise<void> {

@@ -1,6 +1,7 @@
 import type { FastifyBaseLogger } from 'fastify';
 import { type Parcel, type Typing, unpack } from '../bus/parcel.js';
-import type { Arrival, Confirmed, Delivery } from '../log/types.js';
+import type { Connection } from '../connection/connection.js';
+import type { Arrival, Confirmed, Delivery, Sender } from '../log/types.js';
 import type { Ownership } from './ownership.js';
 import type { Receipts } from './receipts.js';
 import type { Registry } from './registry.js';
@@ -25,33 +26,49 @@ export class Router {
   /** Messages were stored, in this order. */
   onStored(deliveries: readonly Delivery[]): void {
     this.ownership.checkLate();
-    for (const { message, users } of deliveries)
-      for (const user of users) if (!this.giveTo(user, message)) this.remote.push(user, message);
+    for (const { message, senders } of deliveries)
+      for (const user of message.members) {
+        const isHere = this.giveTo(user, message, senders);
+        if (!isHere || this.ownership.isElsewhere(user)) this.remote.push(user, message, isHere);
+      }
     this.remote.publish();
   }
 
   /** Debts are deleted. */
   onSettled(debts: readonly Confirmed[]): void {
     for (const { to, msgId, conversation, informs } of debts) {
-      this.registry.of(to)?.onSettled(msgId);
-      if (informs !== undefined) this.receipts.informOf({ to: informs, user: to, conversation });
+      for (const connection of this.registry.of(to)) connection.onSettled(msgId);
+      if (informs !== undefined && informs !== to)
+        this.receipts.informOf({ to: informs, user: to, conversation });
     }
     this.repair.onSettled(debts);
   }
 
-  /** @returns false if the user has no connection here, or one that ends */
-  giveTo(user: number, message: Arrival): boolean {
-    const connection = this.registry.of(user);
-    if (connection === undefined || connection.isClosing) return false;
+  /**
+   * Gives a message to the user's connections here, but for those that sent it.
+   * @returns false if there is none, or only such as end
+   */
+  giveTo(user: number, message: Arrival, senders: readonly Sender[]): boolean {
+    let isHere = false;
+    for (const connection of this.registry.of(user)) {
+      if (connection.isClosing) continue;
+      isHere = true;
+      // Who writes to themselves is told of it like anybody else.
+      if (user !== message.from || message.members.length === 1 || !senders.includes(connection))
+        this.give(connection, message);
+    }
+    return isHere;
+  }
+
+  private give(connection: Connection, message: Arrival) {
     this.counts.delivered++;
     try {
       connection.deliver(message);
     } catch (error) {
       // What state it is in isn't known: its client comes back and reads the log. The others get theirs.
-      this.log.error({ err: error, user }, 'a message could not be delivered');
+      this.log.error({ err: error, user: connection.user }, 'a message could not be delivered');
       connection.terminate();
     }
-    return true;
   }
 
   /** Takes what another replica published. */
@@ -69,18 +86,18 @@ export class Router {
   private onParcel(parcel: Parcel) {
     this.ownership.checkLate();
     for (const { message, users } of parcel.messages ?? [])
-      for (const user of users) this.giveTo(user, message);
+      for (const user of users) this.giveTo(user, message, []);
     this.receipts.informHere(parcel.receipts ?? []);
     for (const typing of parcel.typing ?? []) this.writeTyping(typing);
     this.ownership.onKicks(parcel.kicks ?? []);
     this.ownership.onKicked(parcel.kicked ?? []);
-    for (const user of parcel.looks ?? []) this.registry.of(user)?.fallBehind();
     if (parcel.presence !== undefined) this.onPresence(parcel.presence);
   }
 
   /** Tells `to` that `user` is typing. */
   async tellTyping(typing: Typing): Promise<void> {
-    if (this.writeTyping(typing)) return;
+    this.writeTyping(typing);
+    if (this.registry.has(typing.to) && !this.ownership.isElsewhere(typing.to)) return;
     try {
       await this.remote.send([typing], (list) => ({ typing: list }));
     } catch (error) {
@@ -88,8 +105,7 @@ export class Router {
     }
   }
 
-  private writeTyping({ to, user, conversation }: Typing): boolean {
-    this.registry.of(to)?.sendTyping(conversation, user);
-    return this.registry.has(to);
+  private writeTyping({ to, user, conversation }: Typing) {
+    for (const connection of this.registry.of(to)) connection.sendTyping(conversation, user);
   }
 }

@@ -1,6 +1,5 @@
 import type { BaseLogger } from 'pino';
 import type { StoredMessage } from '../../sql/messages.js';
-import { receiversOf } from '../message.js';
 import { isOurs } from './entry.js';
 import type { Outcome } from './store.js';
 import type { Confirmed, Delivery, LogListener, Sender } from './types.js';
@@ -18,12 +17,9 @@ export class Teller {
     for (let i = 0; i < arrivals.length; i++) {
       const message = arrivals[i];
       if (message === undefined) continue;
-      let wantsCopy = false;
-      for (const sender of stored[i]?.senders ?? []) {
-        this.stored(sender, message);
-        wantsCopy ||= sender.wantsCopy;
-      }
-      deliveries.push({ message, users: wantsCopy ? message.members : receiversOf(message) });
+      const senders = stored[i]?.senders ?? [];
+      for (const sender of senders) this.stored(sender, message);
+      deliveries.push({ message, senders });
     }
     if (deliveries.length > 0) this.say(() => this.listener.onStored(deliveries));
     for (const { entry, error } of failed) {

@@ -5,8 +5,6 @@ import type { ChatError } from '../errors.js';
 export interface Sender {
   /** Whether the sender wants to know how far its messages got. */
   readonly wantsReceipts: boolean;
-  /** Whether the sender's own connection must be given the message, since it isn't what sent it. */
-  readonly wantsCopy: boolean;
   onStored(message: StoredMessage): void;
   onFailed(clientId: string | undefined, error: ChatError): void;
 }
@@ -32,10 +30,10 @@ export interface Arrival extends StoredMessage {
   receipts: boolean;
 }
 
-/** A message just stored, and the users whose connections are to be given it. */
+/** A message just stored, and who asked for that: they know of it. */
 export interface Delivery {
   message: Arrival;
-  users: readonly number[];
+  senders: readonly Sender[];
 }
 
 /** A debt whose message is known to have arrived. */

@@ -28,7 +28,8 @@ const tableOf = (app: FastifyInstance): { [K in keyof typeof extendedClient]: Ha
     connection.acknowledge(frame.conversation_id, frame.seq);
   }),
   read: row(extendedClient.read, async (connection: ExtendedConnection, { conversation_id, seq }) => {
-    await app.conversations.read(connection.user, conversation_id, seq);
+    const read = await app.conversations.read(connection.user, conversation_id, seq, connection);
+    connection.noteRead(conversation_id, read);
   }),
   typing: row(extendedClient.typing, async (connection: ExtendedConnection, { conversation_id }) => {
     if (!connection.types()) return;

@@ -93,8 +93,9 @@ export default fp(
       const tcp = request.raw.socket;
       if (!(tcp instanceof Socket)) return socket.terminate();
       const transport = new SocketTransport(socket, tcp);
-      const who = { user: claims.user_id, username, number, line };
       const extended = socket.protocol === EXTENDED;
+      const alone = !extended || app.config.SINGLE_SESSION === '1';
+      const who = { user: claims.user_id, username, number, alone, line };
       const opened = extended ? openExtended(transport, who, claims) : openPlain(transport, who);
       const { connection, leave } = opened;
       // Frames that come from now on wait in the socket, in order, until the connection is ready.

@@ -62,59 +62,83 @@ for (const [name, network] of implementations) {
     t.strictSame([a?.bus.ok, a?.bus.replica], [true, 'a']);
   });
 
+  const alone = (user: number, number: number) => ({ user, number, alone: true });
+  const beside = (user: number, number: number) => ({ user, number, alone: false });
+
   t.test(
-    `${name}: a claim takes who is free or held by a lower number, and tells what stood before`,
+    `${name}: a claim that suffers no other replaces lower ones, and tells what stood before`,
     async (t) => {
       const [a, b] = (await start(t, 'a', 'b')).map(({ bus }) => bus) as [Bus, Bus];
       const user = freshUser();
-      t.equal(await a.claim(user, 5), undefined);
-      t.strictSame(await b.claim(user, 7), { replica: 'a', number: 5 });
-      t.strictSame(await a.owners([user]), [{ replica: 'b', number: 7 }]);
-      t.strictSame(await a.claim(user, 6), { replica: 'b', number: 7 });
-      t.strictSame(await b.owners([user]), [{ replica: 'b', number: 7 }]);
-      t.strictSame(await b.claim(user, 7), { replica: 'b', number: 7 });
-      t.strictSame(await b.claim(user, 100), { replica: 'b', number: 7 });
-      t.strictSame(await a.claim(user, 99), { replica: 'b', number: 100 });
+      const owner = (replica: string, number: number) => [{ replica, number, alone: true }];
+      t.strictSame(await a.claim(alone(user, 5)), []);
+      t.strictSame(await b.claim(alone(user, 7)), owner('a', 5));
+      t.strictSame(await a.owners([user]), [owner('b', 7)]);
+      t.strictSame(await a.claim(alone(user, 6)), owner('b', 7));
+      t.strictSame(await b.owners([user]), [owner('b', 7)]);
+      t.strictSame(await b.claim(alone(user, 7)), owner('b', 7));
+      t.strictSame(await b.claim(alone(user, 100)), owner('b', 7));
+      t.strictSame(await a.claim(alone(user, 99)), owner('b', 100));
     },
   );
+
+  t.test(`${name}: claims that suffer others stand side by side, each with its highest number`, async (t) => {
+    const [a, b] = (await start(t, 'a', 'b')).map(({ bus }) => bus) as [Bus, Bus];
+    const user = freshUser();
+    const [ofA, ofB] = [
+      { replica: 'a', number: 5, alone: false },
+      { replica: 'b', number: 3, alone: false },
+    ];
+    t.strictSame(await a.claim(beside(user, 5)), []);
+    t.strictSame(await b.claim(beside(user, 3)), [ofA]);
+    t.strictSame(await a.owners([user]), [[ofA, ofB]]);
+    t.strictSame(await a.claim(beside(user, 4)), [ofA, ofB], 'a lower number of its own');
+    t.strictSame(await a.owners([user]), [[ofB, ofA]]);
+    t.strictSame(await a.claim(alone(user, 2)), [ofB, ofA], 'a higher one elsewhere');
+    t.strictSame(await b.owners([user]), [[ofB, ofA]]);
+    t.strictSame(await b.claim(alone(user, 9)), [ofB, ofA]);
+    t.strictSame(await a.owners([user]), [[{ replica: 'b', number: 9, alone: true }]]);
+    t.strictSame(await a.claim(beside(user, 8)), [{ replica: 'b', number: 9, alone: true }]);
+    t.strictSame(await a.claim(beside(user, 10)), [{ replica: 'b', number: 9, alone: true }]);
+    t.strictSame(await a.owners([user]), [[{ replica: 'a', number: 10, alone: false }]]);
+  });
 
   t.test(`${name}: of claims at once the highest number stands`, async (t) => {
     const [a, b] = (await start(t, 'a', 'b')).map(({ bus }) => bus) as [Bus, Bus];
     const user = freshUser();
     const numbers = Array.from({ length: 40 }, (_, i) => ((i * 17) % 40) + 1);
-    await Promise.all(numbers.map((number) => (number % 2 ? a : b).claim(user, number)));
-    t.strictSame(await a.owners([user]), [{ replica: 'b', number: 40 }]);
+    await Promise.all(numbers.map((number) => (number % 2 ? a : b).claim(alone(user, number))));
+    t.strictSame(await a.owners([user]), [[{ replica: 'b', number: 40, alone: true }]]);
   });
 
-  t.test(`${name}: a release gives up only that very connection`, async (t) => {
+  t.test(`${name}: a release withdraws only what that replica has claimed`, async (t) => {
     const [a, b] = (await start(t, 'a', 'b')).map(({ bus }) => bus) as [Bus, Bus];
     const [user, other] = [freshUser(), freshUser()];
-    await a.claim(user, 5);
-    await a.claim(other, 6);
-    await a.release([{ user, number: 4 }]);
-    await b.release([{ user, number: 5 }]);
+    await a.claim(beside(user, 5));
+    await b.claim(beside(user, 4));
+    await a.claim(alone(other, 6));
+    await b.release([other]);
+    await b.release([user]);
     t.strictSame(await b.owners([user, other]), [
-      { replica: 'a', number: 5 },
-      { replica: 'a', number: 6 },
+      [{ replica: 'a', number: 5, alone: false }],
+      [{ replica: 'a', number: 6, alone: true }],
     ]);
-    await a.release([
-      { user, number: 5 },
-      { user: other, number: 6 },
-    ]);
-    t.strictSame(await b.owners([user, other]), [undefined, undefined]);
+    await a.release([user, other]);
+    t.strictSame(await b.owners([user, other]), [[], []]);
     await a.release([]);
   });
 
   t.test(`${name}: owners answers in the order asked, also nobody`, async (t) => {
     const [a, b] = (await start(t, 'a', 'b')).map(({ bus }) => bus) as [Bus, Bus];
     const [one, two, three] = [freshUser(), freshUser(), freshUser()];
-    await a.claim(three, 3);
-    await b.claim(one, 1);
+    await a.claim(alone(three, 3));
+    await b.claim(beside(one, 1));
+    const ofOne = [{ replica: 'b', number: 1, alone: false }];
     t.strictSame(await a.owners([one, two, three, one]), [
-      { replica: 'b', number: 1 },
-      undefined,
-      { replica: 'a', number: 3 },
-      { replica: 'b', number: 1 },
+      ofOne,
+      [],
+      [{ replica: 'a', number: 3, alone: true }],
+      ofOne,
     ]);
     t.strictSame(await a.owners([]), []);
   });

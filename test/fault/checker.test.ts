@@ -313,3 +313,29 @@ test('what was refused as not stored is nowhere', async (t) => {
   ];
   t.strictSame(broken(run(doubt)), {}, 'nobody said that it is not stored');
 });
+
+test('one device without what another one has', async (t) => {
+  const other = extended(
+    4,
+    ...begin(1),
+    sync(1, 1),
+    say(4, 3, 1, 10),
+    sent(4, 3, 1, 1, 15),
+    chat(3, 4, 1, 2, 20),
+  );
+  const first = extended(
+    3,
+    ...begin(1),
+    sync(1, 1),
+    chat(4, 3, 1, 1, 16),
+    say(3, 4, 1, 18),
+    sent(3, 4, 1, 2, 19),
+  );
+  const second = (...entries: Entry[]) =>
+    broken(run([other, first, extended(3, ...begin(9), sync(9, 1), ...entries)]));
+  const come = chat(4, 3, 1, 1, 17, 9);
+  const own = { ...chat(3, 4, 1, 2, 20, 9), id: '4-1' };
+  t.strictSame(second(come, own), {});
+  t.strictSame(second(come), { lost: 1 }, 'its own message from there');
+  t.strictSame(second(), { lost: 2 }, 'nothing at all');
+});

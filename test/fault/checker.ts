@@ -2,6 +2,7 @@
  * Reads every client's diary and says what went wrong. It knows the protocol's promises and nothing of the server:
  * what was stored must arrive, once, in order; and nothing else may.
  */
+import { missingOnDevices } from './devices.js';
 import type { Diary, Evidence } from './diary.js';
 import { historyFindings } from './history.js';
 import { contradictions, type Finding, gather, type Ledger, type Message } from './ledger.js';
@@ -55,7 +56,9 @@ interface Case {
 }
 
 function open(evidence: Evidence): Case {
-  const connections = new Map(evidence.diaries.map((diary) => [diary.user, spans(diary, evidence)]));
+  const connections = new Map<number, Map<number, Span>>();
+  for (const diary of evidence.diaries)
+    connections.set(diary.user, new Map([...(connections.get(diary.user) ?? []), ...spans(diary, evidence)]));
   return { evidence, ledger: gather(evidence), connections };
 }
 
@@ -132,7 +135,8 @@ const isUnanswered = ({ kind, told, givenUp }: Message) =>
 export function outstanding(evidence: Evidence): Message[] {
   const file = open(evidence);
   const unanswered = [...file.ledger.messages.values()].filter(isUnanswered);
-  return [...lost(file).guilty, ...unanswered];
+  const missing = missingOnDevices(evidence.diaries, file.ledger).map(({ message }) => message);
+  return [...lost(file).guilty, ...unanswered, ...missing];
 }
 
 export function check(evidence: Evidence): Verdict {
@@ -150,7 +154,13 @@ export function check(evidence: Evidence): Verdict {
     messages: all.length,
     owed: known.size,
     arrived: all.filter(({ copies }) => copies.length > 0).length,
-    lost: guilty.map(describe),
+    lost: [
+      ...guilty.map(describe),
+      ...missingOnDevices(evidence.diaries, ledger).map(({ message, user }) => {
+        const { what, ...found } = describe(message);
+        return { ...found, what: `${what}, is not on a device of ${user}`, user };
+      }),
+    ],
     ...found,
     unsent: ledger.unsent,
     contradictions: contradictions(ledger),

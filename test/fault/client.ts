@@ -11,7 +11,12 @@ export interface ClientSetup {
   token: string;
   doors: readonly Door[];
   random: Random;
+  /** Which of its user's devices it is, from 0: its connections and messages are numbered apart. */
+  device?: number;
 }
+
+/** Connections and messages that one device has numbers for. */
+export const PER_DEVICE = 1_000_000;
 
 /** How often a client looks whether its line still lives. */
 const lookEvery = 500;
@@ -30,17 +35,18 @@ export abstract class Client {
   readonly #retired = new Set<Link>();
   /** How long this client bears silence. */
   readonly #patience: number;
-  #attempts = 0;
+  #attempts: number;
   #lastDoor: Door | undefined;
   #wanted = false;
   #timer: NodeJS.Timeout | undefined;
   #look: NodeJS.Timeout | undefined;
 
-  constructor(kind: Diary['kind'], { user, token, doors, random }: ClientSetup) {
+  constructor(kind: Diary['kind'], { user, token, doors, random, device = 0 }: ClientSetup) {
     this.diary = { user, kind, entries: [] };
     this.token = token;
     this.random = random;
     this.#doors = doors;
+    this.#attempts = device * PER_DEVICE;
     this.#patience = random.int(4000, 9000);
   }
 
@@ -79,7 +85,7 @@ export abstract class Client {
     for (const link of this.#links) link.close();
   }
 
-  /** Opens a second connection elsewhere while the first one is open: the server replaces that. */
+  /** Opens a second connection elsewhere while the first one is open. */
   hop(): void {
     if (this.#wanted && this.#links.size - this.#retired.size === 1 && this.connected) this.#connect();
   }
@@ -100,21 +106,25 @@ export abstract class Client {
     this.write({ type: 'odd', at: now(), connection: link.number, text });
   }
 
-  /** Takes a connection into use; an older one is left for the server to end. */
+  /** Takes a connection into use, and retires an older one. */
   protected use(link: Link): void {
     const older = this.current;
     this.current = link;
     if (!older || older === link) return;
     this.#retired.add(older);
-    this.#expectEnd(older, link);
+    this.retire(older, link);
   }
 
-  #expectEnd(older: Link, newer: Link): void {
+  /** What becomes of a connection that a newer one has taken the place of. */
+  protected abstract retire(older: Link, newer: Link): void;
+
+  /** The server is to end it. */
+  protected expectEnd(older: Link, newer: Link): void {
     setTimeout(() => {
       if (!older.isOpen || !this.#wanted) return;
       // A newer one that is gone may never have been heard of.
       if (this.current !== newer) {
-        if (this.current) this.#expectEnd(older, this.current);
+        if (this.current) this.expectEnd(older, this.current);
         return;
       }
       this.odd(older, 'an older connection is still open');

@@ -28,21 +28,28 @@ export function makeCrowd(options: {
   repeat: number;
 }): Crowd {
   const { users, doors, repeat } = options;
-  const clients = users.map(({ id, token }, index) => {
+  const clients: Client[] = users.map(({ id, token }, index) => {
     const setup = { user: id, token, doors, random: options.random.fork(`client ${index}`) };
     return index % 2 === 0 ? new PlainClient(setup) : new ExtendedClient({ ...setup, repeat });
+  });
+  // Every other one who is extended has a second device.
+  const second = users.flatMap(({ id, token }, index) => {
+    if (index % 4 !== 1) return [];
+    const random = options.random.fork(`second device of client ${index}`);
+    return [new ExtendedClient({ user: id, token, doors, random, repeat, device: 1 })];
   });
   const chance = options.random.fork('talk');
   // Neighbours are of different kinds, those two seats apart of one kind.
   const distances = [1, 2, 7, -1, -2, -7];
   const friends = new Map(
-    clients.map((client, index) => [
-      client,
+    clients.map(({ user }, index) => [
+      user,
       distances
-        .flatMap((distance) => clients.at((index + distance) % clients.length) ?? [])
-        .filter((other) => other !== client),
+        .flatMap((distance) => clients.at((index + distance) % clients.length)?.user ?? [])
+        .filter((other) => other !== user),
     ]),
   );
+  clients.push(...second);
   // Most are a line of text; some are long, none is past what a plain frame holds.
   const size = () => (chance.chance(0.05) ? chance.int(500, 2000) : chance.int(10, 200));
   let timer: NodeJS.Timeout | undefined;
@@ -54,7 +61,7 @@ export function makeCrowd(options: {
       timer = setInterval(() => {
         for (due += (rate * tick) / 1000; due >= 1; due--) {
           const client = chance.pick(clients);
-          client.say(chance.pick(friends.get(client) ?? []).user, size());
+          client.say(chance.pick(friends.get(client.user) ?? []), size());
         }
       }, tick);
     },
@@ -62,7 +69,7 @@ export function makeCrowd(options: {
       clearInterval(timer);
     },
     burst(user, count) {
-      const writers = clients.filter((client) => friends.get(client)?.some((friend) => friend.user === user));
+      const writers = clients.filter((client) => friends.get(client.user)?.includes(user));
       for (let turn = 0; turn < count; turn++)
         writers[turn % writers.length]?.say(user, chance.int(500, 1500));
     },

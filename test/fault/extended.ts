@@ -1,5 +1,5 @@
 /** A client of `chat.v2` that keeps its positions and its outbox, and never gives a message up. */
-import { Client, type ClientSetup } from './client.js';
+import { Client, type ClientSetup, PER_DEVICE } from './client.js';
 import { now } from './clock.js';
 import type { Frame } from './frame.js';
 import type { Link } from './link.js';
@@ -10,6 +10,8 @@ import { readPages } from './pages.js';
 import { Positions } from './positions.js';
 
 const pingEvery = 2000;
+/** How long a connection may stay beside the one that takes its place. */
+const lingers = 3000;
 /** A client that hangs confirms nothing meanwhile. */
 const lookAgain = 300;
 /** How often a refused message is given up. */
@@ -27,6 +29,8 @@ export class ExtendedClient extends Client {
   /** Conversations with something new to confirm. */
   readonly #unconfirmed = new Set<number>();
   readonly #repeat: number;
+  /** How far the user has read, as each connection was told of each conversation. */
+  readonly #reads = new Map<string, number>();
   #epoch: string | undefined;
   #synced = false;
   #acking: NodeJS.Timeout | undefined;
@@ -35,7 +39,7 @@ export class ExtendedClient extends Client {
 
   constructor(setup: ExtendedSetup) {
     super('extended', setup);
-    this.#numbers = new Numbers(setup.user);
+    this.#numbers = new Numbers(setup.user, (setup.device ?? 0) * PER_DEVICE);
     this.#repeat = setup.repeat;
   }
 
@@ -49,6 +53,11 @@ export class ExtendedClient extends Client {
     const headers = bearer ? {} : { Authorization: `Bearer ${this.token}` };
     const protocols = bearer ? ['chat.v2', `bearer.${this.token}`] : ['chat.v2'];
     return { query: '', protocols, options: { headers } };
+  }
+
+  /** The server suffers both: the client ends the older one when it likes. */
+  protected retire(older: Link): void {
+    setTimeout(() => older.close(), this.random.int(0, lingers));
   }
 
   /** `welcome` comes by itself. */
@@ -132,6 +141,9 @@ export class ExtendedClient extends Client {
         this.write({ type: 'receipt', ...line, conversation, user, delivered, read });
         break;
       }
+      case 'read':
+        this.#onRead(link, frame.number('conversation_id'), frame.number('seq'));
+        break;
       case 'error': {
         const [code, text, retryable] = [frame.text('code'), frame.text('content'), frame.flag('retryable')];
         this.write({ type: 'error', ...line, code, text, retryable, ...id });
@@ -144,6 +156,14 @@ export class ExtendedClient extends Client {
       default:
         this.odd(link, `a frame of type ${frame.type}`);
     }
+  }
+
+  /** How far the user has read on another device only grows. */
+  #onRead(link: Link, conversation: number, seq: number): void {
+    const key = `${link.number} ${conversation}`;
+    const before = this.#reads.get(key) ?? 0;
+    if (seq <= before) this.odd(link, `read ${seq} after ${before} in ${conversation}`);
+    this.#reads.set(key, seq);
   }
 
   /** After an error that may pass, nothing is sent for a moment; then all that is open, in order. */

@@ -1,14 +1,17 @@
 /** Contents that are like no other: who says it to whom, and which of their messages it is. */
 export class Numbers {
   readonly #from: number;
+  readonly #past: number;
   readonly #counts = new Map<number, number>();
 
-  constructor(from: number) {
+  /** @param past the numbers of another device */
+  constructor(from: number, past = 0) {
     this.#from = from;
+    this.#past = past;
   }
 
   next(to: number, size: number): { n: number; content: string } {
-    const n = (this.#counts.get(to) ?? 0) + 1;
+    const n = (this.#counts.get(to) ?? this.#past) + 1;
     this.#counts.set(to, n);
     const content = `${this.#from}>${to}#${n} `;
     // Letters of more than one byte now and then: sizes in bytes and in units differ.

@@ -22,6 +22,10 @@ export class PlainClient extends Client {
     return { query: `?token=${this.token}`, protocols: [], options: {} };
   }
 
+  protected retire(older: Link, newer: Link): void {
+    this.expectEnd(older, newer);
+  }
+
   protected opened(link: Link): void {
     this.use(link);
     this.#ask(link);

@@ -4,7 +4,7 @@ import { ExtendedConnection } from '../../plugins/connection/extended.js';
 import { PlainConnection } from '../../plugins/connection/plain.js';
 import type { Arrival } from '../../plugins/log/types.js';
 import { isFor } from '../../plugins/message.js';
-import type { StoredMessage } from '../../sql/messages.js';
+import type { Position, StoredMessage } from '../../sql/messages.js';
 import { type Random, random } from '../fault/random.js';
 import { ExtendedClient, type ModelClient, PlainClient } from './clients.js';
 import { ME, ModelLine, ModelLog, ModelPort, OTHERS, Steps } from './world.js';
@@ -89,7 +89,8 @@ class Run {
     else if (roll < 0.65) this.client.chat(draw.pick(OTHERS));
     else if (roll < 0.8) this.client.act(draw);
     else if (roll < 0.9) void this.repair();
-    else if (roll < 0.96) this.stall(draw.chance(0.5));
+    else if (roll < 0.95) this.stall(draw.chance(0.5));
+    else if (roll < 0.97) this.confirmElsewhere();
     else this.break();
   }
 
@@ -104,6 +105,11 @@ class Run {
       // In doubt, and found to be stored.
       if (draw.chance(0.1)) this.steps.add(() => this.deliver(message, true));
     });
+  }
+
+  /** Another device of the user confirms everything: nothing is owed any more, but this one has to get it all the same. */
+  private confirmElsewhere() {
+    if (this.options.kind === 'extended') this.steps.add(() => this.log.debts.clear());
   }
 
   /** The client says something: it is stored, and then told, in this order. */
@@ -123,25 +129,43 @@ class Run {
 
   /** What the repair of a replica does (plugins/hub/repair.ts), with time to go wrong in between. */
   private async repair() {
-    const { connection, log, port, steps } = this;
-    if (connection?.isLive !== true) return;
+    const { log, port, steps } = this;
     const settled = new Set<number>();
     port.settled.add(settled);
     await steps.turn();
-    const debts = [...log.debts.values()].filter(({ msgId }) => msgId > connection.line).slice(-64);
+    const moved = log.moved.splice(0);
     await steps.turn();
+    if (this.lacking(moved).length > 0) {
+      await steps.turn();
+      const { connection } = this;
+      const lacking = this.lacking(moved);
+      if (connection?.knowsByDebts === false && lacking.length > 0) connection.fallBehind();
+      if (connection?.knowsByDebts && lacking.length > 0) {
+        await steps.turn();
+        const debts = [...log.debts.values()].filter(({ msgId }) => msgId > connection.line).slice(-64);
+        await steps.turn();
+        const settling = new Set(port.settling.map(({ msgId }) => msgId));
+        const open = debts.filter(
+          ({ conversation, seq, msgId }) =>
+            lacking.some((each) => each.conversation === conversation && seq <= each.seq) &&
+            !settling.has(msgId) &&
+            !settled.has(msgId),
+        );
+        if (open.length > 0 && !connection.knows(open)) connection.fallBehind();
+      }
+    }
     port.settled.delete(settled);
-    const settling = new Set(port.settling.map(({ msgId }) => msgId));
-    const open = debts.filter(({ msgId }) => !settling.has(msgId) && !settled.has(msgId));
-    if (this.connection !== connection || !connection.isLive || open.length === 0) return;
-    if (!connection.knows(open)) connection.fallBehind();
+  }
+
+  private lacking(moved: readonly Position[]): Position[] {
+    return moved.filter(({ conversation, seq }) => this.connection?.mayLack(conversation, seq));
   }
 
   // ---- the connection ----
 
   private connect() {
     const { port, log, client } = this;
-    const who = { user: ME, username: 'me', number: ++this.number, line: log.lastId };
+    const who = { user: ME, username: 'me', number: ++this.number, alone: false, line: log.lastId };
     const line = new ModelLine(this.steps, (head, text) => client.hear(head, text));
     const connection =
       this.options.kind === 'plain'

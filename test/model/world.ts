@@ -53,6 +53,8 @@ export class ModelLog implements Reader {
   readonly messages = new Map<number, StoredMessage[]>();
   /** By `msg_id`: what ME is owed. */
   readonly debts = new Map<number, StoredMessage>();
+  /** How far conversations went since somebody looked. */
+  readonly moved: Position[] = [];
   lastId = 0;
 
   constructor(private readonly steps: Steps) {}
@@ -76,6 +78,7 @@ export class ModelLog implements Reader {
       createdAt: 0,
     };
     this.messages.set(conversation, [...list, message]);
+    this.moved.push({ conversation, seq: message.seq });
     if (from !== ME) this.debts.set(message.msgId, message);
     return message;
   }

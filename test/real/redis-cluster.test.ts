@@ -35,7 +35,7 @@ t.test(
       await eventually(busWorks(second), 'the bus of the second instance stays away');
       await eventually(async () => {
         const owner = await first.app.bus.owners([bob.user_id]).catch(() => []);
-        return owner[0]?.replica === second.app.bus.replica;
+        return owner[0]?.[0]?.replica === second.app.bus.replica;
       }, 'the owner is not found');
     }
     await byPublish('after');
@@ -46,7 +46,10 @@ t.test(
     await eventually(
       async () => {
         const owner = await first.app.bus.owners([alice.user_id, bob.user_id]).catch(() => []);
-        return owner[0]?.replica === first.app.bus.replica && owner[1]?.replica === second.app.bus.replica;
+        return (
+          owner[0]?.[0]?.replica === first.app.bus.replica &&
+          owner[1]?.[0]?.replica === second.app.bus.replica
+        );
       },
       'owners are not found after the death of a master',
       30_000,

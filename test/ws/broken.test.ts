@@ -54,7 +54,7 @@ t.test('an exception in one delivery is nothing that other senders or receivers 
   const [carol, dave] = await pair();
   const [a, c] = [await connectSynced(t, server, alice), await connect(t, server, carol)];
   const [b, d] = [await connectSynced(t, server, bob), await connectSynced(t, server, dave)];
-  const connection = server.app.hub.connectionOf(bob.user_id);
+  const connection = server.app.hub.connectionsOf(bob.user_id)[0];
   Object.assign(connection ?? {}, {
     deliver() {
       throw new Error('on purpose');
@@ -103,9 +103,9 @@ t.test('of what waits for its turn when a socket breaks, only sends are carried 
   a.send('presence', { user_ids: [bob.user_id, 999_999_999] });
   a.send('presence', { user_ids: [bob.user_id] });
   a.send('chat', { to_user_id: bob.user_id, id: 'last', content: 'last words' });
-  await eventually(() => (server.app.hub.connectionOf(alice.user_id)?.bytes ?? 0) > 0, 'nothing waits');
+  await eventually(() => (server.app.hub.connectionsOf(alice.user_id)[0]?.bytes ?? 0) > 0, 'nothing waits');
   a.socket.terminate();
-  await eventually(() => server.app.hub.connectionOf(alice.user_id) === undefined, 'it is not gone');
+  await eventually(() => server.app.hub.connectionsOf(alice.user_id)[0] === undefined, 'it is not gone');
   t.equal(server.app.presence.watched, 0);
   open();
   await Promise.all(taken);

@@ -66,7 +66,10 @@ for (const [kind, protocol] of [
         return worker;
       };
       const ready = () =>
-        eventually(() => users.every((user) => hub.connectionOf(user.user_id)?.isOpen), 'not all are ready');
+        eventually(
+          () => users.every((user) => hub.connectionsOf(user.user_id)[0]?.isOpen),
+          'not all are ready',
+        );
       // Twice before, so that what the first ones make for all is not counted.
       for (let i = 0; i < 2; i++) {
         const early = await run([...tokens]);

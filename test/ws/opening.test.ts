@@ -187,8 +187,8 @@ t.test('[O6] a connection that ends while it opens leaves nothing behind', async
   const ids = users.map((user) => user.user_id);
   await eventually(
     async () =>
-      ids.every((id) => server.app.hub.connectionOf(id) === undefined) &&
-      (await server.app.bus.owners(ids)).every((owner) => owner === undefined),
+      ids.every((id) => server.app.hub.connectionsOf(id)[0] === undefined) &&
+      (await server.app.bus.owners(ids)).every((owners) => owners.length === 0),
     'somebody is still held',
   );
 });

@@ -20,9 +20,9 @@ for (const extended of [false, true]) {
     const b = extended ? await connectSynced(t, server, bob) : await connect(t, server, bob);
     b.socket.pause();
     await store(a, bob.user_id, 400, 10_000);
-    const connection = server.app.hub.connectionOf(bob.user_id);
+    const connection = server.app.hub.connectionsOf(bob.user_id)[0];
     await eventually(() => connection?.isClosing === true, 'it is not closed');
-    await eventually(() => server.app.hub.connectionOf(bob.user_id) === undefined, 'it is not cut');
+    await eventually(() => server.app.hub.connectionsOf(bob.user_id)[0] === undefined, 'it is not cut');
     const next = await connect(t, server, bob);
     next.send('get_offline');
     const numbers = () =>

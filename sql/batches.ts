@@ -1,0 +1,88 @@
+import { parseNumbers, type Sql } from './handle.js';
+
+/** A conversation that was appended to. */
+export interface Moved {
+  conversation: number;
+  /** The place of its last message, then. */
+  end: number;
+  members: readonly number[];
+}
+
+/** What a look at the batches found. */
+export interface Look {
+  /** What this look could see: where the next one goes on. */
+  snapshot: string;
+  /** Whether rows are gone that the look before hadn't seen. */
+  pruned: boolean;
+  moved: Moved[];
+}
+
+/**
+ * What was appended since a look before. Batches commit in another order than they begin: so what that look could not see is
+ * read, whatever its number, and nothing is missed, however late it commits.
+ * @param since the `snapshot` of that look; undefined for the first one, which finds nothing
+ */
+export async function lookAtBatches(sql: Sql, since: string | undefined): Promise<Look> {
+  if (since === undefined) {
+    const [row] = await sql<[{ snapshot: string }]>`select pg_current_snapshot()::text as snapshot`;
+    return { snapshot: row.snapshot, pruned: false, moved: [] };
+  }
+  const [row] = await sql<
+    [
+      {
+        snapshot: string;
+        pruned: boolean;
+        ids: string | null;
+        ends: string | null;
+        a: string | null;
+        b: string | null;
+      },
+    ]
+  >`
+    with rows as materialized (
+      select conversations, ends from batches where xid >= pg_snapshot_xmax(${since}::pg_snapshot)
+      union all
+      select conversations, ends from batches where xid = any (array(select pg_snapshot_xip(${since}::pg_snapshot)))
+    ), moved as materialized (
+      select e.id, max(e.seq) as seq from rows, unnest(conversations, ends) e(id, seq) group by 1
+    )
+    select pg_current_snapshot()::text as snapshot,
+      (select i.pruned >= pg_snapshot_xmin(${since}::pg_snapshot) from installation i) as pruned,
+      array_agg(m.id)::text as ids, array_agg(m.seq)::text as ends,
+      array_agg(c.user_a)::text as a, array_agg(c.user_b)::text as b
+    from moved m cross join lateral (
+      select user_a, user_b from conversations x where x.conversation_id = m.id limit 1
+    ) c`;
+  const [ids, ends, a, b] = [row.ids, row.ends, row.a, row.b].map((text) => parseNumbers(text ?? ''));
+  const moved = (ids ?? []).map((conversation, i) => ({
+    conversation,
+    end: ends?.[i] ?? 0,
+    members: [...new Set([a?.[i] ?? 0, b?.[i] ?? 0])],
+  }));
+  return { snapshot: row.snapshot, pruned: row.pruned, moved };
+}
+
+/**
+ * Deletes rows that are older than every look, some at a time, and notes up to where.
+ * @returns whether there may be more of them
+ */
+export async function pruneBatches(sql: Sql, minutes: number, atMost: number): Promise<boolean> {
+  const [row] = await sql<[{ gone: number }]>`
+    with gone as (
+      delete from batches where ctid = any (array(
+        select ctid from (select ctid, at from batches order by xid limit ${atMost}) oldest
+        where at < now() - make_interval(mins => ${minutes})))
+      returning xid
+    ), noted as (
+      update installation set pruned = (select xid from gone order by xid desc limit 1)
+      where pruned < (select xid from gone order by xid desc limit 1)
+    )
+    select count(*) as gone from gone`;
+  return row.gone === atMost;
+}
+
+/** Forgets batches that another cluster numbered: a dump brought them here, where those numbers are still to come. */
+export async function forgetForeignBatches(sql: Sql): Promise<void> {
+  await sql`delete from batches where xid >= pg_snapshot_xmax(pg_current_snapshot())`;
+  await sql`update installation set pruned = '0' where pruned >= pg_snapshot_xmax(pg_current_snapshot())`;
+}

@@ -1,0 +1,32 @@
+/** Each device of a user gets everything: that one of them has it is not enough. */
+import type { Diary } from './diary.js';
+import { type Ledger, type Message, placeOf } from './ledger.js';
+
+/** A message that a device of its sender or its receiver never heard of. */
+interface Missing {
+  message: Message;
+  user: number;
+}
+
+const key = ({ conversation, seq }: { conversation: number; seq: number }) => `${conversation}:${seq}`;
+
+/** The messages that one device of a user heard of, and another never did. */
+export function missingOnDevices(diaries: readonly Diary[], { messages }: Ledger): Missing[] {
+  const devices = new Map<number, Set<string>[]>();
+  for (const { user, kind, entries } of diaries) {
+    if (kind !== 'extended') continue;
+    const had = new Set<string>();
+    for (const entry of entries)
+      if (entry.type === 'chat' || entry.type === 'sent' || entry.type === 'page') had.add(key(entry));
+    devices.set(user, [...(devices.get(user) ?? []), had]);
+  }
+  return [...messages.values()].flatMap((message) => {
+    const place = placeOf(message);
+    if (place === undefined) return [];
+    const { from, to, told, copies } = message;
+    const hearers = [...(told.length > 0 ? [from] : []), ...(copies.length > 0 ? [to] : [])];
+    return hearers.flatMap((user) =>
+      (devices.get(user) ?? []).filter((had) => !had.has(key(place))).map(() => ({ message, user })),
+    );
+  });
+}
