@@ -129,9 +129,13 @@ test('whoever reads further up stays there when they write elsewhere', async () 
       return rows.find(([, bottom]) => bottom > 0);
     });
   const before = await place();
+  await cut();
   await sayIn(one, 'not for the eye');
-  await fate(far, 'not for the eye', 'sent');
   await two.locator('a.conversation', { hasText: 'not for the eye' }).waitFor();
+  assert.deepEqual(await place(), before);
+  await mend();
+  await fate(far, 'not for the eye', 'sent');
+  await two.locator('a.conversation .fate.sent').waitFor();
   assert.deepEqual(await place(), before);
   await two.bringToFront();
   await two.locator('.newest').click();
