@@ -18,10 +18,9 @@ export const looking = 'chat.looking';
 
 effect(() => {
   if (!attentive.value) return;
-  let letGo = () => {};
-  const over = new Promise<void>((resolve) => {
-    letGo = resolve;
-  });
-  navigator.locks?.request(looking, () => over).catch(() => {});
-  return letGo;
+  const end = new AbortController();
+  const { signal } = end;
+  const over = new Promise<void>((resolve) => signal.addEventListener('abort', () => resolve()));
+  navigator.locks?.request(looking, { signal }, () => over).catch(() => {});
+  return () => end.abort();
 });

@@ -227,6 +227,11 @@ test('of two tabs one tells of a message, and none while somebody looks at one o
   await tell('looked at');
   await bubble(two, 'looked at').waitFor();
   await look(one, false);
+  await until('all tabs to know', () =>
+    two.evaluate(
+      async () => !(await navigator.locks.query()).held.some(({ name }) => name === 'chat.looking'),
+    ),
+  );
   for (const text of ['first', 'second']) {
     await tell(text);
     await until(text, async () => (await told()).includes(text), 5_000);
