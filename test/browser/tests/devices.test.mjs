@@ -185,6 +185,25 @@ test('what is read in one tab is read in the other and on another machine', asyn
   for (const page of [one, two]) await look(page, true);
 });
 
+test('the line above what is new goes where it was read on another device meanwhile', async () => {
+  for (const page of [one, two]) await look(page, false);
+  await far.evaluate(() => {
+    location.hash = '';
+  });
+  await tell('new there');
+  await far.locator('a.conversation .badge').waitFor();
+  await far.locator('a.conversation', { hasText: 'Ben' }).click();
+  await far.locator('.divider').waitFor();
+  await far.locator('a.conversation .badge').waitFor({ state: 'detached' });
+  await look(far, false);
+  await tell('newer');
+  await far.locator('a.conversation .badge').waitFor();
+  assert.equal(await far.locator('.divider').count(), 1);
+  await look(one, true);
+  await far.locator('.divider').waitFor({ state: 'detached' });
+  for (const page of [two, far]) await look(page, true);
+});
+
 test('of two tabs one tells of a message, and none while somebody looks at one of them', async () => {
   await ana.context.grantPermissions(['notifications'], { origin: line.origin });
   for (const page of [one, two])
