@@ -44,10 +44,12 @@ export function createArrivals({
       return;
     }
     ack(message.conversation_id, thread.position);
-    if (outcome !== 'new' || message.from_user_id === me || message.seq <= before) return;
-    thread.typing.value = false;
+    if (outcome !== 'new' || message.seq <= before) return;
     onChange();
-    onIncoming(thread, message);
+    // Written on another device, or in another tab.
+    if (message.from_user_id === me) return;
+    thread.typing.value = false;
+    if (message.seq > thread.readSeq) onIncoming(thread, message);
   }
 
   function place(thread: Thread, message: Chat): ReturnType<Thread['accept']> {
@@ -83,6 +85,13 @@ export function createArrivals({
     directory.save(thread);
   }
 
+  function onRead({ conversation_id, seq }: ExtendedServer['read']): void {
+    const thread = directory.byConversation(conversation_id);
+    if (!thread) return;
+    thread.readElsewhere(seq);
+    directory.save(thread);
+  }
+
   function onTyping(frame: ExtendedServer['typing']): void {
     const thread = directory.byConversation(frame.conversation_id);
     if (!thread || frame.user_id === me) return;
@@ -93,5 +102,5 @@ export function createArrivals({
     }, typingShown);
   }
 
-  return { onChat, onSent, onReceipt, onTyping };
+  return { onChat, onSent, onReceipt, onRead, onTyping };
 }

@@ -28,9 +28,9 @@ const syncWithin = 15_000;
 
 /** Everything of one signed-in user: what is shown, and the line that keeps it true. */
 export function createClient(me: { user_id: number; username: string }) {
-  const local = openLocal(me.user_id, () => void Promise.all([outbox.load(), drafts.load()]));
+  const local = openLocal(me.user_id, (left) => void reread(left));
   const api = createApi(token, expire);
-  const directory = createDirectory(me.user_id, local, api);
+  const directory = createDirectory(me.user_id, local, api, () => epoch);
   const socket = createSocket({ token, onFrame, onClosed, tokenRefused });
   const people = createPeople(socket.send);
   const acks = createAcks((conversation_id, seq) => socket.send({ type: 'ack', conversation_id, seq }));
@@ -93,12 +93,36 @@ export function createClient(me: { user_id: number; username: string }) {
   }
 
   async function start(): Promise<void> {
-    const [meta] = await Promise.all([local.all('meta'), directory.restore(), outbox.load(), drafts.load()]);
+    const meta = await local.all('meta');
     epoch = meta?.find(({ key }) => key === 'epoch')?.value ?? '';
-    for (const { to_user_id } of outbox.items.value)
-      touch(directory.ensure({ user_id: to_user_id, username: '' }));
-    for (const id of drafts.people()) touch(directory.ensure({ user_id: id, username: '' }));
+    await Promise.all([directory.restore(), reread(true)]);
     if (!expired.peek() && !stopped) connect();
+  }
+
+  /**
+   * What is to be sent, and drafts, as the device has them: other pages have written some, or sent them meanwhile.
+   * @param all nobody else is known to send what is there
+   */
+  async function reread(all: boolean): Promise<void> {
+    await Promise.all([outbox.load(), drafts.load()]);
+    if (all) outbox.takeOver();
+    listWritten();
+  }
+
+  /** Whoever is written to stands in the list; somebody to whom nothing was ever said leaves it with the last of that. */
+  function listWritten(): void {
+    const written = new Set(drafts.people());
+    for (const { to_user_id, created_at } of outbox.items.peek()) {
+      written.add(to_user_id);
+      const { activity } = directory.ensure({ user_id: to_user_id, username: '' });
+      activity.value = Math.max(activity.peek(), Date.parse(created_at));
+    }
+    for (const id of drafts.people()) touch(directory.ensure({ user_id: id, username: '' }));
+    for (const { peer, conversationId, activity } of directory.all.peek()) {
+      if (conversationId !== null || written.has(peer) || activity.peek() === 0) continue;
+      activity.value = 0;
+      void local.write({ store: 'threads', remove: peer });
+    }
   }
 
   function connect(): void {
@@ -150,6 +174,9 @@ export function createClient(me: { user_id: number; username: string }) {
         break;
       case 'receipt':
         arrivals.onReceipt(frame);
+        break;
+      case 'read':
+        arrivals.onRead(frame);
         break;
       case 'typing':
         arrivals.onTyping(frame);
@@ -332,6 +359,12 @@ export function createClient(me: { user_id: number; username: string }) {
     if (thread.activity.peek() === 0) thread.activity.value = now();
   }
 
+  /** Writes down what waits to be written: the page may be gone in a moment. */
+  function flush(): void {
+    directory.flush();
+    drafts.flush();
+  }
+
   const current = signal<Thread | null>(null);
 
   return {
@@ -362,7 +395,7 @@ export function createClient(me: { user_id: number; username: string }) {
     /** By hand: "try now", "use here", or after signing in again. */
     async reconnect(): Promise<void> {
       drafts.flush();
-      if (!local.failing.peek()) await Promise.all([outbox.reload(), drafts.load()]);
+      if (!local.failing.peek()) await reread(true);
       connect();
     },
 
@@ -370,18 +403,13 @@ export function createClient(me: { user_id: number; username: string }) {
       outbox.add(thread.peer, content, drafts.take(thread.peer));
       thread.activity.value = now();
       thread.place = null;
+      thread.said.value++;
       directory.save(thread);
     },
 
-    /** Somebody to whom nothing was ever said leaves the list with the last message that could not be. */
     discard(id: string): void {
-      const to = outbox.items.peek().find((item) => item.id === id)?.to_user_id;
       outbox.discard(id);
-      const thread = to === undefined ? undefined : directory.byPeer(to);
-      if (!thread || thread.conversationId !== null) return;
-      if (drafts.of(thread.peer).peek() || outbox.items.peek().some((item) => item.to_user_id === to)) return;
-      thread.activity.value = 0;
-      void local.write({ store: 'threads', remove: thread.peer });
+      listWritten();
     },
 
     read(thread: Thread, seq: number): void {
@@ -397,10 +425,12 @@ export function createClient(me: { user_id: number; username: string }) {
       socket.send({ type: 'typing', conversation_id: thread.conversationId });
     },
 
-    /** Writes down what waits to be written: the page may be gone in a moment. */
-    flush(): void {
-      directory.flush();
-      drafts.flush();
+    flush,
+
+    /** The page goes: what it hasn't sent is for the other tabs to send. */
+    leave(): void {
+      flush();
+      local.leave();
     },
 
     stop(): void {

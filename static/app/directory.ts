@@ -11,8 +11,11 @@ export type Directory = ReturnType<typeof createDirectory>;
 const pageSize = 100;
 const atOnce = 4;
 
-/** All conversations of the user, what of them this device keeps, and the history that a view asks for. */
-export function createDirectory(me: number, local: Keeper, api: Api) {
+/**
+ * All conversations of the user, what of them this device keeps, and the history that a view asks for.
+ * @param epoch the one that all numbers here are of
+ */
+export function createDirectory(me: number, local: Keeper, api: Api, epoch: () => string) {
   const byPeer = new Map<number, Thread>();
   const byConversation = new Map<number, Thread>();
   const all = signal<readonly Thread[]>([]);
@@ -78,8 +81,8 @@ export function createDirectory(me: number, local: Keeper, api: Api) {
   function flush(): void {
     clearTimeout(saving);
     saving = undefined;
-    if (dirty.size > 0)
-      void local.write(...Array.from(dirty, (thread) => ({ store: 'threads', put: thread.held() }) as const));
+    const puts = Array.from(dirty, (thread) => ({ ...thread.held(), epoch: epoch() }));
+    if (puts.length > 0) void local.write(...puts.map((put) => ({ store: 'threads', put }) as const));
     dirty.clear();
   }
 
@@ -116,7 +119,7 @@ export function createDirectory(me: number, local: Keeper, api: Api) {
     async restore(): Promise<void> {
       for (const held of (await local.all('threads')) ?? []) {
         const thread = ensure(held.user);
-        if (thread.position > 0) continue;
+        if (thread.position > 0 || held.epoch !== epoch()) continue;
         thread.restore(held);
         if (held.conversation_id) link(thread, held.conversation_id);
       }

@@ -7,6 +7,8 @@ export function createDrafts(local: Keeper) {
   /** Newer here than what was handed to the device. */
   const dirty = new Set<number>();
   const writing = new Set<number>();
+  /** Whose composer is being typed in. */
+  let typing: number | null = null;
 
   const of = (user: number): Signal<string> => {
     const found = texts.get(user) ?? signal('');
@@ -31,6 +33,7 @@ export function createDrafts(local: Keeper) {
     of,
     people: () => [...texts].filter(([, text]) => text.peek()).map(([user]) => user),
     set(user: number, text: string): void {
+      typing = user;
       of(user).value = text;
       dirty.add(user);
       void write(user);
@@ -41,18 +44,21 @@ export function createDrafts(local: Keeper) {
       dirty.delete(user);
       return change(user);
     },
-    /** What waits for a write before it, since the page may be gone in a moment. */
+    /** Whoever typed looks elsewhere: what waits for a write before it is written, since the page may be gone in a moment. */
     flush(): void {
+      typing = null;
       for (const user of dirty) void local.write(change(user));
       dirty.clear();
     },
+    /** Reads what earlier pages left, and what other tabs have written meanwhile. */
     async load(): Promise<void> {
       const found = await local.all('drafts');
       if (!found) return;
       const kept = new Map(found.map(({ user_id, text }) => [user_id, text]));
       // What is being typed here is newer than what another tab wrote down.
       for (const user of new Set([...kept.keys(), ...texts.keys()])) {
-        if (!dirty.has(user) && !local.pending('drafts', user)) of(user).value = kept.get(user) ?? '';
+        if (user === typing || dirty.has(user) || local.pending('drafts', user)) continue;
+        of(user).value = kept.get(user) ?? '';
       }
     },
   };

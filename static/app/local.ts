@@ -14,16 +14,19 @@ const keys: { [K in keyof Stores]: string } = {
 /** A browser that doesn't answer is taken for one that keeps nothing, until it does. */
 const openWithin = 3_000;
 const answerWithin = 5_000;
+/** What other tabs write comes in bursts, and most of what they send is on its way no longer than that. */
+const newsAfter = 100;
 
 /** Why what is written isn't kept: the device is full, or the browser keeps nothing. */
 export type Failing = 'full' | 'none';
 
 /**
- * What this device keeps for one user, in IndexedDB. Where that is forbidden, full or silent, everything goes on in
- * memory, `failing` says so, and what wasn't written is tried again.
- * @param onBack called when it keeps again, as what it has may not have been read
+ * What this device keeps for one user, in IndexedDB, shared by the tabs of a browser. Where that is forbidden, full or
+ * silent, everything goes on in memory, `failing` says so, and what wasn't written is tried again.
+ * @param onNews called when it may have what was not read: it keeps again, or another tab has written, or has left
  */
-export function openLocal(userId: number, onBack: () => void) {
+export function openLocal(userId: number, onNews: (left: boolean) => void) {
+  const tabs = openChannel(databaseOf(userId));
   const failing = signal<Failing | null>(null);
   /** Names of the messages and drafts that only this page has. */
   const unkept = signal<ReadonlySet<string>>(new Set());
@@ -35,6 +38,21 @@ export function openLocal(userId: number, onBack: () => void) {
   let letGo = Number.NEGATIVE_INFINITY;
   let failures = 0;
   let again: ReturnType<typeof setTimeout> | undefined;
+  let news: ReturnType<typeof setTimeout> | undefined;
+
+  if (tabs)
+    tabs.onmessage = ({ data }) => {
+      if (data === true) onNews(true);
+      else news ??= setTimeout(hear, newsAfter);
+    };
+
+  function hear(): void {
+    news = undefined;
+    onNews(false);
+  }
+
+  /** Tells the other tabs that messages or drafts have changed, or that this one leaves and sends nothing any more. */
+  const tell = (left: boolean) => tabs?.postMessage(left);
 
   function opened(): Promise<IDBDatabase> {
     if (performance.now() - letGo < answerWithin) throw new Error('just deleted');
@@ -67,6 +85,8 @@ export function openLocal(userId: number, onBack: () => void) {
 
   function close(): void {
     closed = true;
+    tabs?.close();
+    clearTimeout(news);
     clearTimeout(again);
     open?.close();
     open = null;
@@ -96,6 +116,7 @@ export function openLocal(userId: number, onBack: () => void) {
       if (due.length > 0) await commit(due);
       for (const change of due) if (waiting.get(nameOf(change)) === changes) waiting.delete(nameOf(change));
       note(due, false);
+      if (!closed && due.some(({ store }) => store === 'outbox' || store === 'drafts')) tell(false);
     } catch (error) {
       if (closed) return;
       note(due, true);
@@ -125,7 +146,7 @@ export function openLocal(userId: number, onBack: () => void) {
     if (again !== undefined || closed) return;
     failures = 0;
     failing.value = null;
-    onBack();
+    onNews(false);
   }
 
   async function read<K extends keyof Stores>(name: K): Promise<Stores[K][]> {
@@ -149,7 +170,16 @@ export function openLocal(userId: number, onBack: () => void) {
     pending: (store, key) => waiting.has(`${store}/${key}`),
   };
   noteDatabase(userId);
-  return { ...keeper, failing, unkept, close };
+  return { ...keeper, failing, unkept, close, leave: () => tell(true) };
+}
+
+/** Null where the browser lets no site keep anything: then there is nothing to share. */
+function openChannel(name: string): BroadcastChannel | null {
+  try {
+    return new BroadcastChannel(name);
+  } catch {
+    return null;
+  }
 }
 
 function nameOf(change: Change): string {

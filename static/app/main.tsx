@@ -58,7 +58,7 @@ effect(() => {
   return () => removeEventListener('beforeunload', ask);
 });
 
-addEventListener('pagehide', () => client.peek()?.flush());
+addEventListener('pagehide', () => client.peek()?.leave());
 
 let hiddenAt = 0;
 document.addEventListener('visibilitychange', () => {

@@ -1,9 +1,10 @@
 import { effect, signal } from '@preact/signals';
 import type { ExtendedServer } from '../../schemas/frames.js';
 import { announce } from './announce.js';
-import { attentive } from './attention.js';
+import { attentive, looking } from './attention.js';
 import type { Client } from './client.js';
 import { t } from './i18n/index.js';
+import { free } from './locks.js';
 import { hrefOf, openThread } from './route.js';
 import { notifications, notificationsAsked, sound } from './settings.js';
 import { oneLine } from './text.js';
@@ -39,6 +40,10 @@ export function watchIncoming(client: Client): () => void {
     // Whatever read it, here or elsewhere: a notification of what was read is of nothing.
     for (const thread of client.directory.all.value) if (thread.unread.value === 0) void withdraw(thread);
   });
+  // Asked and answered in another tab.
+  const unask = effect(() => {
+    if (canNotify && notificationsAsked.value) permission.value = Notification.permission;
+  });
   const untitle = effect(() => {
     // Another window counts where this one was replaced.
     const n = client.link.value.state === 'replaced' ? 0 : client.directory.unread.value;
@@ -49,6 +54,7 @@ export function watchIncoming(client: Client): () => void {
   });
   return () => {
     unclose();
+    unask();
     untitle();
   };
 }
@@ -67,6 +73,13 @@ async function withdraw({ peer }: Thread): Promise<void> {
 
 const tagOf = (peer: number): string => `thread-${peer}`;
 
+/** No tab hears of a message that much later than another one. */
+const toldFor = 10_000;
+
+/** Of the tabs of this browser one tells of a message, and none while somebody looks at one of them. */
+const mayTell = async ({ conversation_id, seq }: ExtendedServer['chat']): Promise<boolean> =>
+  (await free(looking, 'shared')) && free(`chat.told-${conversation_id}-${seq}`, 'exclusive', toldFor);
+
 async function incoming(client: Client, thread: Thread, message: ExtendedServer['chat']): Promise<void> {
   await client.directory.named(thread);
   const name = thread.user.peek().username;
@@ -75,6 +88,7 @@ async function incoming(client: Client, thread: Thread, message: ExtendedServer[
     announce(t('said', { name, text: body }));
     return;
   }
+  if (!(await mayTell(message))) return;
   // The first message that comes while one is away is the moment to offer it, once one is back.
   if (notificationsAsked.peek() === 'no') notificationsAsked.value = 'later';
   if (sound.peek() === 'on') beep();

@@ -21,17 +21,26 @@ export type Outbox = ReturnType<typeof createOutbox>;
 const overdueAfter = 8_000;
 /** The socket stands, so a wait needs no more than to spread the crowd; it doesn't grow. */
 const retryAfter = 2_000;
+/** A tab that has a line has sent by then what was written in it. */
+const takeAfter = 2_000;
+/** Stored a moment ago: the device may still have them. */
+const remembered = 100;
 
 /**
- * Messages on their way out. Each keeps its id for ever, so sending it again is harmless; one at a time is under way in
- * each conversation, so that a refusal can't turn their order round.
+ * Messages on their way out, shared by the tabs of a browser. Each keeps its id for ever, so sending it again is harmless,
+ * from here or from another tab; one at a time is under way in each conversation, so that a refusal can't turn their order
+ * round.
  */
 export function createOutbox({ local, send, overdue, now = Date.now, random = Math.random }: OutboxOptions) {
   const items = signal<readonly Outgoing[]>([]);
   /** The server answers, but can't store at the moment. */
   const troubled = signal(false);
   const state = signal<ReadonlyMap<string, OutgoingState>>(new Map());
+  /** Written in another tab, which sends them: from here they go only if it doesn't. */
+  const elsewhere = new Set<string>();
+  const stored = new Set<string>();
   let open = false;
+  let taking: ReturnType<typeof setTimeout> | undefined;
   let pause: ReturnType<typeof setTimeout> | undefined;
   let watch: ReturnType<typeof setTimeout> | undefined;
   let last = 0;
@@ -47,6 +56,8 @@ export function createOutbox({ local, send, overdue, now = Date.now, random = Ma
     void local.write({ store: 'outbox', put: item });
   };
   const remove = (id: string) => void local.write({ store: 'outbox', remove: id });
+  /** What is under way here, or not written yet, is as it is here, whatever the device says. */
+  const ours = (id: string) => state.value.has(id) || local.pending('outbox', id);
 
   /** Sends whatever may go now. */
   function pump(): void {
@@ -57,10 +68,19 @@ export function createOutbox({ local, send, overdue, now = Date.now, random = Ma
       if (stands === 'sent' || item.error !== null) continue;
       if (busy.has(item.to_user_id)) continue;
       busy.add(item.to_user_id);
-      if (stands !== 'sending' && send(item)) mark(item.id, 'sending');
+      if (elsewhere.has(item.id)) taking ??= setTimeout(takeOver, takeAfter);
+      else if (stands !== 'sending' && send(item)) mark(item.id, 'sending');
     }
     clearTimeout(watch);
     if (busy.size > 0) watch = setTimeout(late, overdueAfter, false);
+  }
+
+  /** What other tabs have written goes from here, too. */
+  function takeOver(): void {
+    clearTimeout(taking);
+    taking = undefined;
+    elsewhere.clear();
+    pump();
   }
 
   function late(again: boolean): void {
@@ -85,23 +105,22 @@ export function createOutbox({ local, send, overdue, now = Date.now, random = Ma
     state,
     troubled,
 
-    /** Reads what earlier pages or other tabs left. */
+    takeOver,
+
+    /** Reads what earlier pages left, and what other tabs have written, sent, refused or thrown away meanwhile. */
     async load(): Promise<void> {
-      const found = (await local.all('outbox')) ?? [];
-      const known = new Set(items.value.map((item) => item.id));
-      const added = found.filter((item) => !known.has(item.id));
-      items.value = [...items.value, ...added].sort((a, b) => a.n - b.n);
+      const found = await local.all('outbox');
+      if (!found || found.length + items.value.length === 0) return;
+      const before = new Map(items.value.map((item) => [item.id, item]));
+      const next = items.value.filter(({ id }) => ours(id));
+      for (const item of found) {
+        if (ours(item.id) || stored.has(item.id)) continue;
+        if (before.get(item.id)?.error !== item.error) elsewhere.add(item.id);
+        next.push(item);
+      }
+      items.value = next.sort((a, b) => a.n - b.n);
       last = Math.max(last, items.value.at(-1)?.n ?? 0);
       pump();
-    },
-
-    /** Another tab had the connection: what it has sent is gone from the store, and must go here too. */
-    async reload(): Promise<void> {
-      const found = await local.all('outbox');
-      if (!found) return;
-      const there = new Set(found.map((item) => item.id));
-      items.value = items.value.filter((item) => there.has(item.id) || local.pending('outbox', item.id));
-      await this.load();
     },
 
     /** `also` is written together with it, or not at all. */
@@ -115,6 +134,8 @@ export function createOutbox({ local, send, overdue, now = Date.now, random = Ma
         created_at: new Date(now()).toISOString(),
         error: null,
       };
+      // It waits for no other tab: what stands before it goes from here, too.
+      for (const { id, to_user_id } of items.value) if (to_user_id === to) elsewhere.delete(id);
       items.value = [...items.value, item];
       void local.write({ store: 'outbox', put: item }, ...also);
       pump();
@@ -126,6 +147,7 @@ export function createOutbox({ local, send, overdue, now = Date.now, random = Ma
     retry(id: string): void {
       const item = items.value.find((other) => other.id === id);
       if (!item) return;
+      elsewhere.delete(id);
       replace({ ...item, error: null });
       pump();
     },
@@ -150,6 +172,8 @@ export function createOutbox({ local, send, overdue, now = Date.now, random = Ma
       clearTimeout(watch);
       clearTimeout(pause);
       pause = undefined;
+      clearTimeout(taking);
+      taking = undefined;
       const next = new Map(state.value);
       for (const [id, value] of next) if (value === 'sending') next.delete(id);
       state.value = next;
@@ -167,6 +191,9 @@ export function createOutbox({ local, send, overdue, now = Date.now, random = Ma
     },
 
     placed(id: string): void {
+      stored.add(id);
+      const [oldest] = stored;
+      if (oldest !== undefined && stored.size > remembered) stored.delete(oldest);
       if (!items.value.some((item) => item.id === id)) return;
       items.value = items.value.filter((item) => item.id !== id);
       mark(id, null);

@@ -33,7 +33,8 @@ export interface Held {
 export interface Stores {
   outbox: Outgoing;
   drafts: Draft;
-  threads: Held;
+  /** With the epoch that its numbers are of: a tab that hasn't heard of a newer one still writes. */
+  threads: Held & { epoch: string };
   meta: { key: string; value: string };
 }
 

@@ -24,6 +24,10 @@ function setting<T extends string>(key: string, values: readonly T[], initial: T
   const found = values.find((value) => value === kept(key));
   const value = signal<T>(found ?? initial);
   effect(() => void keep(key, value.value === initial ? null : value.value));
+  // Chosen in another tab.
+  addEventListener('storage', (event) => {
+    if (event.key === key) value.value = values.find((other) => other === event.newValue) ?? initial;
+  });
   return value;
 }
 

@@ -27,6 +27,8 @@ export class Thread {
   readonly unread = signal(0);
   readonly receipt = signal<Receipt>({ delivered_seq: 0, read_seq: 0 });
   readonly typing = signal(false);
+  /** Grows with every message that is written here, in this tab. */
+  readonly said = signal(0);
   /** When something last happened, to sort by. */
   readonly activity = signal(0);
   /** The server knows nobody with this number. */
@@ -152,6 +154,13 @@ export class Thread {
     this.readSeq = upTo;
     if (theirs > 0) this.tellRead = upTo;
     this.unread.value = upTo >= this.position ? 0 : Math.max(0, this.unread.peek() - theirs);
+  }
+
+  /** On another device, perhaps further than what has arrived here. */
+  readElsewhere(seq: number): void {
+    this.read(seq);
+    this.readSeq = Math.max(this.readSeq, seq);
+    this.toldRead = Math.max(this.toldRead, seq);
   }
 
   /** Where to begin reading; 0 if there is nothing new. */

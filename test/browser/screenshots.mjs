@@ -81,7 +81,8 @@ const stories = {
   ],
 };
 
-const server = await startServer();
+// One connection for each person, so that a second window replaces the first.
+const server = await startServer({ SINGLE_SESSION: '1' });
 const line = await startLine(server);
 const browser = await launch();
 const ana = await server.account('Ana Lima');

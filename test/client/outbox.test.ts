@@ -2,28 +2,38 @@ import t from 'tap';
 import { createOutbox } from '../../static/app/outbox.js';
 import type { Keeper, Outgoing, Stores } from '../../static/app/records.js';
 
-/** A store that outlives its outbox, as IndexedDB outlives a page. */
+/** A store that outlives its outbox, as IndexedDB outlives a page; each tab has a keeper of its own. */
 function memory() {
   const kept = new Map<string, Outgoing>();
-  const keeper: Keeper = {
-    all: async <K extends keyof Stores>(name: K): Promise<Stores[K][]> =>
-      JSON.parse(JSON.stringify(name === 'outbox' ? [...kept.values()] : [])),
-    write: async (...changes) => {
-      for (const change of changes) {
-        if ('remove' in change) kept.delete(String(change.remove));
-        else if (change.store === 'outbox') kept.set(change.put.id, change.put);
-      }
-    },
-    pending: () => false,
-  };
-  return { kept, keeper };
+  function open(): Keeper {
+    const pending = new Set<string>();
+    return {
+      all: async <K extends keyof Stores>(name: K): Promise<Stores[K][]> =>
+        JSON.parse(JSON.stringify(name === 'outbox' ? [...kept.values()] : [])),
+      async write(...changes) {
+        const ids = changes.map((change) => String('remove' in change ? change.remove : idOf(change.put)));
+        for (const change of changes) {
+          if ('remove' in change) kept.delete(String(change.remove));
+          else if (change.store === 'outbox') kept.set(change.put.id, change.put);
+        }
+        for (const id of ids) pending.add(id);
+        await written();
+        for (const id of ids) pending.delete(id);
+      },
+      pending: (_store, id) => pending.has(String(id)),
+    };
+  }
+  return { kept, open };
 }
+
+const idOf = (record: object): string => ('id' in record ? String(record.id) : '');
+const written = () => new Promise<void>((resolve) => setImmediate(resolve));
 
 function setUp(store = memory()) {
   const sent: Outgoing[] = [];
   const line = { up: true };
   const outbox = createOutbox({
-    local: store.keeper,
+    local: store.open(),
     send: (message) => {
       if (line.up) sent.push(message);
       return line.up;
@@ -31,7 +41,8 @@ function setUp(store = memory()) {
     overdue: () => {},
     random: () => 0,
   });
-  return { outbox, sent, line, store, texts: () => sent.map(({ content }) => content) };
+  const shown = () => outbox.items.value.map(({ content }) => content);
+  return { outbox, sent, line, store, shown, texts: () => sent.map(({ content }) => content) };
 }
 
 t.test('nothing goes before the line is synced; then one after the other', async (t) => {
@@ -70,10 +81,8 @@ t.test('what was typed survives the page, and what was stored does not come back
   first.outbox.closed();
   const second = setUp(first.store);
   await second.outbox.load();
-  t.same(
-    second.outbox.items.value.map(({ content }) => content),
-    ['b', 'c'],
-  );
+  second.outbox.takeOver();
+  t.same(second.shown(), ['b', 'c']);
   second.outbox.add(2, 'd');
   second.outbox.opened();
   t.same(second.texts(), ['b']);
@@ -88,17 +97,118 @@ t.test('a message that was typed while the store was read is there once', async 
   t.equal(outbox.items.value.length, 1);
 });
 
-t.test('what another tab has sent meanwhile is not sent again', async (t) => {
-  const { outbox, store } = setUp();
-  outbox.add(2, 'a');
-  outbox.add(2, 'b');
-  const [first] = store.kept.keys();
-  store.kept.delete(first ?? '');
-  await outbox.reload();
-  t.same(
-    outbox.items.value.map(({ content }) => content),
-    ['b'],
-  );
+/** Two tabs of one browser, both with a line; the first has written two messages, and the second has read them. */
+async function twoTabs() {
+  const one = setUp();
+  const two = setUp(one.store);
+  one.outbox.opened();
+  two.outbox.opened();
+  one.outbox.add(2, 'a');
+  one.outbox.add(2, 'b');
+  await written();
+  await two.outbox.load();
+  return { one, two };
+}
+
+t.test(
+  'what is written in one tab is seen in another, and goes once from where it was written',
+  async (t) => {
+    const { one, two } = await twoTabs();
+    t.same(two.shown(), ['a', 'b']);
+    for (const text of ['a', 'b']) {
+      const { id = '' } = one.sent.find(({ content }) => content === text) ?? {};
+      one.outbox.sent(id);
+      one.outbox.placed(id);
+    }
+    await two.outbox.load();
+    t.same(two.shown(), []);
+    t.same([one.texts(), two.texts()], [['a', 'b'], []]);
+    one.outbox.closed();
+    two.outbox.closed();
+  },
+);
+
+t.test('a tab that is gone leaves what it has not sent to the others, in its order', async (t) => {
+  const { one, two } = await twoTabs();
+  one.outbox.closed();
+  t.same(two.texts(), []);
+  two.outbox.takeOver();
+  t.same(two.texts(), ['a']);
+  two.outbox.sent(two.sent[0]?.id ?? '');
+  t.same(two.texts(), ['a', 'b']);
+  two.outbox.closed();
+});
+
+t.test('what another tab does not send goes from here after a moment', async (t) => {
+  const { one, two } = await twoTabs();
+  one.outbox.closed();
+  await new Promise<void>((resolve) => {
+    const wait = () => (two.sent.length > 0 ? resolve() : setTimeout(wait, 20));
+    wait();
+  });
+  t.same(two.texts(), ['a']);
+  two.outbox.closed();
+});
+
+t.test(
+  'what is written behind a message of another tab neither waits for that tab nor overtakes it',
+  async (t) => {
+    const { one, two } = await twoTabs();
+    two.outbox.add(2, 'c');
+    t.same(two.texts(), ['a']);
+    for (const text of ['a', 'b'])
+      two.outbox.sent(two.sent.find(({ content }) => content === text)?.id ?? '');
+    t.same(two.texts(), ['a', 'b', 'c']);
+    one.outbox.closed();
+    two.outbox.closed();
+  },
+);
+
+t.test('what was refused, tried again or thrown away in one tab is so in the other', async (t) => {
+  const { one, two } = await twoTabs();
+  const id = one.sent[0]?.id ?? '';
+  const errorIn = ({ outbox }: typeof one) => outbox.items.value.find((item) => item.id === id)?.error;
+  one.outbox.refused(id, 'content_invalid', false);
+  await two.outbox.load();
+  t.equal(errorIn(two), 'content_invalid');
+  two.outbox.retry(id);
+  await written();
+  await one.outbox.load();
+  t.equal(errorIn(one), null);
+  t.same([one.texts(), two.texts()], [['a', 'b'], ['a']], 'whoever tries it again sends it');
+  two.outbox.refused(id, 'content_invalid', false);
+  await written();
+  await one.outbox.load();
+  t.equal(errorIn(one), 'content_invalid');
+  one.outbox.discard(id);
+  await two.outbox.load();
+  t.same([one.shown(), two.shown()], [['b'], ['b']]);
+  one.outbox.closed();
+  two.outbox.closed();
+});
+
+t.test('what is in the log already is not shown as on its way, though the device still has it', async (t) => {
+  const { one, two } = await twoTabs();
+  two.outbox.placed(one.sent[0]?.id ?? '');
+  const third = setUp(one.store);
+  one.store.kept.set('x', { id: 'x', n: 1, to_user_id: 2, content: 'x', created_at: '', error: null });
+  third.outbox.placed('x');
+  await third.outbox.load();
+  t.same([two.shown(), third.shown()], [['b'], ['b']]);
+  one.outbox.closed();
+  two.outbox.closed();
+});
+
+t.test('what is under way here stays until it is answered, though another tab has sent it', async (t) => {
+  const { one, two } = await twoTabs();
+  two.outbox.takeOver();
+  const id = one.sent[0]?.id ?? '';
+  one.outbox.sent(id);
+  one.outbox.placed(id);
+  await two.outbox.load();
+  t.equal(two.outbox.sent(id)?.content, 'a', 'the answer has its message');
+  one.outbox.closed();
+  two.outbox.closed();
 });
 
 t.test('a refusal for good is kept with its reason and lets the next one pass', async (t) => {

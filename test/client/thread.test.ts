@@ -52,6 +52,26 @@ t.test('unread counts each message of the other once, whether the list or a fram
   t.equal(thread.tellRead, 12);
 });
 
+t.test('what was read on another device is read here too, and is not told back', async (t) => {
+  const thread = new Thread(me, user);
+  for (let seq = 1; seq <= 5; seq++) thread.accept(message(seq));
+  thread.readElsewhere(3);
+  t.equal(thread.unread.value, 2);
+  t.equal(thread.firstUnread(), 4);
+  t.ok(thread.toldRead >= thread.tellRead);
+  thread.readElsewhere(2);
+  t.equal(thread.readSeq, 3, 'it only grows');
+});
+
+t.test('what was read on another device before it comes is never unread here', async (t) => {
+  const thread = new Thread(me, user);
+  thread.accept(message(1));
+  thread.readElsewhere(3);
+  t.equal(thread.unread.value, 0);
+  for (let seq = 2; seq <= 4; seq++) thread.accept(message(seq));
+  t.equal(thread.unread.value, 1);
+});
+
 t.test('reading begins after what was read, but not before a heap of one’s own', async (t) => {
   const thread = new Thread(me, user);
   t.equal(thread.firstUnread(), 0);

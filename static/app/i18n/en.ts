@@ -122,8 +122,9 @@ export const en = {
   degradedUnkept:
     'The server can’t store messages at the moment. Yours go out by themselves, if this page stays open.',
   refused: 'The server closed the line because of too many bad frames.',
-  replacedTitle: 'Chat is open in another window',
-  replacedText: 'Only one window at a time is connected. Drafts and unsent messages are shared.',
+  replacedTitle: 'Chat is open somewhere else',
+  replacedText:
+    'Another window, device or program of yours connected later, and this server doesn’t keep both. What you wrote here is still here.',
   useHere: 'Use here',
   updated: 'A new version is ready.',
   reload: 'Reload',

@@ -23,6 +23,7 @@ export function Composer({ client, thread }: { client: Client; thread: Thread })
   useLayoutEffect(() => {
     // On a phone that would open the keyboard over what one came to read.
     if (!touch.matches) box.current?.focus({ preventScroll: true });
+    return client.drafts.flush;
   }, []);
 
   function send(): void {

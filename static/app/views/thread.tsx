@@ -2,7 +2,6 @@ import { useComputed, useSignal, useSignalEffect } from '@preact/signals';
 import { useLayoutEffect, useMemo, useRef } from 'preact/hooks';
 import { attentive } from '../attention.js';
 import type { Client } from '../client.js';
-import { now } from '../clock.js';
 import { Heights } from '../heights.js';
 import { t } from '../i18n/index.js';
 import { rowOf } from '../rows.js';
@@ -36,7 +35,7 @@ function Log({ client, thread }: { client: Client; thread: Thread }) {
     thread.rows = heights;
     return new Viewport(heights);
   }, [thread]);
-  const opened = useMemo(now, []);
+  const said = useMemo(() => thread.said.peek(), [thread]);
   /** Where the unread ones began when the thread was opened; it stands until one leaves or answers. */
   const dividerAt = useSignal(thread.firstUnread());
   const pending = useComputed(() =>
@@ -57,13 +56,15 @@ function Log({ client, thread }: { client: Client; thread: Thread }) {
     };
   }, [thread]);
 
-  // A message of one's own brings the newest into view, wherever one was.
+  // A message that is written here brings the newest into view, wherever one was.
   useSignalEffect(() => {
-    const newest = pending.value.at(-1);
-    if (newest && thread.place === null && newest.n > opened) {
-      dividerAt.value = 0;
-      viewport.toEnd();
-    }
+    if (thread.said.value === said) return;
+    dividerAt.value = 0;
+    viewport.toEnd();
+  });
+  // Read meanwhile on another device, it isn't new here any more.
+  useSignalEffect(() => {
+    if (thread.unread.value === 0 && !attentive.peek()) dividerAt.value = 0;
   });
   thread.version.value;
   const count = thread.position + pending.value.length;

@@ -1,6 +1,6 @@
 import assert from 'node:assert/strict';
 import { after, before, test } from 'node:test';
-import { bubble, fate, find, launch, person, say, startServer, until } from '../harness.mjs';
+import { bubble, fate, find, launch, person, say, startServer } from '../harness.mjs';
 
 let server;
 let browser;
@@ -35,29 +35,6 @@ const between = (handle) => (context) =>
     const far = page.connectToServer();
     page.onMessage((data) => handle(JSON.parse(data), page, () => far.send(data)));
   });
-
-test('the window that was replaced says so, whatever is pressed, and counts nothing', async (t) => {
-  const friend = await server.account('Counting friend');
-  const { page, context } = await member(t, 'Replaced');
-  await server.post('/api/messages', { to_user_id: (await me(page)).user_id, content: 'one' }, friend.token);
-  await until('the title', async () => (await page.title()) === '(1) Chat');
-  const second = await context.newPage();
-  await second.goto(server.origin);
-  await page.getByRole('heading', { name: 'Chat is open in another window' }).waitFor();
-  for (let i = 0; i < 6; i++) {
-    await page.keyboard.press('Escape');
-    await page.evaluate(() => new Promise((done) => setTimeout(() => requestAnimationFrame(done))));
-  }
-  assert.equal(await page.evaluate(() => document.querySelector('dialog').open), true);
-  assert.equal(await page.title(), 'Chat');
-  await second.close();
-  await page.getByRole('button', { name: 'Use here' }).click();
-  await page.locator('dialog').waitFor({ state: 'detached' });
-  await say(page, 'alive');
-  await fate(page, 'alive', 'sent');
-});
-
-const me = (page) => page.evaluate(() => JSON.parse(localStorage.getItem('chat.session')));
 
 test('a refused sync is asked again, and what is written goes out meanwhile', async (t) => {
   let refusals = 0;

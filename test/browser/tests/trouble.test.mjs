@@ -162,8 +162,6 @@ test('a server that can’t store says so, and the message goes when it can, bef
   await fate(page, 'store 2', 'read');
   assert.deepEqual(await only(ben.page, 'store'), numbered('store', 1, 2));
   await page.locator('.banner').waitFor({ state: 'detached' });
-  await context.close();
-  await ana.page.getByRole('button', { name: 'Use here' }).click();
   await bubble(ana.page, 'store 2').waitFor();
 });
 
@@ -197,22 +195,6 @@ function spoil({ user, position, epoch }) {
     };
   });
 }
-
-test('a second window takes over; the first says so and can be used again', async () => {
-  const second = await ana.context.newPage();
-  await second.goto(`${line.origin}/#/u/${ben.user_id}`);
-  await ana.page.getByRole('heading', { name: 'Chat is open in another window' }).waitFor();
-  assert.deepEqual(await violations(ana.page), []);
-  await say(second, 'from the second');
-  await fate(second, 'from the second', 'read');
-  await ana.page.bringToFront();
-  await ana.page.getByRole('button', { name: 'Use here' }).click();
-  await second.getByRole('heading', { name: 'Chat is open in another window' }).waitFor();
-  await bubble(ana.page, 'from the second').waitFor();
-  await say(ana.page, 'from the first');
-  await fate(ana.page, 'from the first', 'read');
-  await second.close();
-});
 
 test('an expired session asks to sign in again and keeps what waits to be sent', async () => {
   line.cut();
