@@ -4,34 +4,20 @@ import { existsSync, readdirSync, symlinkSync } from 'node:fs';
 import { cp, mkdir, readFile, stat, writeFile } from 'node:fs/promises';
 import { join } from 'node:path';
 import { text } from 'node:stream/consumers';
-import t from 'tap';
+import t, { type Test } from 'tap';
 import { findProgram, present } from '../nodes/find.js';
 import { execute } from '../nodes/process.js';
-import { at, here, listAt, root, type Table, yaml } from './validators.js';
+import { listen, type State } from './stand-in.js';
+import { at, listAt, root, type Table, yaml } from './validators.js';
 
 /** All that a script may use on a bare server, besides what it installs. */
 const tools =
-  'awk base64 basename bash cat chmod cp date dirname env grep gunzip gzip ln mkdir mktemp mv node od rm sed sh sleep tail tar tr uname'.split(
+  'awk base64 basename bash cat chmod cp date dirname env grep gunzip gzip ln mkdir mktemp mv od rm sed sh sleep tail tar tr uname'.split(
     ' ',
   );
-const kubectl = present(findProgram('kubectl'), 'kubectl');
-
-interface State {
-  [key: string]: unknown;
-  uid: number;
-  fail: string;
-  secret?: Record<string, string>;
-  deployments: Record<string, { image: string; label: string; revision: number; before?: string }>;
-  containers: { id: string; image: string }[];
-}
-interface Call {
-  name: string;
-  args: string[];
-  input: string;
-}
 
 /** A server's folder with the project in it, and the stand-ins of what is installed there. */
-async function server(t: { testdir(): string }, installed: string[], state: Partial<State> = {}) {
+async function server(t: Test, installed: string[], known: Partial<State> = {}) {
   const home = t.testdir();
   for (const folder of ['bin', 'tools', 'project', 'there']) await mkdir(join(home, folder));
   const project = join(home, 'project');
@@ -39,22 +25,20 @@ async function server(t: { testdir(): string }, installed: string[], state: Part
     await cp(join(root, name), join(project, name), { recursive: true });
   }
   for (const tool of tools) symlinkSync(present(findProgram(tool), tool), join(home, 'tools', tool));
-  await cp(join(here, 'stand-in.mjs'), join(home, 'stand-in.mjs'));
-  const path = `${join(home, 'bin')}:${join(home, 'tools')}`;
-  const base = { PATH: path, STAND_IN: home, HOME: home, SMOKE_WAIT: '0', SETTLE_SECONDS: '0' };
-  const stateFile = join(home, 'state.json');
-  const load = async (): Promise<State> => JSON.parse(await readFile(stateFile, 'utf8'));
-  const store = (value: object) => writeFile(stateFile, JSON.stringify(value));
-  // Asked too often to be worth a process of Node's.
-  await writeFile(join(home, 'bin/id'), `#!/bin/sh\necho ${state.uid ?? 0}\n`, { mode: 0o755 });
-  await store({ uid: 0, fail: '', kubectl, deployments: {}, containers: [], next: 1, ...state });
-  await execute(process.execPath, [join(home, 'stand-in.mjs'), 'curl', 'sudo', ...installed], {
-    env: base,
-  });
+  const { port, script, state, calls } = await listen(t, home, known);
+  for (const program of ['curl', 'sudo', ...installed]) symlinkSync(script, join(home, 'bin', program));
+  await writeFile(join(home, 'bin/id'), `#!/bin/sh\necho ${state.uid}\n`, { mode: 0o755 });
+  const base = {
+    PATH: `${join(home, 'bin')}:${join(home, 'tools')}`,
+    STAND_IN: String(port),
+    HOME: home,
+    SMOKE_WAIT: '0',
+    SETTLE_SECONDS: '0',
+  };
 
-  async function run(script: string, env: NodeJS.ProcessEnv = {}, args: string[] = []) {
-    await writeFile(join(home, 'calls'), '');
-    const child = spawn('bash', [join(project, 'deploy', script), ...args], {
+  async function run(name: string, env: NodeJS.ProcessEnv = {}, args: string[] = []) {
+    calls.length = 0;
+    const child = spawn('bash', [join(project, 'deploy', name), ...args], {
       env: { ...base, ...env },
       stdio: ['ignore', 'pipe', 'pipe'],
     });
@@ -63,19 +47,15 @@ async function server(t: { testdir(): string }, installed: string[], state: Part
       text(child.stderr),
       new Promise<number | null>((resolve) => child.once('close', resolve)),
     ]);
-    const calls = (await readFile(join(home, 'calls'), 'utf8'))
-      .split('\n')
-      .filter(Boolean)
-      .map((line): Call => JSON.parse(line));
-    const lines = calls.map(({ name, args: words }) => `${name} ${words.join(' ')}`);
-    return { code, out: out + error, calls, lines, state: await load() };
+    const lines = calls.map((call) => `${call.name} ${call.args.join(' ')}`);
+    return { code, out: out + error, calls: [...calls], lines, state: structuredClone(state) };
   }
   return {
     home,
     project,
     run,
-    async set(change: Partial<State>) {
-      await store({ ...(await load()), ...change });
+    set(change: Partial<State>) {
+      Object.assign(state, change);
     },
   };
 }
@@ -208,7 +188,7 @@ t.test('k3s-deploy.sh goes back to what ran before when the new version does not
   for (const fail of ['rollout', 'smoke']) {
     const { run, set } = await server(t, ['k3s']);
     await run('k3s-deploy.sh', { IMAGE: 'chat-server:good' });
-    await set({ fail });
+    set({ fail });
     const { code, out, lines, state } = await run('k3s-deploy.sh', { IMAGE: 'chat-server:bad' });
     t.equal(code, 1);
     t.match(out, /The previous version runs again\.\n$/);
@@ -226,7 +206,7 @@ t.test('k3s-deploy.sh goes back to what ran before when the new version does not
 t.test('k3s-deploy.sh that broke off in the middle is simply run again', async (t) => {
   const { run, set } = await server(t, []);
   for (const fail of ['curl', 'build', 'apply', 'rollout']) {
-    await set({ fail });
+    set({ fail });
     const broken = await run('k3s-deploy.sh');
     t.not(broken.code, 0, fail);
     if (fail === 'rollout')
@@ -234,7 +214,7 @@ t.test('k3s-deploy.sh that broke off in the middle is simply run again', async (
   }
   const before = (await run('k3s-deploy.sh', {}, ['--dry-run'])).state.secret;
   t.ok(before?.['jwt-secret'], 'the Secret of the run that failed later');
-  await set({ fail: '' });
+  set({ fail: '' });
   const again = await run('k3s-deploy.sh');
   t.equal(again.code, 0, again.out);
   t.strictSame(again.state.secret, before, 'and it is the same one');
@@ -263,7 +243,7 @@ t.test('k3s-deploy.sh takes the place of the reference', async (t) => {
   t.strictSame(state.secret, reference.secret, 'the same secret: tokens stay valid');
   t.match(state.applied, /image: postgres:15-alpine\n/, 'the same PostgreSQL on the same files');
 
-  await set({
+  set({
     secret: {
       ...reference.secret,
       'jwt-secret': Buffer.from('chat_server_dev_jwt_secret').toString('base64'),
@@ -306,7 +286,7 @@ t.test(
     t.match(out, /https:\/\/chat\.example\.org\//);
 
     // Somebody else's settings of the ingress controller are not ours to replace.
-    await set({ traefik: 'traefik/' });
+    set({ traefik: 'traefik/' });
     const foreign = await run('k3s-deploy.sh', env);
     t.equal(count(foreign.lines, 'traefik.yaml'), 0);
     t.match(foreign.out, /it is left as it is/);
@@ -353,7 +333,7 @@ t.test('compose-deploy.sh starts a fresh server', async (t) => {
 t.test('compose-deploy.sh updates without a moment in which no server runs', async (t) => {
   const { run, set, project } = await server(t, ['docker']);
   await run('compose-deploy.sh', { IMAGE: 'chat-server:1' });
-  await set({ good: 'chat-server:1' });
+  set({ good: 'chat-server:1' });
   const { code, out, lines, state } = await run('compose-deploy.sh', { IMAGE: 'chat-server:2' });
   t.equal(code, 0, out);
   t.strictSame(
@@ -383,7 +363,7 @@ t.test('compose-deploy.sh leaves the old servers alone when the new ones do not 
   for (const fail of ['unhealthy', 'direct']) {
     const { run, set, project } = await server(t, ['docker']);
     await run('compose-deploy.sh', { IMAGE: 'chat-server:1' });
-    await set({ good: 'chat-server:1', fail });
+    set({ good: 'chat-server:1', fail });
     const { code, out, state, lines } = await run('compose-deploy.sh', { IMAGE: 'chat-server:2' });
     t.equal(code, 1, fail);
     t.match(out, /Still running: chat-server:1\n$/);
@@ -400,7 +380,7 @@ t.test('compose-deploy.sh goes back when only the way through Nginx fails', asyn
   for (const fail of ['smoke', 'reload']) {
     const { run, set, project } = await server(t, ['docker']);
     await run('compose-deploy.sh', { IMAGE: 'chat-server:1' });
-    await set({ good: 'chat-server:1', fail });
+    set({ good: 'chat-server:1', fail });
     const env = { IMAGE: 'chat-server:2', SMOKE_TRIES: '2', SMOKE_PAUSE: '0' };
     const { code, out, state, lines } = await run('compose-deploy.sh', env);
     t.equal(code, 1, fail);
@@ -483,7 +463,7 @@ t.test(
     t.equal(code, 0, out);
     t.equal(state.containers.length, 2);
     t.ok(existsSync(join(home, 'there/my folder/.env')));
-    await set({ good: 'chat-server:abc', fail: 'direct' });
+    set({ good: 'chat-server:abc', fail: 'direct' });
     t.equal((await run('over-ssh.sh', { ...env, IMAGE: 'chat-server:def' })).code, 1);
     t.equal((await run('over-ssh.sh', { ...env, DEPLOY_METHOD: 'magic' })).code, 2);
   },
