@@ -17,6 +17,12 @@ export interface State {
   secret?: Record<string, string>;
   deployments: Record<string, { image: string; label: string; revision: number; before?: string }>;
   containers: { id: string; image: string }[];
+  /** What an image says is pending in the database; nothing if it isn't here. */
+  pending: Record<string, string>;
+  dbUrl: string;
+  replicas: number;
+  /** The pod of a task, and what it said. */
+  pod?: { phase: string; said: string };
   /** What sudo was told. */
   typed?: string;
   imported?: string;
@@ -48,7 +54,17 @@ const realKubectl = present(findProgram('kubectl'), 'kubectl');
 
 /** Listens to the stand-ins of one machine whose programs are in `<home>/bin`. */
 export async function listen(t: Test, home: string, known: Partial<State>) {
-  const state: State = { uid: 0, inDockerGroup: false, fail: '', deployments: {}, containers: [], ...known };
+  const state: State = {
+    uid: 0,
+    inDockerGroup: false,
+    fail: '',
+    deployments: {},
+    containers: [],
+    pending: {},
+    dbUrl: 'postgres://postgres:secret@postgres:5432/chatdb',
+    replicas: 2,
+    ...known,
+  };
   const calls: Call[] = [];
   let containers = 0;
 
@@ -95,11 +111,31 @@ export async function listen(t: Test, home: string, known: Partial<State>) {
     },
   };
 
+  /** What the server of an image does in place of a start. */
+  function task(image: string, argument: string): { code: number; said: string } {
+    const lines = state.pending[image] ?? '';
+    if (lines === 'unknown')
+      return { code: 1, said: `  - ${argument}: there is no such argument; --new begins …\n` };
+    if (argument === '--pending') {
+      if (state.fail === 'pending') return { code: 1, said: "PostgreSQL at postgres can't be used\n" };
+      return { code: 0, said: `REDIS_URL is no setting\n${lines}` };
+    }
+    if (state.fail === 'migrate') return { code: 1, said: 'the disk is full\n' };
+    state.pending = {};
+    return { code: state.fail === 'migrated' ? 1 : 0, said: lines.replaceAll(' alone', '') };
+  }
+
   function kubectl({ args, input }: Call): string {
     const verb = args[1] === '-n' ? args.slice(3) : args.slice(1);
     const what = verb.join(' ');
     const last = verb.at(-1) ?? '';
     if (what.startsWith('kustomize')) return `exec ${quoted(realKubectl)} kustomize ${quoted(last)}`;
+    if (last.includes('db-url')) return end(0, Buffer.from(state.dbUrl).toString('base64'));
+    if (what.startsWith('get pod chat-task')) return end(0, state.pod?.phase ?? '');
+    if (what.startsWith('logs pod/chat-task')) return end(0, state.pod?.said ?? '');
+    if (what.startsWith('delete pod')) delete state.pod;
+    if (what.startsWith('scale')) state.replicas = Number(last.replace('--replicas=', ''));
+    if (what.includes('pg_dump')) return state.fail === 'dump' ? end(1) : end(0, 'the dump');
     if (what.startsWith('get secret')) return end(0, state.secret?.['jwt-secret'] ?? '');
     if (what.startsWith('get helmchartconfig')) return end(0, state.traefik ?? '');
     if (what.startsWith('get deployment')) {
@@ -107,10 +143,16 @@ export async function listen(t: Test, home: string, known: Partial<State>) {
       const deployment = state.deployments[name];
       if (!deployment) return end();
       if (last.includes('revision')) return end(0, String(deployment.revision));
+      if (last.includes('replicas')) return end(0, String(state.replicas));
       if (last.includes('image')) return end(0, deployment.image);
       if (last.includes('labels')) return end(0, `${name}/${deployment.label}`);
     }
-    if (what.startsWith('create -f -')) {
+    if (what.startsWith('create -f -') && input.includes('kind: Pod')) {
+      const [, image = ''] = /image: (\S+)/.exec(input) ?? [];
+      const [, argument = ''] = /server\.js, (\S+)\]/.exec(input) ?? [];
+      const { code, said } = task(image, argument);
+      state.pod = { phase: code === 0 ? 'Succeeded' : 'Failed', said };
+    } else if (what.startsWith('create -f -')) {
       const data = [...input.matchAll(/^ {2}([\w-]+): (\S+)$/gm)].filter(([, key]) => key !== 'name');
       state.secret = Object.fromEntries(data.map(([, key = '', value = '']) => [key, value]));
     }
@@ -173,6 +215,13 @@ export async function listen(t: Test, home: string, known: Partial<State>) {
     if (scale) add(Number(scale.slice('server='.length)));
     if (verb.join(' ') === 'ps -q server')
       return end(0, state.containers.map(({ id }) => `${id}\n`).join(''));
+    if (verb[0] === 'run') {
+      const { code, said } = task(serverImage, verb.at(-1) ?? '');
+      return end(code, said);
+    }
+    if (verb[0] === 'config')
+      return end(0, `    environment:\n      DB_URL: ${state.dbUrl}\n    mem_limit: 512m\n`);
+    if (verb.includes('pg_dump')) return state.fail === 'dump' ? end(1) : end(0, 'the dump');
     const allGood = state.containers.every(({ image }) => image === state.good);
     if (verb.includes('smoke.mjs') && state.fail === 'smoke' && !allGood)
       return end(1, 'smoke test failed\n');
