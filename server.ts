@@ -2,6 +2,7 @@ import { existsSync } from 'node:fs';
 import { buildApp } from './app.js';
 import { redisPlace } from './plugins/bus/redis-place.js';
 import { ConfigError, loadConfig, misspelled } from './plugins/config.js';
+import { runTask } from './plugins/db/open.js';
 
 /**
  * Milliseconds for kept connections to be used once more, and closed by that answer. A proxy lets go of those that it doesn't
@@ -40,6 +41,13 @@ async function main() {
   if (process.env.NODE_ENV !== 'production' && existsSync('.env')) process.loadEnvFile('.env');
   for (const sentence of misspelled(process.env)) process.stderr.write(`${sentence}\n`);
   const config = loadConfig(process.env, process.argv.slice(2));
+  if (config.task !== undefined) {
+    // Standard output has nothing but the answer.
+    const log = (...words: unknown[]) => process.stderr.write(`${words.at(-1)}\n`);
+    for (const line of await runTask(config.task, config, { info: log, warn: log }))
+      process.stdout.write(`${line}\n`);
+    process.exit(0);
+  }
   const app = await buildApp(config);
   await app.ready();
   const url = await app.listen({ port: config.PORT, host: config.HOST }).catch(async (error: unknown) => {

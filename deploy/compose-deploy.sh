@@ -1,13 +1,15 @@
 #!/usr/bin/env bash
 # Starts the Compose service on this machine, or updates it without an outage: new servers start beside the old ones,
-# are tried, and only then do the old ones leave, one by one. For that moment the machine runs both. Safe to run again.
+# are tried, and only then do the old ones leave, one by one. For that moment the machine runs both. Where a migration of
+# the new version says that no old server may run beside it, all stop for it, after a dump. Safe to run again.
 #
 #   bash deploy/compose-deploy.sh              builds the image here
 #   IMAGE=ghcr.io/me/chat-server:1 bash ...    takes it from a registry
 #   bash deploy/compose-deploy.sh --dry-run    says what it would do and changes nothing
 #
 # Settings from the environment: IMAGE, IMAGE_ARCHIVE (a file from docker save, may be gzipped, to load first),
-# SUDO_PASSWORD (where sudo asks for one and nobody is there to type), INSTALL_DOCKER=false. All others are in .env.
+# SUDO_PASSWORD (where sudo asks for one and nobody is there to type), INSTALL_DOCKER=false, BACKUP_DONE=true (no dump, since
+# you have made one yourself). All others are in .env.
 set -euo pipefail
 
 cd "$(dirname "${BASH_SOURCE[0]}")/.."
@@ -194,8 +196,80 @@ replace() { # old containers …: starts new ones from SERVER_IMAGE, and takes t
   leave "$@"
 }
 
+# ---------------------------------------------------------------- a migration that no old server may run beside
+
+task() { # --pending or --migrate: what the new version does in place of a start
+  compose run --rm --no-deps -T server "$1" </dev/null
+}
+
+ask_alone() { # names of the migrations that need the old servers stopped
+  local said
+  if ! said=$(task --pending 2>&1); then
+    # A version from before there was the question has none.
+    case $said in *'--pending: there is no such argument'*) return 0 ;; esac
+    printf '%s\n' "$said" >&2
+    return 1
+  fi
+  sed -n 's/^\([^ ]*\.sql\) alone$/\1/p' <<<"$said"
+}
+
+# Whether it is the one of compose.yaml, which can be dumped from here.
+own_database() { compose config | grep '^ *DB_URL: postgres://[^ ]*@postgres:5432/chatdb$' >/dev/null; }
+
+dump() { # file: for its owner alone, since it is all that people have written
+  (umask 077 && compose exec -T postgres pg_dump -U postgres -Fc chatdb >"$1" </dev/null) && return
+  rm -f "$1"
+  return 1
+}
+
+start_servers() { # how many
+  local ids
+  compose up -d --no-deps --scale "server=$1" server || return 1
+  read -r -a ids <<<"$(servers | tr '\n' ' ')"
+  healthy "${ids[@]}" && docker exec "${ids[0]}" node smoke.mjs http://127.0.0.1:8080
+}
+
+stop_and_replace() { # image before, migrations, old containers …: stops the old ones, migrates, starts new ones
+  local previous=$1 alone=${2//$'\n'/, } dump='' since restore
+  shift 2
+  log "No server of $previous may run while $alone is applied: all of them stop for it."
+  restore='  (put your backup back in place of the database)'
+  if [ "${BACKUP_DONE:-}" != true ]; then
+    own_database || die "The database is not the one of compose.yaml, so make a backup yourself, and run this again with BACKUP_DONE=true. Still running: $previous"
+    dump=$PWD/chatdb-$(date +%Y%m%d%H%M%S).dump
+    log "Dumping the database to $dump"
+    dump "$dump" || die "The dump failed; see above. Still running: $previous"
+    restore="  sudo docker compose exec -T postgres dropdb -U postgres --force chatdb
+  sudo docker compose exec -T postgres createdb -U postgres chatdb
+  sudo docker compose exec -T postgres pg_restore -U postgres -d chatdb --exit-on-error <$(printf %q "$dump")"
+  fi
+  log 'Stopping all servers'
+  since=$SECONDS
+  if ! { docker stop "$@" && docker rm "$@" && task --migrate; }; then
+    # Migrations are applied all together or not at all.
+    if [ -n "$(ask_alone)" ] && SERVER_IMAGE=$previous start_servers $#; then
+      die "The migration failed and changed nothing; see above. $previous runs again, after $((SECONDS - since)) s."
+    fi
+  elif start_servers "$(setting SERVER_REPLICAS 2)"; then
+    log "The server was away for $((SECONDS - since)) s."
+    log 'Smoke test through Nginx'
+    if compose up -d --no-deps nginx && compose exec -T nginx sh /etc/nginx/deploy/reload.sh && smoke; then
+      [ -z "$dump" ] || echo "To go back, there is $dump. Delete it when you don't want to any more."
+      return
+    fi
+  fi
+  die "It does not work. The old servers were not started again: the database may be one by now that $previous doesn't know.
+What the new ones say: sudo docker compose logs server
+Once the cause is mended, run this again. Or go back to $previous, without what was said since the backup:
+  cd $(printf %q "$PWD")
+  sudo docker compose stop server
+$restore
+  sudo env SERVER_IMAGE=$previous docker compose up -d --no-deps --scale server=$# server"
+}
+
 if $dry_run; then
   echo 'would start new servers, try them, take the old ones away, and run the smoke test'
+  echo '(or dump the database and stop the old ones first, where a migration of the new version says so)'
   exit 0
 fi
 
@@ -210,16 +284,21 @@ else
   previous=$(docker inspect -f '{{.Config.Image}}' "${old[0]}")
   log "Replacing $previous with $SERVER_IMAGE"
   compose up -d --no-deps postgres redis
-  replace "${old[@]}" || die "Still running: $previous"
-  compose up -d --no-deps nginx
-  log 'Smoke test through Nginx'
-  # The mounted configuration may have changed.
-  if ! compose exec -T nginx sh /etc/nginx/deploy/reload.sh || ! smoke; then
-    log "It does not work. Going back to $previous"
-    SERVER_IMAGE=$previous
-    read -r -a old <<<"$(servers | tr '\n' ' ')"
-    replace "${old[@]}" || die 'Going back failed too.'
-    die "$previous runs again."
+  alone=$(ask_alone) || die "The new version can't say what it would migrate; see above. Still running: $previous"
+  if [ -n "$alone" ]; then
+    stop_and_replace "$previous" "$alone" "${old[@]}"
+  else
+    replace "${old[@]}" || die "Still running: $previous"
+    compose up -d --no-deps nginx
+    log 'Smoke test through Nginx'
+    # The mounted configuration may have changed.
+    if ! compose exec -T nginx sh /etc/nginx/deploy/reload.sh || ! smoke; then
+      log "It does not work. Going back to $previous"
+      SERVER_IMAGE=$previous
+      read -r -a old <<<"$(servers | tr '\n' ' ')"
+      replace "${old[@]}" || die 'Going back failed too.'
+      die "$previous runs again."
+    fi
   fi
   remember "$SERVER_IMAGE"
 fi

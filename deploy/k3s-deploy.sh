@@ -1,5 +1,6 @@
 #!/usr/bin/env bash
-# Puts the service on this machine's K3s, or brings it up to date. Safe to run again.
+# Puts the service on this machine's K3s, or brings it up to date: without an outage, but where a migration of the new version
+# says that no old server may run beside it. Then all stop for it, after a dump. Safe to run again.
 #
 #   bash deploy/k3s-deploy.sh                  builds the images here
 #   IMAGE=ghcr.io/me/chat-server:1 bash ...    takes them from a registry; Docker is then not needed
@@ -13,6 +14,7 @@
 #   POSTGRES_IMAGE         for a new database; one that runs keeps its image
 #   OVERLAY=autoscale      servers are added and taken away by load
 #   SUDO_PASSWORD          where sudo asks for one and nobody is there to type
+#   BACKUP_DONE=true       no dump, since you have made one yourself
 #   INSTALL_K3S=false, INSTALL_DOCKER=false    never install these
 set -euo pipefail
 
@@ -335,12 +337,161 @@ if $dry_run; then
     # 1 says that something differs.
     kubectl diff -f "$work/manifests.yaml" || [ $? -eq 1 ]
   fi
+  $first || echo '(would dump the database and stop the old servers first, where a migration of the new version says so)'
   echo 'would wait for postgres, redis, chat-server and chat-web, and run the smoke test'
   exit 0
 fi
 
+# ---------------------------------------------------------------- a migration that no old server may run beside
+
+task() { # --pending or --migrate: what the new version does in place of a start
+  local phase='' i
+  in_namespace delete pod chat-task --ignore-not-found --now >/dev/null
+  # PostgreSQL lets pods of this label in. Never being ready, it gets none of their requests.
+  in_namespace create -f - >/dev/null <<POD || return 1
+apiVersion: v1
+kind: Pod
+metadata:
+  name: chat-task
+  labels:
+    app: chat-server
+spec:
+  restartPolicy: Never
+  automountServiceAccountToken: false
+  enableServiceLinks: false
+  securityContext:
+    runAsNonRoot: true
+    runAsUser: 1000
+    runAsGroup: 1000
+    seccompProfile:
+      type: RuntimeDefault
+  containers:
+    - name: chat-task
+      image: $IMAGE
+      imagePullPolicy: IfNotPresent
+      command: [node, --enable-source-maps, dist/server.js, $1]
+      env:
+        - name: DB_URL
+          valueFrom:
+            secretKeyRef:
+              name: chat-secrets
+              key: db-url
+        - name: JWT_SECRET
+          valueFrom:
+            secretKeyRef:
+              name: chat-secrets
+              key: jwt-secret
+      readinessProbe:
+        exec:
+          command: ["false"]
+      resources:
+        requests:
+          cpu: 50m
+          memory: 128Mi
+        limits:
+          memory: 512Mi
+      securityContext:
+        allowPrivilegeEscalation: false
+        readOnlyRootFilesystem: true
+        capabilities:
+          drop: [ALL]
+POD
+  for ((i = 0; ; i++)); do
+    phase=$(get pod chat-task '{.status.phase}')
+    case $phase in
+      Succeeded | Failed) break ;;
+      # However long a migration takes.
+      Running) ;;
+      *) [ "$i" -lt 300 ] || { in_namespace describe pod chat-task && break; } ;;
+    esac
+    sleep 1
+  done
+  in_namespace logs pod/chat-task || true
+  in_namespace delete pod chat-task --now >/dev/null
+  [ "$phase" = Succeeded ]
+}
+
+ask_alone() { # names of the migrations that need the old servers stopped
+  local said
+  if ! said=$(task --pending 2>&1); then
+    # A version from before there was the question has none.
+    case $said in *'--pending: there is no such argument'*) return 0 ;; esac
+    printf '%s\n' "$said" >&2
+    return 1
+  fi
+  sed -n 's/^\([^ ]*\.sql\) alone$/\1/p' <<<"$said"
+}
+
+# Whether it is the one of these manifests, which can be dumped from here.
+own_database() {
+  get secret chat-secrets '{.data.db-url}' | base64 -d | grep '^postgres://[^ ]*@postgres:5432/chatdb$' >/dev/null
+}
+
+dump() { # file: for its owner alone, since it is all that people have written
+  (umask 077 && in_namespace exec deployment/postgres -c postgres -- pg_dump -U postgres -Fc chatdb >"$1") && return
+  rm -f "$1"
+  return 1
+}
+
+stop_all() {
+  in_namespace scale deployment/chat-server --replicas=0 || return 1
+  # It objects where there is none to wait for.
+  in_namespace wait --for=delete pod -l app=chat-server --timeout=180s ||
+    [ -z "$(in_namespace get pods -l app=chat-server -o name)" ]
+}
+
+way_back() {
+  local kubectl="sudo k3s kubectl -n $NAMESPACE" restore='  (put your backup back in place of the database)' web=''
+  [ -z "$dump" ] || restore="  $kubectl exec -i deployment/postgres -c postgres -- dropdb -U postgres --force chatdb
+  $kubectl exec -i deployment/postgres -c postgres -- createdb -U postgres chatdb
+  $kubectl exec -i deployment/postgres -c postgres -- pg_restore -U postgres -d chatdb --exit-on-error <$(printf %q "$dump")"
+  [ -z "$web_before" ] || web="
+  $kubectl rollout undo deployment/chat-web --to-revision=$web_before"
+  die "It does not work. The old servers were not started again: the database may be one by now that they don't know.
+Once the cause is mended, run this again. Or go back to what ran before, without what was said since the backup:
+  $kubectl scale deployment/chat-server --replicas=0
+  $kubectl wait --for=delete pod -l app=chat-server --timeout=180s
+$restore
+  $kubectl rollout undo deployment/chat-server --to-revision=$server_before$web
+  $kubectl scale deployment/chat-server --replicas=$replicas"
+}
+
+alone=''
+replicas=$(get deployment chat-server '{.spec.replicas}')
+case $replicas in '' | 0) replicas=2 ;; esac
+if ! $first; then
+  log 'Asking the new version what it would migrate'
+  alone=$(ask_alone) || die "It can't say; see above. The version before still runs."
+fi
+if [ -n "$alone" ]; then
+  log "No old server may run while ${alone//$'\n'/, } is applied: all of them stop for it."
+  dump=''
+  if [ "${BACKUP_DONE:-}" != true ]; then
+    own_database || die 'The database is not the one of deploy/k3s, so make a backup yourself, and run this again with BACKUP_DONE=true. The version before still runs.'
+    dump=$PWD/chatdb-$(date +%Y%m%d%H%M%S).dump
+    log "Dumping the database to $dump"
+    dump "$dump" || die 'The dump failed; see above. The version before still runs.'
+  fi
+  log 'Stopping all servers'
+  since=$SECONDS
+  if ! { stop_all && task --migrate; }; then
+    # Migrations are applied all together or not at all.
+    [ -n "$(ask_alone)" ] || way_back
+    in_namespace scale deployment/chat-server --replicas="$replicas"
+    in_namespace rollout status deployment/chat-server --timeout=300s || true
+    die "The migration failed and changed nothing; see above. What ran before runs again, after $((SECONDS - since)) s."
+  fi
+fi
+
 kubectl kustomize "$work/site" >"$work/manifests.yaml"
-kubectl apply -f "$work/manifests.yaml"
+if ! kubectl apply -f "$work/manifests.yaml"; then
+  [ -z "$alone" ] || way_back
+  exit 1
+fi
+# Where the manifests name no number, since it is the autoscaler's, it stays at none by itself.
+if [ "$(get deployment chat-server '{.spec.replicas}')" = 0 ]; then
+  in_namespace scale deployment/chat-server --replicas="$replicas"
+fi
 
 # ---------------------------------------------------------------- wait, try, go back if need be
 
@@ -349,6 +500,7 @@ roll_out() {
   for name in postgres redis chat-server chat-web; do
     in_namespace rollout status "deployment/$name" --timeout=300s || return 1
   done
+  [ -z "$alone" ] || log "The server was away for $((SECONDS - since)) s."
 }
 
 smoke() {
@@ -385,11 +537,13 @@ if ! roll_out || { log 'Smoke test through the ingress' && ! smoke; }; then
   in_namespace get events --sort-by=.lastTimestamp | tail -n 20 || true
   in_namespace logs deployment/chat-server --tail=50 || true
   $first && die 'This was the first start, so there is nothing to go back to. Run it again once the cause is mended.'
+  [ -z "$alone" ] || way_back
   log 'Going back to what ran before'
   roll_back || die 'Going back failed too.'
   die 'The previous version runs again.'
 fi
 
+[ -z "${dump:-}" ] || echo "To go back, there is $dump. Delete it when you don't want to any more."
 service="http://<address of this machine>/"
 [ -z "${DOMAIN:-}" ] || service=https://$DOMAIN/
 log Done

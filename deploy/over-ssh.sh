@@ -12,7 +12,7 @@
 #   SUDO_PASSWORD               where sudo there asks for one
 #   DEPLOY_PATH                 folder there; chat-server in the user's home unless set
 #   DEPLOY_METHOD               k3s (unless set) or compose
-#   IMAGE, WEB_IMAGE, IMAGE_ARCHIVE, DOMAIN, ACME_EMAIL, OVERLAY    as for the deploy script; without IMAGE the server builds
+#   IMAGE, WEB_IMAGE, IMAGE_ARCHIVE, DOMAIN, ACME_EMAIL, OVERLAY, BACKUP_DONE    as for the deploy script; without IMAGE the server builds
 set -euo pipefail
 
 cd "$(dirname "${BASH_SOURCE[0]}")/.."
@@ -49,7 +49,7 @@ remote() { ssh "${options[@]}" -p "$port" "$SERVER_USER@$SERVER_HOST" "$@"; }
 # Values travel on standard input: on a command line every user of the server could read them.
 settings() {
   local name
-  for name in DEPLOY_PATH SUDO_PASSWORD IMAGE WEB_IMAGE DOMAIN ACME_EMAIL OVERLAY; do
+  for name in DEPLOY_PATH SUDO_PASSWORD IMAGE WEB_IMAGE DOMAIN ACME_EMAIL OVERLAY BACKUP_DONE; do
     [ -z "${!name:-}" ] || printf 'export %s=%q\n' "$name" "${!name}"
   done
   # shellcheck disable=SC2016 # for the shell over there

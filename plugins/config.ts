@@ -13,12 +13,23 @@ declare module 'fastify' {
 /** The reference's public default: nobody who reads its README must be able to sign tokens for a server in use. */
 export const PUBLIC_SECRET = 'dev-secret-change-me';
 
+const ARGUMENTS = {
+  '--new': 'begins an embedded database anew where it is missing',
+  '--pending':
+    'says which migrations a start would apply, and `alone` behind those that no server of an earlier version may run beside',
+  '--migrate': 'applies the migrations, and ends',
+};
+
+/** What is done in place of a start. */
+export type Task = 'pending' | 'migrate';
+
 /** The configuration as the program uses it: the environment's values, checked, with the lists taken apart. */
 export type Settings = Readonly<
   Config & {
     embedded: boolean;
     /** Whether a database that is missing may be begun anew (`--new`). */
     anew: boolean;
+    task: Task | undefined;
     production: boolean;
     allowedOrigins: string[];
     trustedProxies: string[];
@@ -70,12 +81,10 @@ function isNetwork(text: string): boolean {
  * @throws ConfigError naming every bad value at once
  */
 export function loadConfig(env: Record<string, string | undefined>, args: string[] = []): Settings {
+  const known = Object.entries(ARGUMENTS).map(([name, does]) => `${name} ${does}`);
   const problems = args
-    .filter((arg) => arg !== '--new')
-    .map(
-      (arg) =>
-        `${arg}: there is no such argument; --new begins an embedded database anew where it is missing`,
-    );
+    .filter((arg) => !Object.hasOwn(ARGUMENTS, arg))
+    .map((arg) => `${arg}: there is no such argument; ${known.join('; ')}`);
   const raw: Record<string, unknown> = {};
   for (const [name, schema] of Object.entries(Config.properties)) {
     const text = env[name]?.trim();
@@ -128,6 +137,7 @@ export function loadConfig(env: Record<string, string | undefined>, args: string
     ...config,
     embedded: config.DB_URL === '',
     anew: args.includes('--new'),
+    task: (['pending', 'migrate'] as const).find((task) => args.includes(`--${task}`)),
     production,
     allowedOrigins: list(config.ALLOWED_ORIGINS),
     trustedProxies: list(config.TRUSTED_PROXIES),

@@ -1,9 +1,10 @@
 import { createHash } from 'node:crypto';
-import { readdir, readFile } from 'node:fs/promises';
+import { cp, readdir, readFile, writeFile } from 'node:fs/promises';
+import { pathToFileURL } from 'node:url';
 import { hash } from '@node-rs/bcrypt';
 import type { FastifyInstance } from 'fastify';
 import t, { type Test } from 'tap';
-import { checksumOf, migrate } from '../sql/migrate.js';
+import { checksumOf, migrate, pendingMigrations } from '../sql/migrate.js';
 import { build, connect, REAL, type Server } from './helper.js';
 
 t.setTimeout(120_000);
@@ -327,4 +328,44 @@ t.test('a database of each earlier form of 0001 is taken along, with what is in 
   await sql`update migrations set checksum = ${LANDED['0001_log.sql']} where name = '0001_log.sql'`;
   await server.stop();
   t.equal((await login(await build(t, server.env), 'bob', password('bob'))).status, 200);
+});
+
+t.test('what is pending is told without a change, and who has to stop for it', async (t) => {
+  const server = await build(t);
+  const { sql } = server.app.db;
+  const folder = pathToFileURL(`${t.testdir()}/`);
+  await cp(FOLDER, folder, { recursive: true });
+  const add = (name: string, ...lines: string[]) => writeFile(new URL(name, folder), lines.join('\r\n'));
+  const mark = '-- alone: no instance of an earlier version may run while this is applied.';
+  await add('0097_alone.sql', mark, 'create table forms (form int);');
+  await add('0098_beside.sql', '-- The mark stands first or not at all.', mark, 'select 1;');
+  await add('0099_other.sql', `${mark} Or nearly so.`, 'select 1;');
+  const further = [
+    { name: '0097_alone.sql', alone: true },
+    { name: '0098_beside.sql', alone: false },
+    { name: '0099_other.sql', alone: false },
+  ];
+  t.strictSame(await pendingMigrations(sql), []);
+  for (const time of ['once', 'and again'])
+    t.strictSame(await pendingMigrations(sql, folder), further, `told ${time}`);
+  const everything = [...Object.keys(LANDED), ...further.map(({ name }) => name)];
+  const nobody = everything.map((name) => ({ name, alone: false }));
+  t.strictSame(await pendingMigrations(undefined, folder), nobody, 'without a database');
+
+  t.strictSame(
+    await migrate(sql, folder),
+    further.map(({ name }) => name),
+  );
+  t.strictSame(await pendingMigrations(sql, folder), []);
+  await t.rejects(
+    pendingMigrations(sql),
+    /^The database has the migration 0097_alone.sql, which this version/,
+  );
+
+  await sql.unsafe('drop schema public cascade; create schema public');
+  t.strictSame(await pendingMigrations(sql, folder), nobody, 'on an empty database');
+  await fill(sql, 'timestamp');
+  t.strictSame(await pendingMigrations(sql, folder), nobody, 'on one of the reference');
+  const [row] = await sql`select to_regclass('migrations') as migrations`;
+  t.equal(row?.migrations, null, 'and it was not touched');
 });

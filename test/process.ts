@@ -40,6 +40,7 @@ export async function builtServer(t: Test): Promise<string> {
 
 /**
  * Starts a built server with these settings and no others; it is ended after the test.
+ * @param args behind the program
  * @param descriptors how many it may have open; what this process may when left out
  */
 export function startProcess(
@@ -47,9 +48,10 @@ export function startProcess(
   server: string,
   env: Record<string, string>,
   cwd: string,
-  descriptors?: number,
+  { args: behind = [], descriptors }: { args?: string[]; descriptors?: number } = {},
 ): ServerProcess {
-  const words = [process.execPath, '--enable-source-maps', server];
+  // As in .taprc.
+  const words = [process.execPath, '--liftoff-only', '--enable-source-maps', server, ...behind];
   const [command = '', ...args] =
     descriptors === undefined
       ? words

@@ -110,13 +110,13 @@ function crc32c(bytes: Uint8Array): number {
   return ~sum >>> 0;
 }
 
-function fsyncPath(path: string): void {
+export function fsyncPath(path: string): void {
   const fd = openSync(path, 'r');
   fsyncSync(fd);
   closeSync(fd);
 }
 
-function fsyncTree(folder: string): void {
+export function fsyncTree(folder: string): void {
   for (const entry of readdirSync(folder, { withFileTypes: true })) {
     const path = join(folder, entry.name);
     if (entry.isDirectory()) fsyncTree(path);

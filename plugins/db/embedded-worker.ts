@@ -3,17 +3,19 @@ import { join } from 'node:path';
 import { type MessagePort, parentPort, workerData } from 'node:worker_threads';
 import { PGlite } from '@electric-sql/pglite';
 import { NodeFS } from '@electric-sql/pglite/nodefs';
+import { copyDatabase } from './embedded-copy.js';
 import { ensureDatabase } from './embedded-new.js';
 import { upkeep } from './embedded-upkeep.js';
 import { column, complete, joined, query, refusal, startup, status, sync } from './embedded-wire.js';
 
 /** A connection's bytes (none: it has ended), or a word to the worker itself. */
-export type ToWorker = { id: number; bytes?: Uint8Array } | { ask: 'fsyncs' | 'close' };
+export type ToWorker = { id: number; bytes?: Uint8Array } | { ask: 'fsyncs' | 'close' } | { copy: string };
 /** The same the other way; `fatal` is the last thing that a broken engine says. */
 export type FromWorker =
   | { id: number; bytes?: Uint8Array }
   | { ready: true }
   | { fsyncs: number }
+  | { copied: true; problem?: string }
   | { age: number }
   | { fatal: string };
 
@@ -213,12 +215,25 @@ async function serve(port: MessagePort, start: Start): Promise<void> {
     process.exit(0);
   };
 
+  /** No statement runs meanwhile, so what is copied is what a crash would leave, and a start recovers from. */
+  const copy = (name: string) => {
+    try {
+      execute(query('checkpoint'));
+      copyDatabase(start.folder, name);
+      post({ copied: true });
+    } catch (error) {
+      post({ copied: true, problem: reasonOf(error) });
+    }
+  };
+
   const timer = setInterval(keepUp, start.upkeepMs);
   port.on('message', (word: ToWorker) => {
     try {
       if ('ask' in word) {
         if (word.ask === 'close') close().catch(die);
         else post({ fsyncs: fs.fsyncs });
+      } else if ('copy' in word) {
+        copy(word.copy);
       } else if (word.bytes) {
         receive(word.id, word.bytes);
       } else {

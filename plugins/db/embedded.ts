@@ -1,7 +1,8 @@
-import { extname } from 'node:path';
+import { extname, join } from 'node:path';
 import { Duplex } from 'node:stream';
 import { Worker } from 'node:worker_threads';
 import { dataFolder, lockDataDir } from './data-dir.js';
+import { removeCopies } from './embedded-copy.js';
 import type { FromWorker, Start, ToWorker } from './embedded-worker.js';
 
 export type Embedded = {
@@ -11,6 +12,15 @@ export type Embedded = {
   onFatal(callback: (error: Error) => void): void;
   /** How many times the engine has had the disk confirm its writes. */
   fsyncs(): Promise<number>;
+  /**
+   * Copies the database's folder to one beside it, in place of earlier copies: as it is now, between two statements.
+   * @param name what it is called behind `db.before-`
+   * @returns the copy's path
+   * @throws Error with a sentence where it can't be made, for want of room above all
+   */
+  copy(name: string): Promise<string>;
+  /** Deletes the copies. */
+  forgetCopies(): Promise<void>;
   /** Ends all connections, closes the database cleanly and lets the folder go. */
   close(): Promise<void>;
 };
@@ -82,6 +92,7 @@ export async function openEmbedded(
   const post = (word: ToWorker, transfer: ArrayBuffer[] = []) => worker.postMessage(word, transfer);
   const wires = new Map<number, Wire>();
   const counts: ((fsyncs: number) => void)[] = [];
+  const copies: ((problem: string | undefined) => void)[] = [];
   const listeners: ((error: Error) => void)[] = [];
   let lastId = 0;
   let down: Error | undefined;
@@ -96,6 +107,7 @@ export async function openEmbedded(
     down ??= error;
     for (const wire of wires.values()) wire.destroy(error);
     for (const count of counts.splice(0)) count(Number.NaN);
+    for (const copied of copies.splice(0)) copied(error.message);
   };
 
   let started = false;
@@ -121,6 +133,7 @@ export async function openEmbedded(
         if (word.bytes) wire?.push(Buffer.from(word.bytes.buffer, word.bytes.byteOffset, word.bytes.length));
         else wire?.destroy();
       } else if ('fsyncs' in word) counts.shift()?.(word.fsyncs);
+      else if ('copied' in word) copies.shift()?.(word.problem);
       else if ('age' in word) onAge(word.age);
       else if ('fatal' in word) fail(word.fatal);
       else {
@@ -153,6 +166,18 @@ export async function openEmbedded(
         counts.push(resolve);
         post({ ask: 'fsyncs' });
       }),
+    async copy(name) {
+      const problem = await new Promise<string | undefined>((resolve) => {
+        if (down) return resolve(down.message);
+        copies.push(resolve);
+        post({ copy: name });
+      });
+      const path = join(folder, `db.before-${name}`);
+      if (problem !== undefined)
+        throw new Error(`The database can't be copied to ${path} before it is changed: ${problem}`);
+      return path;
+    },
+    forgetCopies: async () => removeCopies(folder),
     close() {
       closing ??= (async () => {
         const failedBefore = fatal !== undefined;

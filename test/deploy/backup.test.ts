@@ -1,14 +1,15 @@
 /** Backup and restore with the commands of deploy/README.md, on real databases; and the reference's volume taken over. */
 import { execFile } from 'node:child_process';
-import { chown, mkdir, readdir } from 'node:fs/promises';
-import { join } from 'node:path';
+import { chown, mkdir, readdir, writeFile } from 'node:fs/promises';
+import { dirname, join } from 'node:path';
 import { promisify } from 'node:util';
-import t from 'tap';
+import t, { type Test } from 'tap';
 import WebSocket from 'ws';
 import { makeReplica, type Replica } from '../fault/replica.js';
 import { findPostgres, freePort, present } from '../nodes/find.js';
 import { startPostgres } from '../nodes/postgres.js';
 import { execute, makeFolder, ordinaryUser } from '../nodes/process.js';
+import { builtServer } from '../process.js';
 import { at, listAt, read, root, type Table, tableAt, yaml } from './validators.js';
 
 const bin = present(findPostgres(), 'PostgreSQL');
@@ -84,22 +85,16 @@ async function talk(replica: Replica) {
 const server = join(root, 'dist/server.js');
 t.before(() => execute(process.execPath, ['build.mjs'], { cwd: root }));
 
-t.test('PostgreSQL: dumped while it runs, restored, and clients are told to begin afresh', async (t) => {
+/** A database, the settings of its servers, and a shell beside it for the commands of the page. */
+async function database(t: Test) {
   const postgres = await startPostgres();
   t.teardown(postgres.stop);
   await postgres.createDatabase('chatdb');
-  const replica = await makeReplica({
-    name: 'one',
-    port: await freePort(),
-    server,
-    env: {
-      DB_URL: postgres.adminUrl('chatdb'),
-      REDIS_ADDR: 'memory',
-      JWT_SECRET: 'a secret of this test, and long enough',
-    },
-  });
-  t.teardown(replica.remove);
-  await replica.start();
+  const env = {
+    DB_URL: postgres.adminUrl('chatdb'),
+    REDIS_ADDR: 'memory',
+    JWT_SECRET: 'a secret of this test, and long enough',
+  };
   const url = new URL(postgres.adminUrl());
   const folder = t.testdir();
   const run = (line: string) =>
@@ -112,6 +107,14 @@ t.test('PostgreSQL: dumped while it runs, restored, and clients are told to begi
         PGPASSWORD: url.password,
       },
     });
+  return { env, run };
+}
+
+t.test('PostgreSQL: dumped while it runs, restored, and clients are told to begin afresh', async (t) => {
+  const { env, run } = await database(t);
+  const replica = await makeReplica({ name: 'one', port: await freePort(), server, env });
+  t.teardown(replica.remove);
+  await replica.start();
 
   const chat = await talk(replica);
   await run(command('pg_dump -U postgres -Fc chatdb >chatdb.dump'));
@@ -133,6 +136,51 @@ t.test('PostgreSQL: dumped while it runs, restored, and clients are told to begi
   t.ok(reset);
   t.equal(reset?.conversation_id, undefined, 'nothing that it held counts here');
   t.equal((await chat.send('and on')).seq, 2);
+});
+
+t.test('PostgreSQL: an update that stops all servers, and the way back from it', async (t) => {
+  const { env, run } = await database(t);
+  const newer = await builtServer(t);
+  const mark = '-- alone: no instance of an earlier version may run while this is applied.';
+  const migration = `${mark}\nalter table users add column form int;\n`;
+  await writeFile(join(dirname(newer), 'sql/migrations/0099_forms.sql'), migration);
+  const asked = async (of: string, task: string) =>
+    (await execute(process.execPath, [of, task], { env: { ...process.env, ...env } })).stdout;
+  const port = await freePort();
+  const before = await makeReplica({ name: 'before', port, server, env });
+  const after = await makeReplica({ name: 'after', port, server: newer, env });
+  for (const { remove } of [before, after]) t.teardown(remove);
+  await before.start();
+  const chat = await talk(before);
+
+  t.equal(await asked(newer, '--pending'), '0099_forms.sql alone\n');
+  await run(command('pg_dump -U postgres -Fc chatdb >chatdb.dump'));
+  t.equal(await asked(newer, '--pending'), '0099_forms.sql alone\n', 'asking changed nothing');
+  await before.end();
+  t.equal(await asked(newer, '--migrate'), '0099_forms.sql\n');
+  t.equal(await asked(newer, '--pending'), '');
+  await after.start();
+  await chat.send('in the new form');
+  t.strictSame(await chat.contents(), ['before the backup', 'in the new form']);
+  await after.end();
+
+  const unknown = /The database has the migration 0099_forms\.sql, which this version doesn't know/;
+  await t.rejects(asked(server, '--pending'), unknown, 'the old version would not start');
+  for (const step of ['dropdb', 'createdb', 'pg_restore']) await run(command(step));
+  t.equal(await asked(server, '--pending'), '');
+  await before.start();
+  t.strictSame(await chat.contents(), ['before the backup']);
+});
+
+t.test('PostgreSQL: a server that is away is waited for, and told in a sentence', async (t) => {
+  const DB_URL = `postgres://chat:secret@127.0.0.1:${await freePort()}/chat`;
+  const env = { ...process.env, DB_URL, REDIS_ADDR: '', STARTUP_WAIT_SECONDS: '1' };
+  const failed = execute(process.execPath, [server, '--pending'], { env });
+  await t.rejects(failed, {
+    code: 1,
+    stdout: '',
+    stderr: /can't be used: .* \(waited for 1 s\)\. Start it, /,
+  });
 });
 
 t.test('one container: the stopped folder packed, put back, and the secret with it', async (t) => {

@@ -1,37 +1,23 @@
 /** The deployment scripts, under shellcheck, and run with stand-ins that write down what they are asked. */
 import { spawn } from 'node:child_process';
 import { existsSync, readdirSync, symlinkSync } from 'node:fs';
-import { cp, mkdir, readFile, stat, writeFile } from 'node:fs/promises';
+import { cp, mkdir, readdir, readFile, stat, writeFile } from 'node:fs/promises';
 import { join } from 'node:path';
 import { text } from 'node:stream/consumers';
-import t from 'tap';
+import t, { type Test } from 'tap';
 import { findProgram, present } from '../nodes/find.js';
 import { execute } from '../nodes/process.js';
-import { at, here, listAt, root, type Table, yaml } from './validators.js';
+import { listen, type State } from './stand-in.js';
+import { at, checkManifests, listAt, root, type Table, yaml } from './validators.js';
 
 /** All that a script may use on a bare server, besides what it installs. */
 const tools =
-  'awk base64 basename bash cat chmod cp date dirname env grep gunzip gzip ln mkdir mktemp mv node od rm sed sh sleep tail tar tr uname'.split(
+  'awk base64 basename bash cat chmod cp date dirname env grep gunzip gzip ln mkdir mktemp mv od rm sed sh sleep tail tar tr uname'.split(
     ' ',
   );
-const kubectl = present(findProgram('kubectl'), 'kubectl');
-
-interface State {
-  [key: string]: unknown;
-  uid: number;
-  fail: string;
-  secret?: Record<string, string>;
-  deployments: Record<string, { image: string; label: string; revision: number; before?: string }>;
-  containers: { id: string; image: string }[];
-}
-interface Call {
-  name: string;
-  args: string[];
-  input: string;
-}
 
 /** A server's folder with the project in it, and the stand-ins of what is installed there. */
-async function server(t: { testdir(): string }, installed: string[], state: Partial<State> = {}) {
+async function server(t: Test, installed: string[], known: Partial<State> = {}) {
   const home = t.testdir();
   for (const folder of ['bin', 'tools', 'project', 'there']) await mkdir(join(home, folder));
   const project = join(home, 'project');
@@ -39,22 +25,20 @@ async function server(t: { testdir(): string }, installed: string[], state: Part
     await cp(join(root, name), join(project, name), { recursive: true });
   }
   for (const tool of tools) symlinkSync(present(findProgram(tool), tool), join(home, 'tools', tool));
-  await cp(join(here, 'stand-in.mjs'), join(home, 'stand-in.mjs'));
-  const path = `${join(home, 'bin')}:${join(home, 'tools')}`;
-  const base = { PATH: path, STAND_IN: home, HOME: home, SMOKE_WAIT: '0', SETTLE_SECONDS: '0' };
-  const stateFile = join(home, 'state.json');
-  const load = async (): Promise<State> => JSON.parse(await readFile(stateFile, 'utf8'));
-  const store = (value: object) => writeFile(stateFile, JSON.stringify(value));
-  // Asked too often to be worth a process of Node's.
-  await writeFile(join(home, 'bin/id'), `#!/bin/sh\necho ${state.uid ?? 0}\n`, { mode: 0o755 });
-  await store({ uid: 0, fail: '', kubectl, deployments: {}, containers: [], next: 1, ...state });
-  await execute(process.execPath, [join(home, 'stand-in.mjs'), 'curl', 'sudo', ...installed], {
-    env: base,
-  });
+  const { port, script, state, calls } = await listen(t, home, known);
+  for (const program of ['curl', 'sudo', ...installed]) symlinkSync(script, join(home, 'bin', program));
+  await writeFile(join(home, 'bin/id'), `#!/bin/sh\necho ${state.uid}\n`, { mode: 0o755 });
+  const base = {
+    PATH: `${join(home, 'bin')}:${join(home, 'tools')}`,
+    STAND_IN: String(port),
+    HOME: home,
+    SMOKE_WAIT: '0',
+    SETTLE_SECONDS: '0',
+  };
 
-  async function run(script: string, env: NodeJS.ProcessEnv = {}, args: string[] = []) {
-    await writeFile(join(home, 'calls'), '');
-    const child = spawn('bash', [join(project, 'deploy', script), ...args], {
+  async function run(name: string, env: NodeJS.ProcessEnv = {}, args: string[] = []) {
+    calls.length = 0;
+    const child = spawn('bash', [join(project, 'deploy', name), ...args], {
       env: { ...base, ...env },
       stdio: ['ignore', 'pipe', 'pipe'],
     });
@@ -63,19 +47,15 @@ async function server(t: { testdir(): string }, installed: string[], state: Part
       text(child.stderr),
       new Promise<number | null>((resolve) => child.once('close', resolve)),
     ]);
-    const calls = (await readFile(join(home, 'calls'), 'utf8'))
-      .split('\n')
-      .filter(Boolean)
-      .map((line): Call => JSON.parse(line));
-    const lines = calls.map(({ name, args: words }) => `${name} ${words.join(' ')}`);
-    return { code, out: out + error, calls, lines, state: await load() };
+    const lines = calls.map((call) => `${call.name} ${call.args.join(' ')}`);
+    return { code, out: out + error, calls: [...calls], lines, state: structuredClone(state) };
   }
   return {
     home,
     project,
     run,
-    async set(change: Partial<State>) {
-      await store({ ...(await load()), ...change });
+    set(change: Partial<State>) {
+      Object.assign(state, change);
     },
   };
 }
@@ -149,7 +129,7 @@ t.test('k3s-deploy.sh run again keeps the Secret, installs nothing, and rolls to
   const second = await run('k3s-deploy.sh', { JWT_SECRET: 'another' });
   t.equal(second.code, 0, second.out);
   t.equal(count(second.lines, 'curl'), 0);
-  t.equal(count(second.lines, 'create -f -'), 0);
+  t.notOk(second.calls.some(({ input }) => input.includes('kind: Secret')));
   t.strictSame(second.state.secret, first.state.secret);
   t.match(second.out, /JWT_SECRET in the environment differs from it and is not used/);
   t.not(second.state.deployments['chat-server']?.image, first.state.deployments['chat-server']?.image);
@@ -208,7 +188,7 @@ t.test('k3s-deploy.sh goes back to what ran before when the new version does not
   for (const fail of ['rollout', 'smoke']) {
     const { run, set } = await server(t, ['k3s']);
     await run('k3s-deploy.sh', { IMAGE: 'chat-server:good' });
-    await set({ fail });
+    set({ fail });
     const { code, out, lines, state } = await run('k3s-deploy.sh', { IMAGE: 'chat-server:bad' });
     t.equal(code, 1);
     t.match(out, /The previous version runs again\.\n$/);
@@ -226,7 +206,7 @@ t.test('k3s-deploy.sh goes back to what ran before when the new version does not
 t.test('k3s-deploy.sh that broke off in the middle is simply run again', async (t) => {
   const { run, set } = await server(t, []);
   for (const fail of ['curl', 'build', 'apply', 'rollout']) {
-    await set({ fail });
+    set({ fail });
     const broken = await run('k3s-deploy.sh');
     t.not(broken.code, 0, fail);
     if (fail === 'rollout')
@@ -234,7 +214,7 @@ t.test('k3s-deploy.sh that broke off in the middle is simply run again', async (
   }
   const before = (await run('k3s-deploy.sh', {}, ['--dry-run'])).state.secret;
   t.ok(before?.['jwt-secret'], 'the Secret of the run that failed later');
-  await set({ fail: '' });
+  set({ fail: '' });
   const again = await run('k3s-deploy.sh');
   t.equal(again.code, 0, again.out);
   t.strictSame(again.state.secret, before, 'and it is the same one');
@@ -263,7 +243,7 @@ t.test('k3s-deploy.sh takes the place of the reference', async (t) => {
   t.strictSame(state.secret, reference.secret, 'the same secret: tokens stay valid');
   t.match(state.applied, /image: postgres:15-alpine\n/, 'the same PostgreSQL on the same files');
 
-  await set({
+  set({
     secret: {
       ...reference.secret,
       'jwt-secret': Buffer.from('chat_server_dev_jwt_secret').toString('base64'),
@@ -306,7 +286,7 @@ t.test(
     t.match(out, /https:\/\/chat\.example\.org\//);
 
     // Somebody else's settings of the ingress controller are not ours to replace.
-    await set({ traefik: 'traefik/' });
+    set({ traefik: 'traefik/' });
     const foreign = await run('k3s-deploy.sh', env);
     t.equal(count(foreign.lines, 'traefik.yaml'), 0);
     t.match(foreign.out, /it is left as it is/);
@@ -353,7 +333,7 @@ t.test('compose-deploy.sh starts a fresh server', async (t) => {
 t.test('compose-deploy.sh updates without a moment in which no server runs', async (t) => {
   const { run, set, project } = await server(t, ['docker']);
   await run('compose-deploy.sh', { IMAGE: 'chat-server:1' });
-  await set({ good: 'chat-server:1' });
+  set({ good: 'chat-server:1' });
   const { code, out, lines, state } = await run('compose-deploy.sh', { IMAGE: 'chat-server:2' });
   t.equal(code, 0, out);
   t.strictSame(
@@ -383,7 +363,7 @@ t.test('compose-deploy.sh leaves the old servers alone when the new ones do not 
   for (const fail of ['unhealthy', 'direct']) {
     const { run, set, project } = await server(t, ['docker']);
     await run('compose-deploy.sh', { IMAGE: 'chat-server:1' });
-    await set({ good: 'chat-server:1', fail });
+    set({ good: 'chat-server:1', fail });
     const { code, out, state, lines } = await run('compose-deploy.sh', { IMAGE: 'chat-server:2' });
     t.equal(code, 1, fail);
     t.match(out, /Still running: chat-server:1\n$/);
@@ -400,7 +380,7 @@ t.test('compose-deploy.sh goes back when only the way through Nginx fails', asyn
   for (const fail of ['smoke', 'reload']) {
     const { run, set, project } = await server(t, ['docker']);
     await run('compose-deploy.sh', { IMAGE: 'chat-server:1' });
-    await set({ good: 'chat-server:1', fail });
+    set({ good: 'chat-server:1', fail });
     const env = { IMAGE: 'chat-server:2', SMOKE_TRIES: '2', SMOKE_PAUSE: '0' };
     const { code, out, state, lines } = await run('compose-deploy.sh', env);
     t.equal(code, 1, fail);
@@ -437,6 +417,249 @@ t.test(
     );
   },
 );
+
+/** The version 2 has two migrations, of which no server of version 1 may run beside one. */
+const alone = { 'chat-server:2': '0098_beside.sql\n0099_forms.sql alone\n' };
+const order = (lines: string[], steps: (string | RegExp)[]) =>
+  steps.map((step) =>
+    lines.findIndex((line) => (step instanceof RegExp ? step.test(line) : line.includes(step))),
+  );
+const rising = (places: number[]) => places.every((place, index) => place > (places[index - 1] ?? -1));
+/** The commands in what a script says, with the indentation that marks them. */
+const commands = (out: string) => out.split('\n').flatMap((line) => /^ {2}(\S.*)$/.exec(line)?.[1] ?? []);
+/** The restore of deploy/README.md, which backup.test.ts tries. */
+const restore = (await readFile(join(root, 'deploy/README.md'), 'utf8'))
+  .split('\n')
+  .filter((line) => /^sudo docker compose exec -T postgres (dropdb|createdb|pg_restore) /.test(line));
+const dumps = async (project: string) => (await readdir(project)).filter((name) => name.endsWith('.dump'));
+
+t.test(
+  'compose-deploy.sh stops all servers, after a dump, for a migration that they may not run beside',
+  async (t) => {
+    const { run, set, project } = await server(t, ['docker']);
+    await run('compose-deploy.sh', { IMAGE: 'chat-server:1' });
+    set({ good: 'chat-server:1', pending: alone });
+    const { code, out, lines, state } = await run('compose-deploy.sh', { IMAGE: 'chat-server:2' });
+    t.equal(code, 0, out);
+    const steps = order(lines, [
+      'run --rm --no-deps -T server --pending',
+      'exec -T postgres pg_dump -U postgres -Fc chatdb',
+      'docker stop c1 c2',
+      'run --rm --no-deps -T server --migrate',
+      '--scale server=2 server',
+      'exec c3 node smoke.mjs',
+      'node smoke.mjs http://nginx:8080',
+    ]);
+    t.ok(rising(steps), `${steps}`);
+    t.strictSame(
+      state.containers.map(({ image }) => image),
+      ['chat-server:2', 'chat-server:2'],
+    );
+    t.match(
+      out,
+      /No server of chat-server:1 may run while 0099_forms\.sql is applied: all of them stop for it\.\n/,
+    );
+    t.match(out, /The server was away for \d+ s\.\n/);
+    const [dump = '', ...others] = await dumps(project);
+    t.strictSame(others, []);
+    t.ok(out.includes(`To go back, there is ${join(project, dump)}.`));
+    t.equal(await readFile(join(project, dump), 'utf8'), 'the dump');
+    t.equal((await stat(join(project, dump))).mode & 0o777, 0o600);
+    t.match(await readFile(join(project, '.env'), 'utf8'), /^SERVER_IMAGE=chat-server:2$/m);
+
+    set({
+      good: 'chat-server:2',
+      pending: { 'chat-server:3': '0100_more.sql\n', 'chat-server:0': 'unknown' },
+    });
+    for (const image of ['chat-server:3', 'chat-server:0']) {
+      const next = await run('compose-deploy.sh', { IMAGE: image });
+      t.equal(next.code, 0, next.out);
+      t.equal(count(next.lines, 'pg_dump') + count(next.lines, '--migrate'), 0, `${image} rolls`);
+      t.equal(count(next.lines, '--scale server=4 server'), 1);
+    }
+  },
+);
+
+t.test('compose-deploy.sh leaves the old servers running where it can neither ask nor dump', async (t) => {
+  const { run, set, project } = await server(t, ['docker']);
+  await run('compose-deploy.sh', { IMAGE: 'chat-server:1' });
+  for (const [change, said] of [
+    [
+      { fail: 'pending' },
+      /PostgreSQL at postgres can't be used\n\nThe new version can't say what it would migrate/,
+    ],
+    [{ fail: 'dump' }, /The dump failed; see above/],
+    [
+      { fail: '', dbUrl: 'postgres://me:secret@db.example.org/chat' },
+      /so make a backup yourself, and run this again with BACKUP_DONE=true/,
+    ],
+  ] as const) {
+    set({ pending: alone, ...change });
+    const { code, out, state } = await run('compose-deploy.sh', { IMAGE: 'chat-server:2' });
+    t.equal(code, 1);
+    t.match(out, said);
+    t.match(out, /Still running: chat-server:1\n$/);
+    t.strictSame(
+      state.containers.map(({ id }) => id),
+      ['c1', 'c2'],
+    );
+    t.strictSame(await dumps(project), []);
+  }
+  const { code, out, lines } = await run('compose-deploy.sh', {
+    IMAGE: 'chat-server:2',
+    BACKUP_DONE: 'true',
+  });
+  t.equal(code, 0, out);
+  t.equal(count(lines, 'pg_dump'), 0);
+  t.notMatch(out, /To go back/);
+});
+
+t.test('compose-deploy.sh says how to go back where what it has migrated does not work', async (t) => {
+  for (const fail of ['migrate', 'migrated', 'unhealthy', 'direct', 'smoke', 'reload']) {
+    const { run, set, project } = await server(t, ['docker']);
+    await run('compose-deploy.sh', { IMAGE: 'chat-server:1' });
+    set({ good: 'chat-server:1', pending: alone, fail });
+    const env = { IMAGE: 'chat-server:2', SMOKE_TRIES: '1' };
+    const { code, out, state } = await run('compose-deploy.sh', env);
+    t.equal(code, 1, fail);
+    const [dump = ''] = await dumps(project);
+    t.match(await readFile(join(project, '.env'), 'utf8'), /^SERVER_IMAGE=chat-server:1$/m);
+    if (fail === 'migrate') {
+      t.match(
+        out,
+        /The migration failed and changed nothing; see above\. chat-server:1 runs again, after \d+ s\.\n$/,
+      );
+      t.strictSame(
+        state.containers.map(({ image }) => image),
+        ['chat-server:1', 'chat-server:1'],
+      );
+      continue;
+    }
+    t.match(out, /It does not work\. The old servers were not started again: /);
+    t.notOk(
+      state.containers.some(({ image }) => image === 'chat-server:1'),
+      fail,
+    );
+    t.strictSame(commands(out).slice(-6), [
+      `cd ${project}`,
+      'sudo docker compose stop server',
+      ...restore.map((line) => line.replace('<chatdb.dump', `<${join(project, dump)}`)),
+      'sudo env SERVER_IMAGE=chat-server:1 docker compose up -d --no-deps --scale server=2 server',
+    ]);
+  }
+});
+
+t.test(
+  'k3s-deploy.sh stops all servers, after a dump, for a migration that they may not run beside',
+  async (t) => {
+    const { run, set, project } = await server(t, ['k3s']);
+    await run('k3s-deploy.sh', { IMAGE: 'chat-server:1' });
+    set({ pending: alone, replicas: 3 });
+    const { code, out, calls, lines, state } = await run('k3s-deploy.sh', {
+      IMAGE: 'chat-server:2',
+      OVERLAY: 'autoscale',
+    });
+    t.equal(code, 0, out);
+    const steps = order(lines, [
+      'create -f -',
+      'exec deployment/postgres -c postgres -- pg_dump -U postgres -Fc chatdb',
+      'scale deployment/chat-server --replicas=0',
+      'wait --for=delete pod -l app=chat-server',
+      /apply -f \S+manifests\.yaml$/,
+      'scale deployment/chat-server --replicas=3',
+      'rollout status deployment/chat-server',
+      'smoke.mjs',
+    ]);
+    t.ok(rising(steps), `${steps}`);
+    const pods = calls.flatMap(({ input }) => (input.includes('kind: Pod') ? [input] : []));
+    t.strictSame(
+      pods.map((input) => /server\.js, (\S+)\]/.exec(input)?.[1]),
+      ['--pending', '--migrate'],
+    );
+    const [pod = {}] = await yaml(pods[0] ?? '');
+    t.strictSame(await checkManifests([pod]), []);
+    const [deployed = {}] = (await yaml(String(state.applied))).filter(
+      (object) => object.kind === 'Deployment' && at(object, 'metadata.name') === 'chat-server',
+    );
+    for (const path of ['securityContext', 'containers.0.securityContext', 'containers.0.image'])
+      t.match(at(deployed, `spec.template.spec.${path}`), at(pod, `spec.${path}`), path);
+    t.equal(state.pod, undefined, 'the pods of the questions are gone');
+    t.equal(state.replicas, 3, 'as many servers as before');
+    t.match(out, /No old server may run while 0099_forms\.sql is applied: all of them stop for it\.\n/);
+    t.match(out, /The server was away for \d+ s\.\n/);
+    const [dump = ''] = await dumps(project);
+    t.ok(out.includes(`To go back, there is ${join(project, dump)}.`));
+    t.equal(await readFile(join(project, dump), 'utf8'), 'the dump');
+    t.equal((await stat(join(project, dump))).mode & 0o777, 0o600);
+
+    set({ pending: { 'chat-server:3': '0100_more.sql\n', 'chat-server:0': 'unknown' } });
+    for (const image of ['chat-server:3', 'chat-server:0']) {
+      const next = await run('k3s-deploy.sh', { IMAGE: image });
+      t.equal(next.code, 0, next.out);
+      t.equal(count(next.lines, 'pg_dump') + count(next.lines, ' scale '), 0, `${image} rolls`);
+    }
+  },
+);
+
+t.test('k3s-deploy.sh leaves the old servers running where it can neither ask nor dump', async (t) => {
+  const { run, set } = await server(t, ['k3s']);
+  await run('k3s-deploy.sh', { IMAGE: 'chat-server:1' });
+  for (const [change, said] of [
+    [{ fail: 'pending' }, /PostgreSQL at postgres can't be used\n\nIt can't say; see above/],
+    [{ fail: 'dump' }, /The dump failed; see above/],
+    [
+      { fail: '', dbUrl: 'postgres://me:secret@db.example.org/chat' },
+      /so make a backup yourself, and run this again with BACKUP_DONE=true/,
+    ],
+  ] as const) {
+    set({ pending: alone, ...change });
+    const { code, out, lines } = await run('k3s-deploy.sh', { IMAGE: 'chat-server:2' });
+    t.equal(code, 1);
+    t.match(out, said);
+    t.match(out, /The version before still runs\.\n$/);
+    t.equal(count(lines, ' scale ') + count(lines, 'manifests.yaml'), 0);
+  }
+  const { code, out, lines } = await run('k3s-deploy.sh', { IMAGE: 'chat-server:2', BACKUP_DONE: 'true' });
+  t.equal(code, 0, out);
+  t.equal(count(lines, 'pg_dump'), 0);
+});
+
+t.test('k3s-deploy.sh says how to go back where what it has migrated does not work', async (t) => {
+  for (const fail of ['migrate', 'migrated', 'apply', 'rollout', 'smoke']) {
+    const { run, set, project } = await server(t, ['k3s']);
+    await run('k3s-deploy.sh', { IMAGE: 'chat-server:1' });
+    set({ pending: alone, fail });
+    const { code, out, lines, state } = await run('k3s-deploy.sh', { IMAGE: 'chat-server:2' });
+    t.equal(code, 1, fail);
+    t.equal(count(lines, 'rollout undo'), 0);
+    if (fail === 'migrate') {
+      t.match(
+        out,
+        /The migration failed and changed nothing; see above\. What ran before runs again, after \d+ s\.\n$/,
+      );
+      t.equal(state.replicas, 2);
+      continue;
+    }
+    t.match(out, /It does not work\. The old servers were not started again: /);
+    const [dump = ''] = await dumps(project);
+    const kubectl = 'sudo k3s kubectl -n chat-server';
+    t.strictSame(commands(out).slice(-8), [
+      `${kubectl} scale deployment/chat-server --replicas=0`,
+      `${kubectl} wait --for=delete pod -l app=chat-server --timeout=180s`,
+      ...restore.map((line) =>
+        line
+          .replace(
+            'sudo docker compose exec -T postgres',
+            `${kubectl} exec -i deployment/postgres -c postgres --`,
+          )
+          .replace('<chatdb.dump', `<${join(project, dump)}`),
+      ),
+      `${kubectl} rollout undo deployment/chat-server --to-revision=1`,
+      `${kubectl} rollout undo deployment/chat-web --to-revision=1`,
+      `${kubectl} scale deployment/chat-server --replicas=2`,
+    ]);
+  }
+});
 
 t.test('over-ssh.sh sends the files and the images, and deploys with them', async (t) => {
   const { run, home } = await server(t, ['ssh', 'ssh-keyscan', 'k3s'], { uid: 1000 });
@@ -483,7 +706,7 @@ t.test(
     t.equal(code, 0, out);
     t.equal(state.containers.length, 2);
     t.ok(existsSync(join(home, 'there/my folder/.env')));
-    await set({ good: 'chat-server:abc', fail: 'direct' });
+    set({ good: 'chat-server:abc', fail: 'direct' });
     t.equal((await run('over-ssh.sh', { ...env, IMAGE: 'chat-server:def' })).code, 1);
     t.equal((await run('over-ssh.sh', { ...env, DEPLOY_METHOD: 'magic' })).code, 2);
   },

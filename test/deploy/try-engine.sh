@@ -1,6 +1,7 @@
 #!/usr/bin/env bash
 # The documented ways on a real Docker Engine (engine.sh), as root, with the commands of deploy/README.md word for word: one
-# container at its memory under load, Compose from a bare clone, updates under load, and backup and restore on both.
+# container at its memory under load, Compose from a bare clone, updates under load, one that stops all servers, and backup and
+# restore on both.
 # Prints what came of it as TAP.
 #   bash test/deploy/try-engine.sh [container] [compose]      both, or one of them
 # UPDATES: how many (8). SECONDS_OF_LOAD: of one container (60). LOAD: what test/deploy/load.ts takes, without the port.
@@ -129,6 +130,14 @@ container() {
   engine in docker rm -f chat >/dev/null
 }
 
+migration() { # statement: a further one, which no old server may run beside
+  printf '%s\n' '-- alone: no instance of an earlier version may run while this is applied.' "$1" \
+    >"$clone/sql/migrations/9999_forms.sql"
+}
+updates_alone() { # what the update says
+  { there env INSTALL_DOCKER=false bash deploy/compose-deploy.sh 2>&1 || true; } | tee "$work/update" /dev/stderr | grep "^$1" >/dev/null
+}
+
 compose() {
   local i before=$failed deploy=(env INSTALL_DOCKER=false bash deploy/compose-deploy.sh)
   port=80
@@ -144,6 +153,17 @@ compose() {
   check 'something is said after the backup' say 'after the backup'
   check 'the backup is put back' type_in "$(page 'Back. The database is made anew')"
   check 'all is there as it was, to the letter' as_before
+  migration 'select 1 / 0;'
+  check 'a migration that stops all servers and fails brings the old ones back' updates_alone 'The migration failed and changed nothing'
+  check 'with all that is there' as_before
+  migration 'alter table users rename column password to secret;'
+  check 'one after which nothing works says how to go back' updates_alone 'It does not work. The old servers were not started again'
+  check 'and its commands lead there' type_in "$(sed -n '/^Once the cause is mended/,$s/^  //p' "$work/update")"
+  check 'with all that was there' as_before
+  migration 'alter table users add column form int;'
+  check 'one that works says how long nobody was there' updates_alone '.*The server was away for [0-9]* s\.$'
+  sed -n 's/.*\(The server was away\)/# \1/p' "$work/update"
+  check 'and all is there' as_before
 }
 
 engine in true 2>/dev/null || was_down=true

@@ -14,7 +14,7 @@ const DESCRIPTORS = 256;
 
 t.test('while more connect than there are descriptors, and after, messages are stored', async (t) => {
   const env = { ...(await freshStack(t)), PORT: '0', HOST: '127.0.0.1' };
-  const running = startProcess(t, await builtServer(t), env, tmpdir(), DESCRIPTORS);
+  const running = startProcess(t, await builtServer(t), env, tmpdir(), { descriptors: DESCRIPTORS });
   const [, url = '', port = ''] = await running.says(/open (http:\/\/127\.0\.0\.1:(\d+))/);
   const server = { url };
   const ana = await signUpOutside(server);
