@@ -20,12 +20,12 @@ export interface Look {
 /**
  * What was appended since a look before. Batches commit in another order than they begin: so what that look could not see is
  * read, whatever its number, and nothing is missed, however late it commits.
- * @param since the `snapshot` of that look; undefined for the first one, which finds nothing
+ * @param since the `snapshot` of that look; undefined for the first one, before which anything may have come
  */
 export async function lookAtBatches(sql: Sql, since: string | undefined): Promise<Look> {
   if (since === undefined) {
     const [row] = await sql<[{ snapshot: string }]>`select pg_current_snapshot()::text as snapshot`;
-    return { snapshot: row.snapshot, pruned: false, moved: [] };
+    return { snapshot: row.snapshot, pruned: true, moved: [] };
   }
   const [row] = await sql<
     [

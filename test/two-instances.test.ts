@@ -301,6 +301,28 @@ t.test('[P5] a lost message comes before the next one, however long ago it was s
   );
 });
 
+t.test('[B2] what a look found that failed is found by the next one', async (t) => {
+  const [alice, bob] = await pair();
+  const [a, b] = [await connectSynced(t, one, alice), await connect(t, two, bob)];
+  const repairs = Reflect.get(two.app.hub, 'repairs');
+  const mend = repairs.mend.bind(repairs);
+  const { bus } = one.app;
+  const publish = bus.publish.bind(bus);
+  t.teardown(() => {
+    Reflect.deleteProperty(repairs, 'mend');
+    bus.publish = publish;
+  });
+  let failed = 0;
+  repairs.mend = async (moved: unknown[]) => {
+    if (moved.length === 0 || failed++ > 0) return mend(moved);
+    throw new Error('the database is away');
+  };
+  bus.publish = async () => true;
+  a.send('chat', { to_user_id: bob.user_id, content: 'lost' });
+  t.equal((await b.next('chat')).content, 'lost');
+  t.ok(failed >= 2, 'a look failed before');
+});
+
 t.test('a message that is still on its way is not taken for lost', async (t) => {
   const [alice, bob] = await pair();
   const a = await connect(t, one, alice);

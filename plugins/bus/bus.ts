@@ -7,6 +7,10 @@ export interface Claim {
   alone: boolean;
 }
 
+/** Whether of two connections of one user only the newer may stay. */
+export const exclude = (one: { alone: boolean }, other: { alone: boolean }): boolean =>
+  one.alone || other.alone;
+
 /** A replica that has a user, by its claim. */
 export interface Owner {
   replica: string;
@@ -66,10 +70,11 @@ export class MemoryBus implements Bus {
     return users.map((user) => this.broker.owners.get(user) ?? []);
   }
 
-  async claim({ user, number, alone }: Claim): Promise<Owner[]> {
+  async claim(claim: Claim): Promise<Owner[]> {
+    const { user, number, alone } = claim;
     const before = this.broker.owners.get(user) ?? [];
     const others = before.filter(({ replica }) => replica !== this.replica);
-    const excluded = others.filter((other) => other.alone || alone);
+    const excluded = others.filter((other) => exclude(other, claim));
     if (excluded.some((other) => other.number > number)) return before;
     const own = before.find(({ replica }) => replica === this.replica);
     this.broker.owners.set(user, [

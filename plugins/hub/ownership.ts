@@ -1,9 +1,9 @@
 import type { FastifyBaseLogger } from 'fastify';
 import { CLOSE } from '../../schemas/close.js';
-import type { Bus, Claim, Owner } from '../bus/bus.js';
+import { type Bus, type Claim, exclude, type Owner } from '../bus/bus.js';
 import { type Kick, type Kicked, pack } from '../bus/parcel.js';
 import type { Settings } from '../config.js';
-import { exclude, type Registry } from './registry.js';
+import type { Registry } from './registry.js';
 
 /** Renewals in one turn, and milliseconds until one that failed is tried again. */
 const RENEWALS = 1000;

@@ -95,10 +95,11 @@ export class Repair {
       const { snapshot, pruned, moved } = await this.db.delivery.ask((sql) =>
         lookAtBatches(sql, this.snapshot),
       );
-      this.snapshot = snapshot;
       if (pruned) await this.sweepAll();
       else this.sweepSome();
       await this.mend(moved);
+      // Only now: what a look that failed had found is found again.
+      this.snapshot = snapshot;
       await this.prune();
     } catch (error) {
       this.log.debug({ err: error }, 'could not look for what was stored');
