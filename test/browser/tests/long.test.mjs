@@ -99,7 +99,9 @@ test('a message that comes while one reads above doesn’t move the page, and is
   const before = await settled();
   await server.post('/api/messages', { to_user_id: ana.user_id, content: 'news' }, ben.token);
   await page.locator('.newest .badge').getByText('1', { exact: true }).waitFor();
-  assert.deepEqual(await placed(), before);
+  const after = await placed();
+  // More rows above may have been drawn meanwhile.
+  for (const row of before) assert.deepEqual(after.find(({ seq }) => seq === row.seq), row);
 });
 
 test('the place is kept when one looks into another conversation', async () => {

@@ -23,25 +23,28 @@ before(async () => {
     server,
     `insert into users (username, name_key, password)
        select 'p' || n, 'p' || n, 'none' from generate_series(1, ${people}) n;
-     insert into conversations (user_a, user_b, last_seq)
-       select least(user_id, ${ana.user_id}), greatest(user_id, ${ana.user_id}), 2 from users where password = 'none';
+     insert into conversations (user_a, user_b)
+       select least(user_id, ${ana.user_id}), greatest(user_id, ${ana.user_id}) from users where password = 'none';
      insert into messages (conversation_id, seq, msg_id, from_user_id, created_at, client_id, content)
        select conversation_id, seq, nextval('message_ids'), user_a + user_b - ${ana.user_id},
          now() - interval '1 day', '~' || seq, 'hello ' || seq
-       from conversations, generate_series(1, 2) seq where last_seq = 2 order by conversation_id, seq;
-     insert into conversations (user_a, user_b, last_seq)
-       select least(user_id, ${reader.user_id}), greatest(user_id, ${reader.user_id}), 1
+       from conversations, generate_series(1, 2) seq order by conversation_id, seq;
+     insert into conversations (user_a, user_b)
+       select least(user_id, ${reader.user_id}), greatest(user_id, ${reader.user_id})
        from users where password = 'none' order by user_id limit 250;
      insert into messages (conversation_id, seq, msg_id, from_user_id, created_at, client_id, content)
        select conversation_id, 1, nextval('message_ids'), user_a + user_b - ${reader.user_id}, now(), '~1', 'unread'
        from conversations where ${reader.user_id} in (user_a, user_b);
-     insert into conversations (user_a, user_b, last_seq) values (${ben.user_id}, ${reader.user_id}, ${long});
+     insert into conversations (user_a, user_b) values (${ben.user_id}, ${reader.user_id});
      insert into messages (conversation_id, seq, msg_id, from_user_id, created_at, client_id, content)
        select conversation_id, seq, nextval('message_ids'), case seq % 2 when 0 then user_a else user_b end,
          now() - interval '1 hour', '~' || seq, 'number ' || seq
-       from conversations, generate_series(1, ${long}) seq where last_seq = ${long};
-     insert into members (user_id, conversation_id, read_seq)
-       select unnest(array[user_a, user_b]), conversation_id, ${long} from conversations where last_seq = ${long};
+       from conversations, generate_series(1, ${long}) seq where user_a = ${ben.user_id} and user_b = ${reader.user_id};
+     insert into members (user_id, conversation_id)
+       select unnest(array[user_a, user_b]), conversation_id from conversations;
+     insert into cursors (user_id, conversation_id, read_seq, delivered_seq)
+       select unnest(array[user_a, user_b]), conversation_id, ${long}, ${long}
+       from conversations where user_a = ${ben.user_id} and user_b = ${reader.user_id};
      analyze;`,
   );
 });
