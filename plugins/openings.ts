@@ -24,7 +24,7 @@ interface Openings {
   draw(user: number): Promise<Opening | undefined>;
   /**
    * Begins a plain connection.
-   * @returns undefined if its user has no conversation, or a newer plain connection
+   * @returns undefined if its user has a newer plain connection
    * @throws ChatError `overloaded`
    */
   begin(beginning: Beginning): Promise<Begun | undefined>;
@@ -47,19 +47,28 @@ export default fp(
       }
     };
     const draw = gathered((users) => proven(within(app.db.delivery, (sql) => drawConnections(sql, users))));
-    /** Of each user who waits, the newest connection. */
-    const newest = new Map<number, Beginning>();
-    const begin = gathered((users) => {
-      const beginnings = users.flatMap((user) => newest.get(user) ?? []);
-      for (const user of users) newest.delete(user);
-      return proven(within(app.db.delivery, (sql) => beginPlain(sql, beginnings)));
+    /** Those that wait, by number. */
+    const beginnings = new Map<number, Beginning>();
+    const begin = gathered(async (keys) => {
+      const newest = new Map<number, Beginning>();
+      for (const key of keys) {
+        const one = beginnings.get(key);
+        beginnings.delete(key);
+        if (one !== undefined && one.number > (newest.get(one.user)?.number ?? 0)) newest.set(one.user, one);
+      }
+      const begun = await proven(within(app.db.delivery, (sql) => beginPlain(sql, [...newest.values()])));
+      return new Map(
+        [...begun].flatMap(([user, how]) => {
+          const one = newest.get(user);
+          return one === undefined ? [] : [[one.number, how] as const];
+        }),
+      );
     });
     app.decorate('openings', {
       draw,
       begin(beginning) {
-        const { user, number } = beginning;
-        if (number >= (newest.get(user)?.number ?? 0)) newest.set(user, beginning);
-        return begin(user);
+        beginnings.set(beginning.number, beginning);
+        return begin(beginning.number);
       },
       async isReady() {
         if (performance.now() - provenAt < BELIEVED_MS) return true;

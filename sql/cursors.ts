@@ -84,7 +84,7 @@ export interface Begun {
 /**
  * Begins plain connections, of each user one: what was stored before they knocked waits for `get_offline`, what comes after is
  * pushed (sql/migrations/0006_begin_plain.sql). One whose user has a newer connection begins nothing.
- * @returns by user; those without a conversation are left out
+ * @returns by user; left out is whose newer connection has begun
  */
 export async function beginPlain(sql: Sql, beginnings: readonly Beginning[]): Promise<Map<number, Begun>> {
   const sorted = [...beginnings].sort((x, y) => x.user - y.user);

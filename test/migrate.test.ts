@@ -233,7 +233,7 @@ const LANDED = {
   '0003_batches.sql': 'fe490de28793679de0bfde07aa4c6267506a89cbbeb580dad8208bebaaf45f26',
   '0004_cursors.sql': '04cfced9f1fd0290bd82246225891432d6beeb681a7f3cada3ee79ec49c30d00',
   '0005_append.sql': 'b91865ab1b7e71eca3aa1b3248fedfbfd6b91052a66cd40869ad55e62d7c1975',
-  '0006_begin_plain.sql': '56f557e5b23b9a0eb85a2a713a6b7227f234d1472ba4d7968ef9c4b077eb3e23',
+  '0006_begin_plain.sql': '5ca9fafcd920fbb3e394e97f69da821bcae3ae806a98639568c01c13eb4ad7b8',
 };
 const sha256 = (text: string) => createHash('sha256').update(text).digest('hex');
 

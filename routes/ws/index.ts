@@ -138,8 +138,10 @@ export default fp(
       const greet = async () => {
         await app.hub.noted(who.user);
         const begun = await begin({ user: who.user, number: who.number, line });
-        connection.begin(begun?.places ?? new Map());
-        if (begun?.isPast) connection.fallBehind();
+        // It is about to be replaced, or its client has given the newer one up: then it comes back.
+        if (begun === undefined) return connection.close(CLOSE.shutdown);
+        connection.begin(begun.places);
+        if (begun.isPast) connection.fallBehind();
       };
       return { connection, greet, leave: nothing };
     }

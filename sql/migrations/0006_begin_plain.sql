@@ -72,6 +72,10 @@ begin
     where coalesce(w.is_new, false) or w.plain < w.seq order by 1, 2
     on conflict on constraint cursors_pkey do update set plain_seq = greatest(c.plain_seq, excluded.plain_seq)
   )
-  select w.user_id, array_agg(w.conversation_id), array_agg(greatest(w.seq, w.plain)), bool_or(w.last > greatest(w.seq, w.plain))
-  from each w group by 1;
+  select b.id, coalesce(f.ids, '{}'), coalesce(f.places, '{}'), coalesce(f.is_past, false)
+  from unnest(beginners) b(id) left join (
+    select w.user_id, array_agg(w.conversation_id) as ids, array_agg(greatest(w.seq, w.plain)) as places,
+      bool_or(w.last > greatest(w.seq, w.plain)) as is_past
+    from each w group by 1
+  ) f on f.user_id = b.id;
 end $$;

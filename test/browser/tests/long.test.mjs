@@ -101,7 +101,11 @@ test('a message that comes while one reads above doesn’t move the page, and is
   await page.locator('.newest .badge').getByText('1', { exact: true }).waitFor();
   const after = await placed();
   // More rows above may have been drawn meanwhile.
-  for (const row of before) assert.deepEqual(after.find(({ seq }) => seq === row.seq), row);
+  for (const row of before)
+    assert.deepEqual(
+      after.find(({ seq }) => seq === row.seq),
+      row,
+    );
 });
 
 test('the place is kept when one looks into another conversation', async () => {
