@@ -1,5 +1,5 @@
 import fp from 'fastify-plugin';
-import { openDebts } from '../sql/messages.js';
+import { type Beginning, type Begun, beginPlain } from '../sql/cursors.js';
 import { drawConnections, type Opening } from '../sql/users.js';
 import { within } from './db/failure.js';
 import { gathered } from './gathered.js';
@@ -23,10 +23,11 @@ interface Openings {
    */
   draw(user: number): Promise<Opening | undefined>;
   /**
-   * Whether something waits for a user that was stored since the connection was numbered.
+   * Begins a plain connection.
+   * @returns undefined if its user has a newer plain connection
    * @throws ChatError `overloaded`
    */
-  owes(user: number): Promise<boolean | undefined>;
+  begin(beginning: Beginning): Promise<Begun | undefined>;
   /** Whether connections can be opened now: tried where none has been lately. */
   isReady(): Promise<boolean>;
 }
@@ -46,14 +47,29 @@ export default fp(
       }
     };
     const draw = gathered((users) => proven(within(app.db.delivery, (sql) => drawConnections(sql, users))));
-    const owes = gathered(async (users) => {
-      const lines = users.map((user) => app.hub.connectionsOf(user)[0]?.line ?? 0);
-      const debts = await proven(within(app.db.delivery, (sql) => openDebts(sql, users, lines, 1)));
-      return new Map(debts.map((debt) => [debt.to, true]));
+    /** Those that wait, by number. */
+    const beginnings = new Map<number, Beginning>();
+    const begin = gathered(async (keys) => {
+      const newest = new Map<number, Beginning>();
+      for (const key of keys) {
+        const one = beginnings.get(key);
+        beginnings.delete(key);
+        if (one !== undefined && one.number > (newest.get(one.user)?.number ?? 0)) newest.set(one.user, one);
+      }
+      const begun = await proven(within(app.db.delivery, (sql) => beginPlain(sql, [...newest.values()])));
+      return new Map(
+        [...begun].flatMap(([user, how]) => {
+          const one = newest.get(user);
+          return one === undefined ? [] : [[one.number, how] as const];
+        }),
+      );
     });
     app.decorate('openings', {
       draw,
-      owes,
+      begin(beginning) {
+        beginnings.set(beginning.number, beginning);
+        return begin(beginning.number);
+      },
       async isReady() {
         if (performance.now() - provenAt < BELIEVED_MS) return true;
         return draw(NOBODY).then(
@@ -63,5 +79,5 @@ export default fp(
       },
     });
   },
-  { name: 'openings', dependencies: ['db', 'hub'] },
+  { name: 'openings', dependencies: ['db'] },
 );

@@ -30,7 +30,7 @@ const metrics: FastifyPluginAsync = async (app) => {
       ['chat_messages_stored_total', 'counter', 'Messages stored', log.messages],
       ['chat_batches_total', 'counter', 'Batches that stored them', log.batches],
       ['chat_statements_total', 'counter', 'Statements of the log', log.statements],
-      ['chat_debts_settled_total', 'counter', 'Messages confirmed by their receivers', log.settled],
+      ['chat_cursors_moved_total', 'counter', 'Cursors moved by what clients have confirmed', hub.moved],
       ['chat_messages_delivered_total', 'counter', 'Messages handed to a connection here', hub.delivered],
       ['chat_messages_published_total', 'counter', 'Messages sent to other instances', hub.published],
       [

@@ -18,28 +18,30 @@ export async function findConversations(sql: Sql, ids: readonly number[]): Promi
       and (select true from users where user_id = c.user_a) and (select true from users where user_id = c.user_b)`;
 }
 
-/** How far each conversation of a user goes. */
+/** How far each conversation of a user goes; one without a message is left out. */
 export async function lastSeqs(sql: Sql, user: number): Promise<{ conversation: number; seq: number }[]> {
   return sql<{ conversation: number; seq: number }[]>`
-    select conversation_id as conversation, last_seq as seq from conversations where user_a = ${user}
-    union all
-    select conversation_id, last_seq from conversations where user_b = ${user} and user_a <> user_b`;
+    select m.conversation_id as conversation, e.seq
+    from members m cross join lateral (
+      select seq from messages x where x.conversation_id = m.conversation_id order by seq desc limit 1
+    ) e
+    where m.user_id = ${user}`;
 }
 
-/** The two users of a conversation, if one of them is `user`. */
+/** The other user of a conversation, if one of the two is `user`. */
 export async function conversationOf(
   sql: Sql,
   user: number,
   conversation: number,
-): Promise<{ other: number; lastSeq: number } | undefined> {
-  const [row] = await sql<{ other: number; lastSeq: number }[]>`
-    select user_a + user_b - ${user} as other, last_seq as "lastSeq" from conversations
+): Promise<{ other: number } | undefined> {
+  const [row] = await sql<{ other: number }[]>`
+    select user_a + user_b - ${user} as other from conversations
     where conversation_id = ${conversation} and ${user} in (user_a, user_b)`;
   return row;
 }
 
 /**
- * Moves how far a user has read, forward only. What moves nothing writes nothing.
+ * Moves how far a user has read, which has arrived then, forward only and to the end at most. What moves nothing writes nothing.
  * @returns where it stands now, and whether that is news; undefined if the user isn't a member
  */
 export async function markRead(
@@ -50,13 +52,16 @@ export async function markRead(
 ): Promise<{ read: number; moved: boolean } | undefined> {
   const [row] = await sql<{ read: number; moved: boolean }[]>`
     with here as (
-      select least(${seq}, last_seq) as said, coalesce((select read_seq from members
-        where user_id = ${user} and conversation_id = ${conversation}), 0) as read
-      from conversations where conversation_id = ${conversation} and ${user} in (user_a, user_b)
+      select least(${seq}, coalesce((select x.seq from messages x
+          where x.conversation_id = ${conversation} order by x.seq desc limit 1), 0)) as said,
+        coalesce((select read_seq from cursors
+          where user_id = ${user} and conversation_id = ${conversation}), 0) as read
+      from members where user_id = ${user} and conversation_id = ${conversation}
     ), moved as (
-      insert into members (user_id, conversation_id, read_seq)
-      select ${user}, ${conversation}, said from here where said > read
-      on conflict (user_id, conversation_id) do update set read_seq = greatest(members.read_seq, excluded.read_seq)
+      insert into cursors (user_id, conversation_id, read_seq, delivered_seq)
+      select ${user}, ${conversation}, said, said from here where said > read
+      on conflict (user_id, conversation_id) do update set read_seq = greatest(cursors.read_seq, excluded.read_seq),
+        delivered_seq = greatest(cursors.delivered_seq, excluded.delivered_seq)
       returning read_seq
     )
     select coalesce((select read_seq from moved), read) as read, exists (select from moved) as moved from here`;
@@ -74,53 +79,27 @@ export async function countUnread(
     select count(*) as unread from (
       select from messages m
       where m.conversation_id = ${conversation} and m.from_user_id <> ${user} and m.seq > coalesce(
-        (select read_seq from members where user_id = ${user} and conversation_id = ${conversation}), 0)
+        (select read_seq from cursors where user_id = ${user} and conversation_id = ${conversation}), 0)
       limit ${atMost}
     ) counted`;
   return row.unread;
 }
 
-/** How far a place goes, or the first debt in it. */
-type ReceiptRow = { user: number; conversation: number } & (
-  | { last: number; read: number; owed: null }
-  | { last: null; read: null; owed: number }
-);
-
 /**
- * How far each user has received and read a conversation. Received: all before the first debt.
- * @returns in the order given; undefined where there is no such conversation
+ * How far each user has received and read a conversation.
+ * @returns in the order given
  */
 export async function receiptsOf(
   sql: Sql,
   places: readonly { user: number; conversation: number }[],
-): Promise<({ delivered: number; read: number } | undefined)[]> {
-  const users = [...new Set(places.map((place) => place.user))];
-  const conversations = numbers(places.map((place) => place.conversation));
-  // Debts are ordered by user, so each user's are read once for all of its places.
-  const rows = await sql<ReceiptRow[]>`
-    select p.user_id as "user", c.conversation_id as conversation, c.last_seq as last, coalesce(m.read_seq, 0) as read,
-      null::bigint as owed
-    from unnest(${numbers(places.map((place) => place.user))}::bigint[], ${conversations}::bigint[]) p(user_id, conversation_id)
-    cross join lateral (select * from conversations x where x.conversation_id = p.conversation_id limit 1) c
-    left join lateral (select * from members x
-      where x.user_id = p.user_id and x.conversation_id = p.conversation_id limit 1) m on true
-    union all
-    select u.user_id, o.conversation_id, null, null, min(o.seq)
-    from unnest(${numbers(users)}::bigint[]) u(user_id)
-    cross join lateral (select conversation_id, seq from offline_messages
-      where to_user_id = u.user_id and conversation_id = any (${conversations}::bigint[]) offset 0) o
-    group by 1, 2`;
-  const key = (place: { user: number; conversation: number }) => `${place.user}:${place.conversation}`;
-  const found = new Map<string, { last: number; read: number }>();
-  const firstOwed = new Map<string, number>();
-  for (const row of rows)
-    if (row.owed === null) found.set(key(row), row);
-    else firstOwed.set(key(row), row.owed);
-  return places.map((place) => {
-    const state = found.get(key(place));
-    const owed = firstOwed.get(key(place));
-    return state && { delivered: owed === undefined ? state.last : owed - 1, read: state.read };
-  });
+): Promise<{ delivered: number; read: number }[]> {
+  return sql<{ delivered: number; read: number }[]>`
+    select coalesce(c.delivered_seq, 0) as delivered, coalesce(c.read_seq, 0) as read
+    from unnest(${numbers(places.map((place) => place.user))}::bigint[],
+      ${numbers(places.map((place) => place.conversation))}::bigint[]) with ordinality p(user_id, conversation_id, i)
+    left join lateral (select * from cursors x
+      where x.user_id = p.user_id and x.conversation_id = p.conversation_id limit 1) c on true
+    order by p.i`;
 }
 
 interface ListRow {
@@ -155,23 +134,22 @@ export async function listConversations(
     select page.*, coalesce(u.username, '') as username,
       (select count(*) from (select from messages x where x.conversation_id = page.conversation_id
         and x.seq > page.read_seq and x.from_user_id <> ${user} limit ${unreadAtMost}) counted) as unread,
-      coalesce((select min(o.seq) - 1 from offline_messages o
-        where o.to_user_id = page.other and o.conversation_id = page.conversation_id), page.last_seq) as delivered_seq,
-      coalesce((select x.read_seq from members x
-        where x.user_id = page.other and x.conversation_id = page.conversation_id), 0) as other_read_seq
+      coalesce(o.delivered_seq, 0) as delivered_seq, coalesce(o.read_seq, 0) as other_read_seq
     from (
-      select c.conversation_id, c.user_a + c.user_b - ${user} as other, c.last_seq, coalesce(me.read_seq, 0) as read_seq,
+      select c.conversation_id, c.user_a + c.user_b - ${user} as other, m.seq as last_seq,
+        coalesce((select x.read_seq from cursors x
+          where x.user_id = ${user} and x.conversation_id = c.conversation_id), 0) as read_seq,
         m.msg_id, m.from_user_id, m.created_at, m.client_id, m.content
-      from (
-        select * from conversations where user_a = ${user}
-        union all
-        select * from conversations where user_b = ${user} and user_a <> user_b
-      ) c
-      join messages m on m.conversation_id = c.conversation_id and m.seq = c.last_seq
-      left join members me on me.user_id = ${user} and me.conversation_id = c.conversation_id
+      from (select conversation_id from members x where x.user_id = ${user} offset 0) me
+      cross join lateral (select * from conversations x where x.conversation_id = me.conversation_id limit 1) c
+      cross join lateral (select * from messages x where x.conversation_id = me.conversation_id
+        order by x.seq desc limit 1) m
       where m.msg_id < ${cursor ?? Number.MAX_SAFE_INTEGER}
       order by m.msg_id desc limit ${limit}
-    ) page left join users u on u.user_id = page.other
+    ) page
+    left join users u on u.user_id = page.other
+    left join lateral (select * from cursors x
+      where x.user_id = page.other and x.conversation_id = page.conversation_id limit 1) o on true
     order by page.msg_id desc`;
   return rows.map((row) => ({
     conversation_id: row.conversation_id,

@@ -87,7 +87,7 @@ export interface Opening {
   /** Its fencing number. */
   number: number;
   username: string;
-  /** The user's highest debt: what is owed from before. 0 where nothing is. */
+  /** The last `msg_id` that was drawn. */
   line: number;
 }
 
@@ -98,8 +98,7 @@ export interface Opening {
 export async function drawConnections(sql: Sql, users: readonly number[]): Promise<Map<number, Opening>> {
   const rows = await sql<(Opening & { user_id: number })[]>`
     select user_id, username, nextval('connection_numbers') as number,
-      coalesce((select msg_id from offline_messages o where o.to_user_id = users.user_id
-        order by msg_id desc limit 1), 0) as line
+      (select case when is_called then last_value else 0 end from message_ids) as line
     from users where user_id = any (${numbers(users)}::bigint[])`;
   return new Map(rows.map((row) => [row.user_id, row]));
 }

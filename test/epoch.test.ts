@@ -47,7 +47,7 @@ t.test(
 
     // As a backup from before the first message would: numbers are given again, to others.
     const { sql } = server.app.db;
-    await sql`truncate conversations, messages, offline_messages, members restart identity`;
+    await sql`truncate conversations, messages, members, cursors, plain_gaps, batches restart identity`;
     await sql`insert into conversations (conversation_id, user_a, user_b) overriding system value
     values (${conversation_id}, ${carol.user_id}, ${dave.user_id})`;
     await sql`select setval('conversations_conversation_id_seq', ${conversation_id})`;

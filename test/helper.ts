@@ -325,6 +325,27 @@ export async function refusedUpgrade(
   return { status: response.statusCode, headers: new Headers(response.headers), body: JSON.parse(text) };
 }
 
+/** Places of messages of others that no client of a user has confirmed. */
+export async function undelivered({ app }: Server, user: number): Promise<number[]> {
+  const rows = await app.db.sql<{ seq: number }[]>`
+    select m.seq from messages m join members using (conversation_id)
+    left join cursors c on c.user_id = members.user_id and c.conversation_id = m.conversation_id
+    where members.user_id = ${user} and m.from_user_id <> ${user} and m.seq > coalesce(c.delivered_seq, 0) order by m.seq`;
+  return rows.map(({ seq }) => seq);
+}
+
+/** The same of a user's plain client. */
+export async function unfetched({ app }: Server, user: number): Promise<number[]> {
+  const rows = await app.db.sql<{ seq: number }[]>`
+    select m.seq from messages m join members using (conversation_id)
+    left join cursors c on c.user_id = members.user_id and c.conversation_id = m.conversation_id
+    where members.user_id = ${user} and m.from_user_id <> ${user} and (m.seq > coalesce(c.plain_seq, 0) or exists (
+      select from plain_gaps g where g.user_id = ${user} and g.conversation_id = m.conversation_id
+        and m.seq between g.first_seq and g.last_seq))
+    order by m.seq`;
+  return rows.map(({ seq }) => seq);
+}
+
 /** Waits until something holds that nothing announces. */
 export async function eventually(
   holds: () => boolean | Promise<boolean>,

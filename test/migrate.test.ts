@@ -95,8 +95,9 @@ async function contents(server: Server): Promise<string> {
     'friends',
     'conversations',
     'messages',
-    'offline_messages',
     'members',
+    'cursors',
+    'plain_gaps',
     'migrations',
   ])
     all.push(table, [...(await server.app.db.sql.unsafe(`select * from ${table} order by 1, 2`))]);
@@ -128,12 +129,14 @@ for (const type of types)
 
     await t.test('nothing is lost', async (t) => {
       const [row] = await sql`
-        select (select count(*)::int from messages) as messages, (select count(*)::int from offline_messages) as owed,
+        select (select count(*)::int from messages) as messages, (select count(*)::int from plain_gaps) as owed,
           (select count(*)::int from friends) as friends`;
       t.strictSame({ ...row }, { messages: owed.length, owed: owed.length, friends: 4 });
       const stored = await sql`
-        select o.msg_id, o.to_user_id, m.from_user_id, m.content
-        from offline_messages o join messages m using (msg_id) order by msg_id`;
+        select m.msg_id, g.user_id as to_user_id, m.from_user_id, m.content
+        from plain_gaps g join messages m using (conversation_id)
+        where m.seq between g.first_seq and g.last_seq and (m.from_user_id <> g.user_id or m.content = 'to myself')
+        order by msg_id`;
       t.strictSame(
         stored.map((message) => [message.msg_id, message.to_user_id, message.from_user_id, message.content]),
         owed,
@@ -205,7 +208,7 @@ if (REAL) {
     const [one, two] = servers as [Server, Server];
     t.equal(await contents(one), await contents(two));
     const [row] = await one.app.db.sql`
-      select (select count(*)::int from messages) as messages, (select count(*)::int from offline_messages) as owed,
+      select (select count(*)::int from messages) as messages, (select count(*)::int from plain_gaps) as owed,
         (select count(*)::int from migrations) as migrations`;
     t.strictSame({ messages: row?.messages, owed: row?.owed }, { messages: owed.length, owed: owed.length });
   });
@@ -228,6 +231,9 @@ const LANDED = {
   '0001_log.sql': '239689cf627a753aca89e3da8a25eee6a0f9f910394bb8d5a2d3f68746310364',
   '0002_people.sql': 'c063f691b8a48f6622d141b4f3b4fa388a2aca4274302135e398640d52123a90',
   '0003_batches.sql': 'fe490de28793679de0bfde07aa4c6267506a89cbbeb580dad8208bebaaf45f26',
+  '0004_cursors.sql': '04cfced9f1fd0290bd82246225891432d6beeb681a7f3cada3ee79ec49c30d00',
+  '0005_append.sql': 'b91865ab1b7e71eca3aa1b3248fedfbfd6b91052a66cd40869ad55e62d7c1975',
+  '0006_begin_plain.sql': '5ca9fafcd920fbb3e394e97f69da821bcae3ae806a98639568c01c13eb4ad7b8',
 };
 const sha256 = (text: string) => createHash('sha256').update(text).digest('hex');
 
@@ -312,9 +318,9 @@ t.test('a database of each earlier form of 0001 is taken along, with what is in 
     await sql`create table migrations (
       name text primary key, checksum text not null, applied_at timestamptz not null default now())`;
     await sql`insert into migrations (name, checksum) values ('0001_log.sql', ${checksum})`;
-    t.strictSame(await migrate(sql), ['0002_people.sql', '0003_batches.sql'], `${form} is known`);
+    t.strictSame(await migrate(sql), Object.keys(LANDED).slice(1), `${form} is known`);
     t.strictSame(await lines(), wanted, `${form} has today's tables`);
-    t.strictSame([...(await sql`select * from members`)], [], 'rows that say nothing are gone');
+    t.strictSame([...(await sql`select * from cursors where read_seq > 0`)], [], 'nobody has read anything');
     const stored = await sql`select msg_id, content from messages order by msg_id`;
     t.strictSame(
       stored.map((row) => [row.msg_id, row.content]),
@@ -328,6 +334,119 @@ t.test('a database of each earlier form of 0001 is taken along, with what is in 
   await sql`update migrations set checksum = ${LANDED['0001_log.sql']} where name = '0001_log.sql'`;
   await server.stop();
   t.equal((await login(await build(t, server.env), 'bob', password('bob'))).status, 200);
+});
+
+/** Users, what they said to each other, what each of them is owed, and how far they have read: as versions before had it. */
+async function fillWithDebts(sql: Sql): Promise<void> {
+  await sql.unsafe(`
+    select setseed(0.4);
+    insert into users (username, password, name_key) select 'u' || g, '', 'u' || g from generate_series(1, 30) g;
+    insert into conversations (user_a, user_b)
+      select a, b from generate_series(1, 30) a, generate_series(1, 30) b where a <= b and (a + b) % 3 < 2;
+    insert into messages (conversation_id, seq, msg_id, from_user_id, created_at, client_id, content)
+      select conversation_id, s, nextval('message_ids'), case when random() < 0.5 then user_a else user_b end,
+        now() - interval '1 day' + s * interval '1 second', case when s % 2 = 0 then 'id-' else '~' end || s, 'text ' || s
+      from generate_series(1, 340) s, conversations where s <= 40 + conversation_id order by s, conversation_id;
+    update conversations c set last_seq = (select max(seq) from messages m where m.conversation_id = c.conversation_id);
+    -- Some are owed what is at the end, some have holes, some are owed nothing.
+    insert into offline_messages (to_user_id, msg_id, conversation_id, seq)
+      select user_a + user_b - from_user_id, msg_id, conversation_id, seq
+      from messages join conversations c using (conversation_id)
+      where case conversation_id % 4 when 0 then seq > last_seq - 30 when 1 then seq % 5 = 0 when 2 then random() < 0.1 else false end;
+    insert into members (user_id, conversation_id, read_seq)
+      select user_a, conversation_id, last_seq / 2 from conversations where conversation_id % 3 = 0;
+    insert into members (user_id, conversation_id, read_seq)
+      select user_b, conversation_id, last_seq from conversations where conversation_id % 5 = 0 on conflict do nothing;`);
+}
+
+t.test('what versions before owed, and knew of each user, is as it was', async (t) => {
+  const server = await build(t);
+  const { sql } = server.app.db;
+  await sql.unsafe('drop schema public cascade; create schema public');
+  await sql`create table migrations (
+    name text primary key, checksum text not null, applied_at timestamptz not null default now())`;
+  for (const name of ['0001_log.sql', '0002_people.sql', '0003_batches.sql'] as const) {
+    await sql.unsafe(await readFile(new URL(name, FOLDER), 'utf8'));
+    await sql`insert into migrations (name, checksum) values (${name}, ${LANDED[name]})`;
+  }
+  await fillWithDebts(sql);
+  const before = {
+    // As the list told it.
+    list: [
+      ...(await sql`
+        select me.id as user, c.conversation_id as conversation, c.last_seq as last, coalesce(r.read_seq, 0) as read,
+          least(1000, (select count(*) from messages m where m.conversation_id = c.conversation_id
+            and m.from_user_id <> me.id and m.seq > coalesce(r.read_seq, 0))) as unread,
+          coalesce((select min(seq) - 1 from offline_messages o
+            where o.to_user_id = user_a + user_b - me.id and o.conversation_id = c.conversation_id), c.last_seq) as delivered
+        from generate_series(1, 30) me(id) join conversations c on me.id in (user_a, user_b)
+        left join members r on r.user_id = me.id and r.conversation_id = c.conversation_id order by 1, 2`),
+    ],
+    owed: [
+      ...(await sql`
+        select o.to_user_id as user, o.msg_id, m.from_user_id, m.content
+        from offline_messages o join messages m using (conversation_id, seq) order by 1, 2`),
+    ],
+    // As a `sync` from nothing gave it.
+    log: [...(await sql`select conversation_id, seq, msg_id, content from messages order by 1, 2`)],
+  };
+  t.ok(before.owed.length > 1000 && before.list.length > 500, 'there is something to keep');
+  t.strictSame(await migrate(sql), Object.keys(LANDED).slice(3));
+  await server.stop();
+
+  const now = await build(t, server.env);
+  const users = Array.from({ length: 30 }, (_, i) => ({ user_id: i + 1, username: `u${i + 1}` })).map(
+    (user) => ({
+      ...user,
+      token: now.app.auth.sign(user),
+    }),
+  );
+  const list: object[] = [];
+  const owed: object[] = [];
+  const log = new Map<string, object>();
+  for (const user of users) {
+    const { body } = await now.request('GET', '/api/conversations?limit=100', { token: user.token });
+    for (const { conversation_id, last_seq, read_seq, unread, receipt } of body.data.conversations)
+      list.push({
+        ...{ user: user.user_id, conversation: conversation_id, last: last_seq, read: read_seq, unread },
+        delivered: receipt.delivered_seq,
+      });
+  }
+  for (const user of users) {
+    const plain = await connect(t, now, user);
+    plain.send('get_offline');
+    const rows = () => plain.of('offline_list').flatMap(({ data }) => data);
+    const waiting = before.owed.filter((row) => row.user === user.user_id).length;
+    await plain.until(() => plain.of('offline_list').length > 0 && rows().length >= waiting, 'not all came');
+    await plain.barrier();
+    for (const row of rows())
+      owed.push({
+        user: user.user_id,
+        msg_id: row.msg_id,
+        from_user_id: row.from_user_id,
+        content: row.content,
+      });
+    await plain.close();
+    const extended = await connect(t, now, user, { extended: true });
+    extended.socket.on('message', () => {
+      const { type, conversation_id, seq } = extended.frames.at(-1);
+      if (type === 'chat') extended.send('ack', { conversation_id, seq });
+    });
+    extended.send('sync', { positions: [] });
+    await extended.next('synced');
+    for (const { conversation_id, seq, msg_id, content } of extended.of('chat'))
+      log.set(`${conversation_id}:${seq}`, { conversation_id, seq, msg_id, content });
+    await extended.close();
+  }
+  const byPlace = (x: { user: number; conversation: number }, y: { user: number; conversation: number }) =>
+    x.user - y.user || x.conversation - y.conversation;
+  t.strictSame((list as { user: number; conversation: number }[]).sort(byPlace), before.list);
+  t.strictSame(owed, before.owed);
+  t.equal(log.size, before.log.length);
+  t.strictSame(
+    before.log.filter(({ conversation_id, seq }) => log.get(`${conversation_id}:${seq}`) === undefined),
+    [],
+  );
 });
 
 t.test('what is pending is told without a change, and who has to stop for it', async (t) => {

@@ -1,11 +1,14 @@
-import type { StoredMessage } from '../../sql/messages.js';
+import type { Position, StoredMessage } from '../../sql/messages.js';
 import type { ChatError } from '../errors.js';
 import type { Sender } from '../log/types.js';
-import { type Coming, type Counting, Cursor } from './cursor.js';
+import { type Counting, Cursor } from './cursor.js';
 import { Endpoint } from './endpoint.js';
 import type { Port, Transport, Who } from './port.js';
 import { Sends } from './sends.js';
 import { type Behind, LIVE, type State } from './state.js';
+
+/** Messages of one page of the log. */
+const PAGE_ROWS = 200;
 
 /**
  * One client's connection, whatever it speaks. It is *live*, and is written messages as they are stored, or *behind*: then it
@@ -20,12 +23,19 @@ export abstract class Connection extends Endpoint implements Sender {
   private progressAt: number | undefined;
   protected readonly sends = new Sends();
   protected readonly cursor: Cursor;
+  /** Conversations that go on past their positions, as last read. */
+  protected lagging: Position[] | undefined;
 
   abstract readonly wantsReceipts: boolean;
 
-  constructor(port: Port, transport: Transport, who: Who, counting: Counting) {
+  constructor(
+    port: Port,
+    transport: Transport,
+    who: Who,
+    private readonly counting: Counting,
+  ) {
     super(port, transport, who);
-    this.cursor = new Cursor(who.user, counting, who.line);
+    this.cursor = new Cursor(who.user, counting);
   }
 
   // ---- what the kinds differ in ----
@@ -34,14 +44,7 @@ export abstract class Connection extends Endpoint implements Sender {
   protected abstract opened(missed: boolean): State;
   /** Writes the frame of a message and notes it as unconfirmed. */
   protected abstract give(message: StoredMessage): void;
-  /** Reads what comes next and gives it. @returns whether there may be more */
-  protected abstract read(): Promise<boolean>;
   protected abstract hasUnconfirmedRoom(): boolean;
-  /** Whether this client may not have all of a conversation that goes to `end`, and doesn't find that out by itself. */
-  abstract mayLack(conversation: number, end: number): boolean;
-  /** Whether only debts tell what it lacks, and whether it was written all of these. */
-  abstract readonly knowsByDebts: boolean;
-  abstract knows(debts: readonly { msgId: number }[]): boolean;
   /** Whether more than the live frames is wanted from the log. */
   protected abstract get wantsPages(): boolean;
   /** Called when the log has no more for this connection. */
@@ -50,17 +53,21 @@ export abstract class Connection extends Endpoint implements Sender {
   abstract onFailed(clientId: string | undefined, error: ChatError): void;
   /** Pings for what isn't confirmed, where that is the way of confirming. */
   abstract requestPong(): void;
-  /** Debts are deleted. */
-  abstract onSettled(msgId: number): void;
   /** How far another user has come, and that they are typing, where the protocol has frames for it. */
   abstract sendReceipt(conversation: number, user: number, delivered: number, read: number): void;
   abstract sendTyping(conversation: number, user: number): void;
 
   // ---- where it stands ----
 
-  /** Debts up to this `msg_id` wait until the client asks for them. */
-  get line(): number {
-    return this.cursor.line;
+  /** Where the client stands in a conversation, once that is known. */
+  protected standing(conversation: number): number | undefined {
+    const { is } = this.state;
+    return is === 'live' || is === 'behind' ? this.cursor.position(conversation) : undefined;
+  }
+
+  /** Whether the client lacks something of a conversation that goes to `end`, or may once it is known where it stands. */
+  lacks(conversation: number, end: number): boolean {
+    return this.isOpening || (this.standing(conversation) ?? end) < end;
   }
 
   /** Whether it is given messages as they are stored. */
@@ -92,13 +99,12 @@ export abstract class Connection extends Endpoint implements Sender {
   // ---- messages to the client ----
 
   /** A message that concerns this user was stored. */
-  deliver(message: Coming): void {
+  deliver(message: StoredMessage): void {
     const { state } = this;
     if (state.is === 'opening' || state.is === 'behind') state.missed = true;
     if (state.is !== 'live') return;
     if (!this.hasRoom()) return this.fallBehind();
     const verdict = this.cursor.arrived(message);
-    if (verdict === 'read') return this.fallBehind();
     if (verdict === 'hold') return this.hold(message);
     if (verdict === 'give') this.give(message);
     if (this.cursor.holds) this.giveHeld(message.conversation);
@@ -181,6 +187,53 @@ export abstract class Connection extends Endpoint implements Sender {
       this.port.pumpLater(this);
     }
     this.reading = false;
+  }
+
+  /** Reads what comes next and gives it. @returns whether there may be more */
+  protected async read(): Promise<boolean> {
+    this.lagging ??= await this.behindTheirEnds();
+    const { lagging } = this;
+    if (lagging.length === 0) {
+      this.lagging = undefined;
+      return false;
+    }
+    const wanted: Position[] = [];
+    for (let rows = 0, i = 0; rows < PAGE_ROWS && i < lagging.length; i++) {
+      const { conversation, seq } = lagging[i] ?? { conversation: 0, seq: 0 };
+      const position = this.cursor.position(conversation);
+      wanted.push({ conversation, seq: position });
+      rows += Math.max(seq - position, 0);
+    }
+    const page = await this.port.reader.after(this.user, wanted, PAGE_ROWS);
+    // An own message may be seen in the log before its sender is told: `sent` comes first, so that it comes once.
+    if (
+      this.counting.copies &&
+      page.some((message) => message.from === this.user && !this.cursor.isTold(message))
+    )
+      await this.sends.answered();
+    // A sync in between has other positions: what was read for the old ones is of no use.
+    if (!this.isOpen || this.lagging !== lagging) return true;
+    if (page.length === 0) {
+      lagging.splice(0, wanted.length);
+      // What came meanwhile is looked for before it counts as all.
+      if (lagging.length === 0) this.lagging = undefined;
+    } else {
+      const first = page[0]?.conversation;
+      const done = lagging.findIndex((position) => position.conversation === first);
+      if (done > 0) lagging.splice(0, done);
+    }
+    for (const message of page) {
+      if (!this.cursor.isNext(message)) continue;
+      if (!this.hasRoom()) break;
+      if (this.cursor.take(message) === 'give') this.give(message);
+    }
+    return true;
+  }
+
+  /** The conversations that go on past where the client stands. */
+  private async behindTheirEnds(): Promise<Position[]> {
+    const ends = await this.port.reader.ends(this.user);
+    return ends.filter((end) => end.seq > this.cursor.position(end.conversation));
   }
 
   /** The client drained or confirmed something. */

@@ -6,26 +6,16 @@ import { weightOf } from '../weight.js';
 /** Messages of a conversation that are kept while the one before them is missing. */
 const HELD = 64;
 
-/** A message that comes as it is stored. */
-export interface Coming extends StoredMessage {
-  /** Whether it was stored before, and may have come then. */
-  again: boolean;
-}
-
 /**
- * What becomes of a message: it is written (`give`), counts without being written (`count`), is known (`drop`), waits for the one
- * before it (`hold`), or the log is asked what comes next (`read`).
+ * What becomes of a message: it is written (`give`), counts without being written (`count`), is known (`drop`), or waits for the one
+ * before it (`hold`).
  */
-export type Verdict = 'give' | 'count' | 'drop' | 'hold' | 'read';
+export type Verdict = 'give' | 'count' | 'drop' | 'hold';
 
 /** How a kind of client counts. */
 export interface Counting {
-  /** Where it stands in a conversation of which nothing is known: at the beginning, or who knows. */
-  readonly start: 0 | undefined;
   /** Whether it is given its own messages, unless it was told of them. */
   readonly copies: boolean;
-  /** Conversations whose positions are kept; past them the oldest is forgotten. */
-  readonly positions: number;
 }
 
 /**
@@ -40,46 +30,28 @@ export class Cursor {
   /** Own messages past the position that the client was told of, as their places by conversation. */
   private told: Map<number, Set<number>> | undefined;
 
-  /** @param beforeLine where positions aren't known: what was stored up to this `msg_id` waits until it is asked for, and nothing waits for it */
   constructor(
     private readonly user: number,
     private readonly counting: Counting,
-    private beforeLine: number,
   ) {}
 
-  get line(): number {
-    return this.beforeLine;
-  }
-
-  /** All that waited was asked for and is given: from now on nothing is before the line. */
-  passLine(): void {
-    this.beforeLine = 0;
-  }
-
-  /** How far the client has a conversation; undefined where nobody knows. */
-  position(conversation: number): number | undefined {
-    return this.positions?.get(conversation) ?? this.counting.start;
+  /** How far the client has a conversation. */
+  position(conversation: number): number {
+    return this.positions?.get(conversation) ?? 0;
   }
 
   /** Judges a message that was stored just now. */
-  arrived(message: Coming): Verdict {
-    const { conversation, seq, msgId } = message;
-    const position = this.position(conversation);
-    const follows = seq === (position ?? 0) + 1 || this.isBeforeLine(msgId);
-    if (position === undefined) {
-      if (!isFor(this.user, message)) return 'drop';
-      // Whether the one before is still on its way, or this very one came long ago, isn't known here: the log knows.
-      return message.again || !follows ? 'read' : this.take(message);
-    }
-    if (seq <= position) return 'drop';
-    return follows ? this.take(message) : 'hold';
+  arrived(message: StoredMessage): Verdict {
+    const position = this.position(message.conversation);
+    if (message.seq <= position) return 'drop';
+    return message.seq === position + 1 ? this.take(message) : 'hold';
   }
 
   /** Judges a message that the client sent on this connection: it is told of that, and given nothing. */
   sent(message: StoredMessage): Verdict {
     const { conversation, seq } = message;
     const position = this.position(conversation);
-    if (position === undefined || seq <= position) return 'drop';
+    if (seq <= position) return 'drop';
     if (seq === position + 1) {
       this.move(conversation, seq);
       return 'count';
@@ -98,14 +70,14 @@ export class Cursor {
 
   /** Whether a message is the next one in its conversation. */
   isNext({ conversation, seq }: StoredMessage): boolean {
-    return seq === (this.position(conversation) ?? seq - 1) + 1;
+    return seq === this.position(conversation) + 1;
   }
 
   /** The client stands at this message, or has gone past it already. */
   take(message: StoredMessage): 'give' | 'count' {
     const { conversation, seq } = message;
     const told = this.isTold(message);
-    this.move(conversation, Math.max(seq, this.position(conversation) ?? 0));
+    this.move(conversation, Math.max(seq, this.position(conversation)));
     return told || !(this.counting.copies || isFor(this.user, message)) ? 'count' : 'give';
   }
 
@@ -118,11 +90,6 @@ export class Cursor {
     if (told?.size === 0) this.told?.delete(conversation);
     this.positions ??= new Map();
     this.positions.set(conversation, at);
-    if (this.positions.size <= this.counting.positions) return;
-    for (const oldest of this.positions.keys()) {
-      this.positions.delete(oldest);
-      break;
-    }
   }
 
   /** Keeps a message until the one before it is there. @returns false if there is no room for it */
@@ -148,7 +115,7 @@ export class Cursor {
     const list = this.held?.get(conversation);
     if (list === undefined) return undefined;
     for (let first = list[0]; first !== undefined; first = list[0]) {
-      const position = this.position(conversation) ?? 0;
+      const position = this.position(conversation);
       if (first.seq > position + 1) return undefined;
       list.shift();
       this.heldBytes -= weightOf(first.content);
@@ -170,14 +137,10 @@ export class Cursor {
     this.told = undefined;
   }
 
-  /** Begins anew at the positions that the client names. */
+  /** Begins anew at these positions. */
   restart(positions: Map<number, number>): void {
     this.positions = positions;
     this.told = undefined;
     this.dropHeld();
-  }
-
-  private isBeforeLine(msgId: number): boolean {
-    return this.counting.start === undefined && msgId <= this.beforeLine;
   }
 }

@@ -11,8 +11,6 @@ import { type State, WAITING } from './state.js';
 import { ToldReceipts } from './told-receipts.js';
 import { Unconfirmed } from './unconfirmed.js';
 
-/** Messages of one page of the log. */
-const PAGE_ROWS = 200;
 /** Conversations that one `sync` may name, in all its frames. */
 const SYNC_CONVERSATIONS = 100_000;
 /** Bytes of one of them, about. */
@@ -21,12 +19,11 @@ const POSITION_BYTES = 64;
 const TYPING_MS = 1000;
 
 /** Positions are the client's own, and it counts its own messages. */
-const COUNTING: Counting = { start: 0, copies: true, positions: Number.POSITIVE_INFINITY };
+const COUNTING: Counting = { copies: true };
 
 /** A connection of `chat.v2`: it holds positions, and acknowledges. */
 export class ExtendedConnection extends Connection {
   readonly wantsReceipts = true;
-  readonly knowsByDebts = false;
   /** When it last said that it types, by the clock. */
   private typedAt: number | undefined;
   /** What the client has named of its positions, in a `sync` that goes on. */
@@ -34,8 +31,6 @@ export class ExtendedConnection extends Connection {
   /** The `sync` that is answered with `synced` once the client has everything. */
   private toAnswer: { id?: string } | undefined;
   private unconfirmed = new Unconfirmed();
-  /** Conversations that go on past their positions, as last read. */
-  private lagging: Position[] | undefined;
   private readonly receipts = new ToldReceipts();
   /** The same of how far its own user has read. */
   private readonly reads = new ToldReceipts();
@@ -104,14 +99,11 @@ export class ExtendedConnection extends Connection {
   }
 
   protected give(message: StoredMessage): void {
-    const { conversation, seq, msgId, from, clientId } = message;
+    const { conversation, seq, from, clientId } = message;
     const own = from === this.user;
     const bytes = this.send({ type: 'chat', ...present(message), ...(own && { id: clientId }) });
     if (bytes === 0) return;
-    const debt = isFor(this.user, message)
-      ? { to: this.user, msgId, conversation, informs: from }
-      : undefined;
-    this.unconfirmed.add(conversation, { seq, bytes, debt });
+    this.unconfirmed.add(conversation, { seq, bytes, from: isFor(this.user, message) ? from : undefined });
   }
 
   sendReceipt(conversation: number, user: number, delivered: number, read: number): void {
@@ -152,12 +144,6 @@ export class ExtendedConnection extends Connection {
 
   // ---- what the client confirms ----
 
-  /** Where the client stands in a conversation, once it has said where it stands. */
-  private standing(conversation: number): number | undefined {
-    const { is } = this.state;
-    return is === 'live' || is === 'behind' ? this.cursor.position(conversation) : undefined;
-  }
-
   /**
    * Everything in a conversation up to a place has arrived.
    * @throws ChatError `invalid_position` past what was given
@@ -165,16 +151,9 @@ export class ExtendedConnection extends Connection {
   acknowledge(conversation: number, seq: number): void {
     const position = this.standing(conversation);
     if (position === undefined || seq > position) throw new ChatError('invalid_position');
-    this.port.confirmed(this.unconfirmed.takeUpTo(conversation, seq));
+    const informs = this.unconfirmed.takeUpTo(conversation, seq);
+    if (informs.size > 0) this.port.confirmed({ user: this.user, conversation, delivered: seq, informs });
     this.progress();
-  }
-
-  mayLack(conversation: number, end: number): boolean {
-    return (this.standing(conversation) ?? end) < end;
-  }
-
-  knows(): boolean {
-    return true;
   }
 
   // ---- sync ----
@@ -223,7 +202,7 @@ export class ExtendedConnection extends Connection {
   }
 
   /**
-   * Compares positions with the log, and settles what they say has arrived.
+   * Compares positions with the log, and notes what they say has arrived.
    * @param named by conversation
    * @param rest whether the conversations that aren't named are held to their ends
    * @param id of the frame, for its answers
@@ -243,52 +222,9 @@ export class ExtendedConnection extends Connection {
 
   private async arrivedBefore(positions: readonly Position[]) {
     if (positions.length === 0) return;
-    const settled = await this.port.reader.settle(this.user, positions);
-    for (const { other, conversation } of settled)
+    const moved = await this.port.reader.arrived(this.user, positions);
+    for (const { other, conversation } of moved)
       if (other !== this.user) this.port.informOf({ to: other, user: this.user, conversation });
-  }
-
-  protected async read(): Promise<boolean> {
-    this.lagging ??= await this.behindTheirEnds();
-    const { lagging } = this;
-    if (lagging.length === 0) {
-      this.lagging = undefined;
-      return false;
-    }
-    const wanted: Position[] = [];
-    for (let rows = 0, i = 0; rows < PAGE_ROWS && i < lagging.length; i++) {
-      const { conversation, seq } = lagging[i] ?? { conversation: 0, seq: 0 };
-      const position = this.cursor.position(conversation) ?? 0;
-      wanted.push({ conversation, seq: position });
-      rows += Math.max(seq - position, 0);
-    }
-    const page = await this.port.reader.after(this.user, wanted, PAGE_ROWS);
-    // An own message may be seen in the log before its sender is told: `sent` comes first, so that it comes once.
-    if (page.some((message) => message.from === this.user && !this.cursor.isTold(message)))
-      await this.sends.answered();
-    // A sync in between has other positions: what was read for the old ones is of no use.
-    if (!this.isOpen || this.lagging !== lagging) return true;
-    if (page.length === 0) {
-      lagging.splice(0, wanted.length);
-      // What came meanwhile is looked for before it counts as all.
-      if (lagging.length === 0) this.lagging = undefined;
-    } else {
-      const first = page[0]?.conversation;
-      const done = lagging.findIndex((position) => position.conversation === first);
-      if (done > 0) lagging.splice(0, done);
-    }
-    for (const message of page) {
-      if (!this.cursor.isNext(message)) continue;
-      if (!this.hasRoom()) break;
-      if (this.cursor.take(message) === 'give') this.give(message);
-    }
-    return true;
-  }
-
-  /** The conversations that go on past where the client stands. */
-  private async behindTheirEnds(): Promise<Position[]> {
-    const ends = await this.port.reader.ends(this.user);
-    return ends.filter((end) => end.seq > (this.cursor.position(end.conversation) ?? 0));
   }
 
   protected caughtUp(): void {
@@ -303,7 +239,6 @@ export class ExtendedConnection extends Connection {
 
   // Acknowledging is the way to confirm.
   requestPong(): void {}
-  onSettled(): void {}
   protected pingPayload(): string {
     return '';
   }

@@ -1,8 +1,8 @@
 import type { PlainFrame } from '../../schemas/frames.js';
 import { LIMITS } from '../../schemas/limits.js';
+import type { Waiting } from '../../sql/cursors.js';
 import type { StoredMessage } from '../../sql/messages.js';
 import type { ChatError } from '../errors.js';
-import type { Confirmed } from '../log/types.js';
 import { present } from '../message.js';
 import { Connection } from './connection.js';
 import type { Counting } from './cursor.js';
@@ -16,14 +16,17 @@ const PING_AT = 64;
 const OFFLINE_ROWS = 1000;
 const OFFLINE_BYTES = 524_288;
 const OFFLINE_CONTENT = 393_216;
-/** Rows and bytes of one page of what is pushed. */
-const PAGE_ROWS = 200;
-const PAGE_BYTES = 131_072;
-/** It knows no positions: of the last conversations they are noted as messages are given. */
-const COUNTING: Counting = { start: undefined, copies: false, positions: 1000 };
+/** It knows no positions, so that the server keeps them, and it isn't told of its own messages. */
+const COUNTING: Counting = { copies: false };
 
 /** What the client was written and hasn't confirmed. */
-interface Given extends Confirmed {
+interface Given {
+  conversation: number;
+  seq: number;
+  /** Whether it had waited for `get_offline`. */
+  waited: boolean;
+  /** Who hears that it arrived, if its writer wants to. */
+  informs: number | undefined;
   /** Of its frame, or of its part of one. */
   bytes: number;
 }
@@ -34,7 +37,6 @@ interface Given extends Confirmed {
  */
 export class PlainConnection extends Connection {
   readonly wantsReceipts = false;
-  readonly knowsByDebts = true;
   private unconfirmed: Given[] = [];
   private unconfirmedBytes = 0;
   /** Messages ever given, and how many of them the last ping covers. */
@@ -45,8 +47,10 @@ export class PlainConnection extends Connection {
   private pingCount = 0;
   private offlineRequests = 0;
   private offlineFrames = 0;
-  /** Debts deleted while a page was being read: it may still have them. */
-  private settledWhileReading: Set<number> | undefined;
+  /** Where it began in each conversation: only what is before that waits for it. */
+  private places: ReadonlyMap<number, number> = new Map();
+  /** Of what waited, how far the client was given each conversation. */
+  private readonly fetched = new Map<number, number>();
 
   readonly inbox: Inbox;
 
@@ -57,6 +61,12 @@ export class PlainConnection extends Connection {
   ) {
     super(port, transport, who, COUNTING);
     this.inbox = new Inbox(this, dispatch.bind(undefined, this));
+  }
+
+  /** What comes after these places is pushed, what was there before waits for `get_offline`. */
+  begin(places: ReadonlyMap<number, number>): void {
+    this.places = places;
+    this.cursor.restart(new Map(places));
   }
 
   protected opened(missed: boolean): State {
@@ -95,11 +105,11 @@ export class PlainConnection extends Connection {
     );
   }
 
-  private note(message: StoredMessage, bytes: number) {
+  private note(message: StoredMessage, waited: boolean, bytes: number) {
     this.unconfirmed.push({
-      to: this.user,
-      msgId: message.msgId,
       conversation: message.conversation,
+      seq: message.seq,
+      waited,
       informs: 'receipts' in message && message.receipts !== true ? undefined : message.from,
       bytes,
     });
@@ -113,7 +123,7 @@ export class PlainConnection extends Connection {
       `{"type":"chat","to_user_id":${this.user},"from_user_id":${from},"content":${JSON.stringify(content)}}`,
     );
     if (bytes === 0) return;
-    this.note(message, bytes);
+    this.note(message, false, bytes);
     if (this.given - this.pinged >= PING_AT || this.mayPing) this.ping();
     else this.port.pingSoon(this);
   }
@@ -139,29 +149,13 @@ export class PlainConnection extends Connection {
     this.pings.splice(0, i + 1);
     const arrived = this.unconfirmed.splice(0, ping.covers - this.confirmed);
     this.confirmed = ping.covers;
-    for (const given of arrived) this.unconfirmedBytes -= given.bytes;
-    this.port.confirmed(arrived);
+    for (const { conversation, seq, waited, informs, bytes: size } of arrived) {
+      this.unconfirmedBytes -= size;
+      const how = waited ? { fetched: seq } : { pushed: seq };
+      const to = informs === undefined ? [] : [informs];
+      this.port.confirmed({ user: this.user, conversation, ...how, informs: to });
+    }
     this.progress();
-  }
-
-  onSettled(msgId: number): void {
-    this.settledWhileReading?.add(msgId);
-  }
-
-  private knownIds(): Set<number> {
-    const ids = new Set(this.settledWhileReading);
-    for (const given of this.unconfirmed) ids.add(given.msgId);
-    for (const debt of this.port.settling) if (debt.to === this.user) ids.add(debt.msgId);
-    return ids;
-  }
-
-  mayLack(conversation: number, end: number): boolean {
-    return !this.isClosing && (this.cursor.position(conversation) ?? 0) < end;
-  }
-
-  knows(debts: readonly { msgId: number }[]): boolean {
-    const ids = new Set(this.unconfirmed.map((given) => given.msgId));
-    return debts.every((debt) => ids.has(debt.msgId));
   }
 
   protected get wantsPages(): boolean {
@@ -177,31 +171,15 @@ export class PlainConnection extends Connection {
     return this.sends.answered()?.then(start) ?? start();
   }
 
-  protected async read(): Promise<boolean> {
-    const offline = this.offlineRequests > 0;
-    this.settledWhileReading = new Set();
-    try {
-      const [line, rows, bytes] = offline
-        ? [0, OFFLINE_ROWS, OFFLINE_CONTENT]
-        : [this.line, PAGE_ROWS, PAGE_BYTES];
-      const page = await this.port.reader.owed(this.user, line, [...this.knownIds()], rows, bytes);
-      const known = this.knownIds();
-      const fresh = page.filter((message) => !known.has(message.msgId));
-      if (!this.isOpen) return false;
-      if (offline) return this.giveOffline(fresh, page.length === rows || size(page) >= bytes);
-      for (const message of fresh) {
-        this.cursor.take(message);
-        this.give(message);
-      }
-      // A page that isn't full has all that was owed when it was asked for; what came since is noted as missed.
-      return page.length === rows || size(page) >= bytes;
-    } finally {
-      this.settledWhileReading = undefined;
-    }
+  protected override async read(): Promise<boolean> {
+    if (this.offlineRequests === 0) return super.read();
+    const { user, places, fetched, port } = this;
+    const page = await port.reader.waiting(user, places, fetched, OFFLINE_ROWS, OFFLINE_CONTENT);
+    return this.isOpen && this.giveOffline(page);
   }
 
-  /** Writes what fits into one `offline_list` frame. @param more whether the log has more than these */
-  private giveOffline(messages: readonly StoredMessage[], more: boolean): boolean {
+  /** Writes what fits into one `offline_list` frame. */
+  private giveOffline({ messages, more }: Waiting): boolean {
     const rows: string[] = [];
     let length = 0;
     for (const message of messages) {
@@ -217,16 +195,14 @@ export class PlainConnection extends Connection {
       if (bytes === 0) return false;
       this.offlineFrames++;
       for (const message of messages.slice(0, rows.length)) {
-        this.note(message, Math.ceil(bytes / rows.length));
-        // It may still be on its way here: it is known then.
-        this.cursor.take(message);
+        this.note(message, true, Math.ceil(bytes / rows.length));
+        this.fetched.set(message.conversation, message.seq);
       }
       if (rows.length > 0) this.ping();
     }
     if (finished) {
       this.offlineRequests--;
       this.offlineFrames = 0;
-      this.cursor.passLine();
     }
     return true;
   }
@@ -235,6 +211,3 @@ export class PlainConnection extends Connection {
   sendReceipt(): void {}
   sendTyping(): void {}
 }
-
-const size = (messages: readonly StoredMessage[]) =>
-  messages.reduce((sum, message) => sum + Buffer.byteLength(message.content), 0);

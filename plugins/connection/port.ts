@@ -1,7 +1,7 @@
 import type { BaseLogger } from 'pino';
-import type { Debt, Position, StoredMessage } from '../../sql/messages.js';
+import type { Move, Waiting } from '../../sql/cursors.js';
+import type { Position, StoredMessage } from '../../sql/messages.js';
 import type { Clock } from '../clock.js';
-import type { Confirmed } from '../log/types.js';
 
 /** `to` is to hear that `user` has received or read more of a conversation. */
 export interface Change {
@@ -10,22 +10,31 @@ export interface Change {
   conversation: number;
 }
 
+/** A client of a user has come further in a conversation. */
+export interface Arrived extends Move {
+  /** Who hears of that, of those who wrote. */
+  informs: Iterable<number>;
+}
+
 /** What a connection asks the log for. Each throws ChatError `overloaded` where the database can't answer now. */
 export interface Reader {
   /** How far each conversation of a user goes. */
   ends(user: number): Promise<Position[]>;
   /** What comes after positions of a user, each conversation in order. */
   after(user: number, positions: readonly Position[], limit: number): Promise<StoredMessage[]>;
-  /** What a user is owed past a line, oldest first, without what is known; `bytes` of content at most, though always one. */
-  owed(
+  /**
+   * What waits for a plain client, oldest first, past what it was given of each conversation and up to where its connection began;
+   * `bytes` of content at most, though always one.
+   */
+  waiting(
     user: number,
-    line: number,
-    known: readonly number[],
+    places: ReadonlyMap<number, number>,
+    given: ReadonlyMap<number, number>,
     limit: number,
     bytes: number,
-  ): Promise<StoredMessage[]>;
+  ): Promise<Waiting>;
   /** Everything up to these positions has arrived. @returns the conversations where that was news, with the other user */
-  settle(user: number, positions: readonly Position[]): Promise<{ conversation: number; other: number }[]>;
+  arrived(user: number, positions: readonly Position[]): Promise<{ conversation: number; other: number }[]>;
 }
 
 /** What a connection asks for. It knows nothing else of the instance that it belongs to. */
@@ -38,12 +47,10 @@ export interface Port {
   /** Names the history that the log has; clients that hold another one begin afresh. */
   readonly epoch: string;
   readonly reader: Reader;
-  /** Debts confirmed but not deleted yet. */
-  readonly settling: readonly Debt[];
   /** Ids of the users with a connection to this instance, ascending. */
   users(): number[];
-  /** What a connection was written has arrived: debts are deleted soon, and senders told that want to know. */
-  confirmed(arrived: readonly Confirmed[]): void;
+  /** What a connection was written has arrived: that is noted soon, and then senders told that want to know. */
+  confirmed(arrived: Arrived): void;
   /** Tells `to`, soon, how far `user` has received and read. */
   informOf(change: Change): void;
   /** Has `requestPong` called as soon as the connection may ping. */
@@ -81,8 +88,6 @@ export interface Who {
   number: number;
   /** Whether it suffers no other connection of the user. */
   alone: boolean;
-  /** The highest `msg_id` that was stored when the connection was numbered. */
-  line: number;
 }
 
 /** The client's end of the line. */

@@ -1,14 +1,15 @@
 import { LIMITS } from '../../schemas/limits.js';
-import type { Confirmed } from '../log/types.js';
 
 /** A message that a client was written and hasn't acknowledged. */
 interface Given {
   seq: number;
   /** Of its frame. */
   bytes: number;
-  /** What is settled then; nothing for a copy of one's own message. */
-  debt: Confirmed | undefined;
+  /** Who wrote it; nobody for a copy of one's own message. */
+  from: number | undefined;
 }
+
+const NOBODY: ReadonlySet<number> = new Set();
 
 /** What a client was written and hasn't acknowledged, by conversation. */
 export class Unconfirmed {
@@ -28,15 +29,19 @@ export class Unconfirmed {
     this.bytes += given.bytes;
   }
 
-  /** Everything in a conversation up to a place has arrived. @returns what is settled by that */
-  takeUpTo(conversation: number, seq: number): Confirmed[] {
+  /** Everything in a conversation up to a place has arrived. @returns whose messages those were */
+  takeUpTo(conversation: number, seq: number): ReadonlySet<number> {
     const list = this.given.get(conversation);
-    if (list === undefined) return [];
+    if (list === undefined) return NOBODY;
     const rest = list.findIndex((given) => given.seq > seq);
     const arrived = rest === -1 ? list.splice(0) : list.splice(0, rest);
     if (list.length === 0) this.given.delete(conversation);
     this.count -= arrived.length;
-    for (const { bytes } of arrived) this.bytes -= bytes;
-    return arrived.flatMap(({ debt }) => debt ?? []);
+    const writers = new Set<number>();
+    for (const { bytes, from } of arrived) {
+      this.bytes -= bytes;
+      if (from !== undefined) writers.add(from);
+    }
+    return writers;
   }
 }

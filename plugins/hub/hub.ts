@@ -1,18 +1,17 @@
 import type { FastifyBaseLogger } from 'fastify';
 import { CLOSE } from '../../schemas/close.js';
-import type { Debt } from '../../sql/messages.js';
 import { type Bus, namespaceOf } from '../bus/bus.js';
 import type { Typing } from '../bus/parcel.js';
 import type { Clock } from '../clock.js';
 import type { Settings } from '../config.js';
 import type { Connection } from '../connection/connection.js';
 import { Outlets } from '../connection/outlet.js';
-import type { Change, Gapped, Pinging, Port, Pumping, Reader } from '../connection/port.js';
+import type { Arrived, Change, Gapped, Pinging, Port, Pumping, Reader } from '../connection/port.js';
 import type { Db } from '../db/handle.js';
 import type { MessageLog } from '../log/log.js';
 import { LogReader } from '../log/reader.js';
-import type { Confirmed } from '../log/types.js';
 import { Beat } from './beat.js';
+import { Moves } from './moves.js';
 import { Ownership } from './ownership.js';
 import { Receipts } from './receipts.js';
 import { Registry } from './registry.js';
@@ -31,6 +30,7 @@ export class Hub implements Port {
     unreceived: 0,
     repaired: 0,
     opened: 0,
+    moved: 0,
     late: 0,
     overBudget: 0,
   };
@@ -42,6 +42,7 @@ export class Hub implements Port {
   private readonly remote: Remote;
   private readonly ownership: Ownership;
   private readonly receipts: Receipts;
+  private readonly moves: Moves;
   private readonly repairs: Repair;
 
   constructor(
@@ -57,11 +58,10 @@ export class Hub implements Port {
     this.remote = new Remote(log, bus, counts, (user, message) => this.router.giveTo(user, message, []));
     this.ownership = new Ownership(config, log, bus, registry, counts);
     this.receipts = new Receipts(log, db, registry, this.ownership, this.remote);
-    this.repairs = new Repair(config, log, db, bus, messages, registry, counts, (epoch) =>
-      this.startNewEpoch(epoch),
-    );
-    const { remote, ownership, receipts, repairs } = this;
-    this.router = new Router(log, registry, remote, ownership, receipts, repairs, counts);
+    this.moves = new Moves(log, db, counts, (change) => this.receipts.informOf(change));
+    this.repairs = new Repair(config, log, db, bus, registry, counts, (epoch) => this.startNewEpoch(epoch));
+    const { remote, ownership, receipts } = this;
+    this.router = new Router(log, registry, remote, ownership, receipts, counts);
     this.beat = new Beat(config, clock, registry, () => {
       ownership.checkLate();
       ownership.renew();
@@ -87,16 +87,12 @@ export class Hub implements Port {
     return this.db.epoch;
   }
 
-  get settling(): readonly Debt[] {
-    return this.messages.settling;
-  }
-
   users(): number[] {
     return this.registry.users();
   }
 
-  confirmed(arrived: readonly Confirmed[]): void {
-    if (arrived.length > 0) this.messages.settle(arrived);
+  confirmed(arrived: Arrived): void {
+    this.moves.add(arrived);
   }
 
   informOf(change: Change): void {
@@ -147,6 +143,11 @@ export class Hub implements Port {
     return this.ownership.claim(connection);
   }
 
+  /** Notes at once what a user's plain client has confirmed here. */
+  noted(user: number): Promise<void> {
+    return this.moves.noted(user);
+  }
+
   /** Forgets a connection whose socket is closed, and gives its user up with the last one. */
   async remove(connection: Connection): Promise<void> {
     this.beat.forget(connection);
@@ -194,6 +195,7 @@ export class Hub implements Port {
     );
     this.db.epoch = epoch;
     this.messages.forget();
+    this.moves.forget();
     for (const connection of this.registry.all) connection.close(CLOSE.shutdown);
     void this.bus.rename(namespaceOf(epoch));
   }
@@ -215,10 +217,12 @@ export class Hub implements Port {
     while (this.size > 0 && performance.now() < patience)
       await new Promise((resolve) => setTimeout(resolve, 10));
     await this.messages.flush();
+    await this.moves.flush();
   }
 
   async close(): Promise<void> {
     this.remote.close();
+    await this.moves.close();
     this.receipts.close();
     this.beat.close();
     await this.repairs.close();

@@ -2,21 +2,16 @@ import { setTimeout as sleep } from 'node:timers/promises';
 import type { FastifyBaseLogger } from 'fastify';
 import { lookAtBatches, type Moved, pruneBatches } from '../../sql/batches.js';
 import { epochOf } from '../../sql/epoch.js';
-import { openDebts } from '../../sql/messages.js';
 import type { Bus } from '../bus/bus.js';
 import type { Settings } from '../config.js';
 import type { Connection } from '../connection/connection.js';
 import type { Db } from '../db/handle.js';
-import type { MessageLog } from '../log/log.js';
-import type { Confirmed } from '../log/types.js';
 import type { Registry } from './registry.js';
 
 /** Milliseconds from look to look while the bus is away, and so nothing comes from other replicas. */
 const ALONE_MS = 250;
 /** Milliseconds for what is still on its way: it is in the log before it is published. */
 const LATE_MS = 100;
-/** Debts of a user that one look asks for, the newest. */
-const LOOK_ROWS = 64;
 /** Minutes that batches are kept, milliseconds from one pruning to the next, and rows that one statement deletes. */
 const KEPT_MINUTES = 10;
 const PRUNE_MS = 60_000;
@@ -31,7 +26,6 @@ const SWEEP_PAUSE_MS = 50;
 export class Repair {
   private timer: NodeJS.Timeout | undefined;
   private looking: Promise<void> | undefined;
-  private settledWhileLooking: Set<number> | undefined;
   /** What the last look could see. */
   private snapshot: string | undefined;
   private prunedAt = performance.now();
@@ -45,7 +39,6 @@ export class Repair {
     private readonly log: FastifyBaseLogger,
     private readonly db: Db,
     private readonly bus: Bus,
-    private readonly messages: MessageLog,
     private readonly registry: Registry,
     private readonly counts: { repaired: number },
     private readonly onNewEpoch: (epoch: string) => void,
@@ -77,14 +70,7 @@ export class Repair {
     return this.looking;
   }
 
-  /** Debts are deleted: a look that is under way may still have read them. */
-  onSettled(debts: readonly Confirmed[]): void {
-    if (this.settledWhileLooking !== undefined)
-      for (const debt of debts) this.settledWhileLooking.add(debt.msgId);
-  }
-
   private async look() {
-    this.settledWhileLooking = new Set();
     try {
       const epoch = await this.db.delivery.ask(epochOf);
       if (epoch !== this.db.epoch) {
@@ -103,8 +89,6 @@ export class Repair {
       await this.prune();
     } catch (error) {
       this.log.debug({ err: error }, 'could not look for what was stored');
-    } finally {
-      this.settledWhileLooking = undefined;
     }
   }
 
@@ -112,52 +96,21 @@ export class Repair {
   private async mend(moved: readonly Moved[]) {
     if (this.lacking(moved).size === 0) return;
     await sleep(LATE_MS);
-    const lacking = this.lacking(moved);
-    for (const connection of await this.unknowing(lacking)) {
+    for (const connection of this.lacking(moved)) {
       // One that reads the log goes on with that.
       if (connection.isLive) this.counts.repaired++;
       connection.fallBehind();
     }
   }
 
-  /** The connections that may not have all of these conversations, with those that they may not have. */
-  private lacking(moved: readonly Moved[]): Map<Connection, Moved[]> {
-    const lacking = new Map<Connection, Moved[]>();
-    for (const each of moved)
-      for (const member of each.members)
-        for (const connection of this.registry.of(member)) {
-          if (!connection.mayLack(each.conversation, each.end)) continue;
-          const list = lacking.get(connection);
-          if (list === undefined) lacking.set(connection, [each]);
-          else list.push(each);
-        }
+  /** The connections that don't have all of these conversations. */
+  private lacking(moved: readonly Moved[]): Set<Connection> {
+    const lacking = new Set<Connection>();
+    for (const { conversation, end, members } of moved)
+      for (const member of members)
+        for (const connection of this.registry.of(member))
+          if (connection.lacks(conversation, end)) lacking.add(connection);
     return lacking;
-  }
-
-  /** Of these the ones that do lack something. A plain client has no positions: what it lacks is a debt that it wasn't written. */
-  private async unknowing(lacking: ReadonlyMap<Connection, Moved[]>): Promise<Connection[]> {
-    const plain = [...lacking.keys()].filter((connection) => connection.knowsByDebts);
-    if (plain.length === 0) return [...lacking.keys()];
-    const debts = await this.db.delivery.ask((sql) =>
-      openDebts(
-        sql,
-        plain.map(({ user }) => user),
-        plain.map(({ line }) => line),
-        LOOK_ROWS,
-      ),
-    );
-    const settling = new Set(this.messages.settling.map((debt) => debt.msgId));
-    return [...lacking].flatMap(([connection, conversations]) => {
-      if (!connection.knowsByDebts) return [connection];
-      const open = debts.filter(
-        ({ to, conversation, seq, msgId }) =>
-          to === connection.user &&
-          conversations.some((each) => each.conversation === conversation && seq <= each.end) &&
-          !settling.has(msgId) &&
-          !this.settledWhileLooking?.has(msgId),
-      );
-      return open.length > 0 && !connection.knows(open) ? [connection] : [];
-    });
   }
 
   /** Has the next few connections read the log, so that each does now and then. */

@@ -1,12 +1,11 @@
 import type { FastifyBaseLogger } from 'fastify';
 import { type Parcel, type Typing, unpack } from '../bus/parcel.js';
 import type { Connection } from '../connection/connection.js';
-import type { Arrival, Confirmed, Delivery, Sender } from '../log/types.js';
+import type { Arrival, Delivery, Sender } from '../log/types.js';
 import type { Ownership } from './ownership.js';
 import type { Receipts } from './receipts.js';
 import type { Registry } from './registry.js';
 import type { Remote } from './remote.js';
-import type { Repair } from './repair.js';
 
 /** What was stored, to the connections that are here and the replicas that have the others; and what those send here. */
 export class Router {
@@ -19,7 +18,6 @@ export class Router {
     private readonly remote: Remote,
     private readonly ownership: Ownership,
     private readonly receipts: Receipts,
-    private readonly repair: Repair,
     private readonly counts: { delivered: number },
   ) {}
 
@@ -32,16 +30,6 @@ export class Router {
         if (!isHere || this.ownership.isElsewhere(user)) this.remote.push(user, message, isHere);
       }
     this.remote.publish();
-  }
-
-  /** Debts are deleted. */
-  onSettled(debts: readonly Confirmed[]): void {
-    for (const { to, msgId, conversation, informs } of debts) {
-      for (const connection of this.registry.of(to)) connection.onSettled(msgId);
-      if (informs !== undefined && informs !== to)
-        this.receipts.informOf({ to: informs, user: to, conversation });
-    }
-    this.repair.onSettled(debts);
   }
 
   /**

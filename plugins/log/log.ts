@@ -1,7 +1,5 @@
 import type { BaseLogger } from 'pino';
 import { LIMITS } from '../../schemas/limits.js';
-import { type Debt, settle } from '../../sql/messages.js';
-import { codeOf } from '../db/failure.js';
 import type { Db } from '../db/handle.js';
 import { ChatError } from '../errors.js';
 import type { Entry } from './entry.js';
@@ -10,18 +8,15 @@ import { Held } from './held.js';
 import { Intake } from './intake.js';
 import { SendQueue } from './queue.js';
 import { Repeaters } from './repeaters.js';
-import { Settling } from './settling.js';
-import { ATTEMPT_MS, type Outcome, Store } from './store.js';
+import { type Outcome, Store } from './store.js';
 import { Teller } from './teller.js';
-import type { Confirmed, LogListener, Send } from './types.js';
+import type { LogListener, Send } from './types.js';
 
 /** Milliseconds from the start of one batch to the next, unless as many messages wait as make one worthwhile. */
 const INTERVAL_MS = 4;
 const WORTHWHILE = 64;
 /** What each batch leaves of the largest of late. Slow, so that a batch that came sooner by it doesn't make the next ones smaller. */
 const FADE = 0.996;
-/** Milliseconds after which confirmed debts are deleted without a batch to ride in. */
-const IDLE_MS = 200;
 /** Milliseconds that a send may wait in a log that is well. */
 const STALE_MS = 5000;
 
@@ -31,12 +26,10 @@ const STALE_MS = 5000;
  */
 export class MessageLog {
   /** Counts since the start, for metrics and for tests that guard the cost of a message. */
-  readonly counts = { batches: 0, messages: 0, statements: 0, settled: 0 };
+  readonly counts = { batches: 0, messages: 0, statements: 0 };
   private readonly queue = new SendQueue();
   /** Since when a send waits that isn't answered yet, in milliseconds of `performance.now()`. */
   private waitingSince: number | undefined;
-  private readonly toSettle = new Settling();
-  private settleDue = false;
   private running = false;
   private startedAt = Number.NEGATIVE_INFINITY;
   private endWait: (() => void) | undefined;
@@ -45,7 +38,6 @@ export class MessageLog {
    * for an answer before they write again, nobody is left to wait for.
    */
   private worthwhile = 1;
-  private idleTimer: NodeJS.Timeout | undefined;
   private idle: Promise<void> = Promise.resolve();
   private closed = false;
   private readonly repeaters = new Repeaters();
@@ -91,18 +83,6 @@ export class MessageLog {
     this.start();
   }
 
-  /** Deletes debts that are known to have arrived, soon. The listener hears when they are gone. */
-  settle(debts: readonly Confirmed[]): void {
-    this.toSettle.add(debts);
-    if (this.mustSettle) this.start();
-    else this.settleLater();
-  }
-
-  /** Debts confirmed but not deleted yet. */
-  get settling(): readonly Debt[] {
-    return this.toSettle.debts;
-  }
-
   /** Forgets what it knows of the database: another history is in it now. */
   forget(): void {
     this.intake.forget();
@@ -110,7 +90,6 @@ export class MessageLog {
 
   /** Finishes what was asked so far. */
   async flush(): Promise<void> {
-    this.settleDue = true;
     this.start();
     while (this.running) await this.idle;
     await this.held.idle;
@@ -119,7 +98,6 @@ export class MessageLog {
   async close(): Promise<void> {
     await this.flush();
     this.closed = true;
-    clearTimeout(this.idleTimer);
     this.health.close();
   }
 
@@ -134,22 +112,19 @@ export class MessageLog {
   private async run() {
     try {
       await new Promise(setImmediate);
-      while (!this.health.isDown && (this.queue.size > 0 || this.mustSettle)) {
+      while (!this.health.isDown && this.queue.size > 0) {
         await this.interval();
         const batch = this.queue.take();
         this.startedAt = performance.now();
         this.worthwhile = Math.min(WORTHWHILE, Math.max(batch.length, this.worthwhile * FADE));
-        if (batch.length > 0) await this.storeBatch(batch);
-        else await this.settleSome();
-        if (this.toSettle.debts.length === 0) this.settleDue = false;
+        await this.storeBatch(batch);
       }
     } catch (error) {
       this.log.error({ err: error }, 'the log stumbled');
     }
     this.running = false;
     if (this.health.isDown) this.health.probe();
-    else if (this.queue.size > 0 || this.mustSettle) this.start();
-    else this.settleLater();
+    else if (this.queue.size > 0) this.start();
   }
 
   /** Lets a batch gather for a moment: the cost of one is mostly its own, not that of its messages. */
@@ -166,38 +141,6 @@ export class MessageLog {
     this.endWait = undefined;
   }
 
-  /** Whether confirmed debts are to be deleted though there is no batch that they could ride in. */
-  private get mustSettle(): boolean {
-    return this.toSettle.areMany || (this.settleDue && this.toSettle.debts.length > 0);
-  }
-
-  private settleLater() {
-    if (this.toSettle.debts.length === 0 || this.closed) return;
-    this.idleTimer ??= setTimeout(() => {
-      this.idleTimer = undefined;
-      this.settleDue = true;
-      this.start();
-    }, IDLE_MS);
-  }
-
-  private async settleSome() {
-    const debts = this.toSettle.alone();
-    try {
-      this.counts.statements++;
-      await this.db.log.ask((sql) => settle(sql, debts), ATTEMPT_MS);
-      this.settled(debts);
-      this.teller.settled(debts);
-    } catch (error) {
-      if (['40P01', '55P03'].includes(codeOf(error))) return;
-      this.health.goDown(error);
-    }
-  }
-
-  private settled(debts: readonly Confirmed[]) {
-    this.toSettle.drop(debts.length);
-    this.counts.settled += debts.length;
-  }
-
   /** Folds what is asked twice, answers what was stored before, and stores the rest. */
   private async storeBatch(batch: readonly Send[]) {
     let entries: Entry[];
@@ -212,10 +155,9 @@ export class MessageLog {
     const repeated = new Set(entries.filter(({ from }) => this.repeaters.has(from)));
     const fresh = repeated.size === 0 ? entries : entries.filter((entry) => !repeated.has(entry));
     const lanes = this.db.log;
-    const debts = (messages: number) => this.toSettle.beside(messages);
-    if (fresh.length > 0) this.tell(await this.store.write(fresh, { lanes, debts }));
+    if (fresh.length > 0) this.tell(await this.store.write(fresh, { lanes }));
     // Of whoever repeats ids each is looked up before it is stored: in a batch with others it would make all of that fail.
-    if (repeated.size > 0) this.tell(await this.store.write([...repeated], { lanes, debts, look: true }));
+    if (repeated.size > 0) this.tell(await this.store.write([...repeated], { lanes, look: true }));
     this.waitingSince = this.queue.size === 0 ? undefined : performance.now();
   }
 
@@ -224,7 +166,6 @@ export class MessageLog {
     this.intake.remember(outcome.arrivals);
     for (const user of outcome.repeaters) this.repeaters.add(user);
     this.held.add(outcome.locked);
-    this.settled(outcome.settled);
     this.teller.outcome(outcome);
   }
 

@@ -1,11 +1,6 @@
-import { lastSeqs } from '../../sql/conversations.js';
-import {
-  type Position,
-  readAfter,
-  readDebts,
-  type StoredMessage,
-  settlePositions,
-} from '../../sql/messages.js';
+import { findConversations, lastSeqs } from '../../sql/conversations.js';
+import { moveCursors, readWaiting, type Waiting } from '../../sql/cursors.js';
+import { type Position, readAfter, type StoredMessage } from '../../sql/messages.js';
 import type { Reader } from '../connection/port.js';
 import { within } from '../db/failure.js';
 import type { Db } from '../db/handle.js';
@@ -22,17 +17,22 @@ export class LogReader implements Reader {
     return within(this.db.delivery, (sql) => readAfter(sql, user, positions, limit));
   }
 
-  owed(
-    user: number,
-    line: number,
-    known: readonly number[],
-    limit: number,
-    bytes: number,
-  ): Promise<StoredMessage[]> {
-    return within(this.db.delivery, (sql) => readDebts(sql, user, line, known, limit, bytes));
+  waiting(...asked: Parameters<Reader['waiting']>): Promise<Waiting> {
+    return within(this.db.delivery, (sql) => readWaiting(sql, ...asked));
   }
 
-  settle(user: number, positions: readonly Position[]): Promise<{ conversation: number; other: number }[]> {
-    return within(this.db.delivery, (sql) => settlePositions(sql, user, positions));
+  arrived(user: number, positions: readonly Position[]): Promise<{ conversation: number; other: number }[]> {
+    return within(this.db.delivery, async (sql) => {
+      const moved = await moveCursors(
+        sql,
+        positions.map(({ conversation, seq }) => ({ user, conversation, delivered: seq })),
+      );
+      if (moved.length === 0) return [];
+      const pairs = await findConversations(
+        sql,
+        moved.map(({ conversation }) => conversation),
+      );
+      return pairs.map(({ conversation, a, b }) => ({ conversation, other: a === user ? b : a }));
+    });
   }
 }

@@ -13,7 +13,7 @@ import type { Asker } from '../db/lanes.js';
 import { ChatError } from '../errors.js';
 import { type Entry, idKey, pairKey, storedKey } from './entry.js';
 import type { Health } from './health.js';
-import type { Arrival, Confirmed } from './types.js';
+import type { Arrival } from './types.js';
 
 /** Milliseconds that one attempt at a batch may take, and after which one in doubt is answered as such. */
 export const ATTEMPT_MS = 5000;
@@ -34,8 +34,6 @@ export interface Outcome {
   readonly failed: { entry: Entry; error: ChatError }[];
   /** Those for conversations whose rows somebody holds: they are to wait for them. */
   readonly locked: Entry[];
-  /** Debts that were deleted with it. */
-  settled: readonly Confirmed[];
 }
 
 /** How a batch is to be stored. */
@@ -47,8 +45,6 @@ interface How {
   look?: boolean;
   /** Whether an attempt before may have stored some of it, or still may. */
   inDoubt?: boolean;
-  /** Debts to delete with a batch of so many messages. */
-  debts?: (messages: number) => readonly Confirmed[];
 }
 
 /** Stores batches until the outcome of each message is known, or for as long as anybody would wait for it. It tells nobody. */
@@ -62,18 +58,17 @@ export class Store {
 
   /** @returns what became of each entry, whatever happens */
   async write(entries: readonly Entry[], how: How): Promise<Outcome> {
-    const outcome: Outcome = { stored: [], arrivals: [], repeaters: [], failed: [], locked: [], settled: [] };
+    const outcome: Outcome = { stored: [], arrivals: [], repeaters: [], failed: [], locked: [] };
     await this.writeInto(outcome, entries, how);
     return outcome;
   }
 
   private async writeInto(outcome: Outcome, entries: readonly Entry[], how: How): Promise<void> {
-    const { lanes, isHeld = false, debts = () => [] } = how;
+    const { lanes, isHeld = false } = how;
     const giveUp = performance.now() + DOUBT_MS;
     let { look = false, inDoubt = false } = how;
     let todo = entries;
     while (todo.length > 0) {
-      const settled = debts(todo.length);
       let rows: (Appended | undefined)[];
       try {
         if (look || inDoubt) {
@@ -83,7 +78,7 @@ export class Store {
         }
         this.counts.statements++;
         const batch = todo;
-        rows = await lanes.ask((sql) => append(sql, batch, settled), isHeld ? HELD_ATTEMPT_MS : ATTEMPT_MS);
+        rows = await lanes.ask((sql) => append(sql, batch), isHeld ? HELD_ATTEMPT_MS : ATTEMPT_MS);
       } catch (error) {
         const code = codeOf(error);
         const patient = performance.now() < giveUp;
@@ -113,7 +108,6 @@ export class Store {
       }
       this.counts.batches++;
       this.health.goUp();
-      outcome.settled = settled;
       return sort(outcome, todo, rows);
     }
   }
@@ -162,7 +156,7 @@ export class Store {
       this.log.warn({ err: error }, 'a message was refused by the database');
       return fail(outcome, entries, new ChatError('content_invalid'));
     }
-    for (const entry of entries) await this.writeInto(outcome, [entry], { ...how, debts: () => [] });
+    for (const entry of entries) await this.writeInto(outcome, [entry], how);
   }
 }
 

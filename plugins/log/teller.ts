@@ -2,17 +2,17 @@ import type { BaseLogger } from 'pino';
 import type { StoredMessage } from '../../sql/messages.js';
 import { isOurs } from './entry.js';
 import type { Outcome } from './store.js';
-import type { Confirmed, Delivery, LogListener, Sender } from './types.js';
+import type { Delivery, LogListener, Sender } from './types.js';
 
 /** Tells what became of messages. What goes wrong with one who is told is no matter of the others. */
 export class Teller {
   /** Set by the hub. */
-  listener: LogListener = { onStored() {}, onSettled() {} };
+  listener: LogListener = { onStored() {} };
 
   constructor(private readonly log: Pick<BaseLogger, 'error'>) {}
 
   /** Tells senders and the listener what became of a batch. */
-  outcome({ stored, arrivals, failed, settled }: Outcome): void {
+  outcome({ stored, arrivals, failed }: Outcome): void {
     const deliveries: Delivery[] = [];
     for (let i = 0; i < arrivals.length; i++) {
       const message = arrivals[i];
@@ -27,7 +27,6 @@ export class Teller {
       const clientId = isOurs(entry.clientId) ? undefined : entry.clientId;
       for (const sender of entry.senders) this.failed(sender, clientId, error);
     }
-    this.settled(settled);
   }
 
   /** Tells a sender that its message is stored. Not by `say`, since it is the most frequent word. */
@@ -42,11 +41,6 @@ export class Teller {
   /** Tells a sender that its message isn't stored, or that nobody knows. */
   failed(sender: Sender, clientId: string | undefined, error: Parameters<Sender['onFailed']>[1]): void {
     this.say(() => sender.onFailed(clientId, error));
-  }
-
-  /** Tells the listener that debts are gone. */
-  settled(debts: readonly Confirmed[]): void {
-    if (debts.length > 0) this.say(() => this.listener.onSettled(debts));
   }
 
   private say(word: () => void): void {

@@ -1,4 +1,4 @@
-import type { Debt, StoredMessage } from '../../sql/messages.js';
+import type { StoredMessage } from '../../sql/messages.js';
 import type { ChatError } from '../errors.js';
 
 /** Who hears what became of a send: exactly one of the two, once. */
@@ -36,16 +36,8 @@ export interface Delivery {
   senders: readonly Sender[];
 }
 
-/** A debt whose message is known to have arrived. */
-export interface Confirmed extends Debt {
-  conversation: number;
-  /** Who hears that it arrived, if anybody wants to. */
-  informs: number | undefined;
-}
-
 /** What the log tells the hub. */
 export interface LogListener {
   /** Messages that were stored, in the order of the log. */
   onStored(deliveries: readonly Delivery[]): void;
-  onSettled(debts: readonly Confirmed[]): void;
 }

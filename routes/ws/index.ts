@@ -54,7 +54,7 @@ function isAllowed(request: FastifyRequest, allowed: readonly string[]): boolean
 export default fp(
   async (app) => {
     app.decorateRequest('opening', null);
-    const { draw, owes } = app.openings;
+    const { draw, begin } = app.openings;
     const dispatchExtended = extendedDispatch(app);
     const dispatchPlain = plainDispatch(app);
 
@@ -95,8 +95,8 @@ export default fp(
       const transport = new SocketTransport(socket, tcp);
       const extended = socket.protocol === EXTENDED;
       const alone = !extended || app.config.SINGLE_SESSION === '1';
-      const who = { user: claims.user_id, username, number, alone, line };
-      const opened = extended ? openExtended(transport, who, claims) : openPlain(transport, who);
+      const who = { user: claims.user_id, username, number, alone };
+      const opened = extended ? openExtended(transport, who, claims) : openPlain(transport, who, line);
       const { connection, leave } = opened;
       // Frames that come from now on wait in the socket, in order, until the connection is ready.
       socket.pause();
@@ -133,10 +133,15 @@ export default fp(
       }
     }
 
-    function openPlain(transport: Transport, who: Who): Opened {
+    function openPlain(transport: Transport, who: Who, line: number): Opened {
       const connection = new PlainConnection(dispatchPlain, app.hub, transport, who);
       const greet = async () => {
-        if (await owes(who.user)) connection.fallBehind();
+        await app.hub.noted(who.user);
+        const begun = await begin({ user: who.user, number: who.number, line });
+        // It is about to be replaced, or its client has given the newer one up: then it comes back.
+        if (begun === undefined) return connection.close(CLOSE.shutdown);
+        connection.begin(begun.places);
+        if (begun.isPast) connection.fallBehind();
       };
       return { connection, greet, leave: nothing };
     }

@@ -45,8 +45,11 @@ async function row(name: string, run: () => Promise<Figures>) {
 const withHistory = (each: number) => (sql: postgres.Sql) =>
   sql`
   with made as (
-    insert into conversations (user_a, user_b, last_seq)
-    select ${FIRST}::int + g, ${FIRST}::int + 50 + g, ${each} from generate_series(0, 0) g returning conversation_id, user_a
+    insert into conversations (user_a, user_b)
+    select ${FIRST}::int + g, ${FIRST}::int + 50 + g from generate_series(0, 0) g returning conversation_id, user_a, user_b
+  ), joined as (
+    insert into members (user_id, conversation_id)
+    select user_a, conversation_id from made union all select user_b, conversation_id from made
   )
   insert into messages (conversation_id, seq, msg_id, from_user_id, created_at, client_id, content)
   select conversation_id, s, nextval('message_ids'), user_a, now() - interval '1 day', '~' || s, repeat('x', 100)
@@ -54,17 +57,21 @@ const withHistory = (each: number) => (sql: postgres.Sql) =>
 
 /** A log of others' messages: conversations with a hundred messages each. */
 const withLog = (rows: number) => async (sql: postgres.Sql) => {
-  await sql`insert into conversations (user_a, user_b, last_seq)
-    select 1000000 + g, 2000000 + g, 100 from generate_series(1, ${rows / 100}::int) g`;
+  await sql`with made as (
+      insert into conversations (user_a, user_b)
+      select 1000000 + g, 2000000 + g from generate_series(1, ${rows / 100}::int) g returning conversation_id, user_a, user_b
+    )
+    insert into members (user_id, conversation_id)
+    select user_a, conversation_id from made union all select user_b, conversation_id from made`;
   await sql`insert into messages (conversation_id, seq, msg_id, from_user_id, created_at, client_id, content)
     select conversation_id, s, nextval('message_ids'), user_a, now() - interval '1 day', '~' || s, repeat('x', 100)
     from conversations, generate_series(1, 100) s`;
 };
 
-/** Debts of a user who is written to as well. */
-const withDebts = (count: number) => async (sql: postgres.Sql) => {
-  await sql`insert into offline_messages (to_user_id, msg_id, conversation_id, seq)
-    select ${FIRST + 50}, nextval('message_ids'), 1000000, s from generate_series(1, ${count}::int) s`;
+/** Messages that wait for a user who is written to as well. */
+const withWaiting = (count: number) => async (sql: postgres.Sql) => {
+  await sql`insert into plain_gaps (user_id, conversation_id, first_seq, last_seq)
+    select ${FIRST + 50}, 1000000, 2 * s, 2 * s from generate_series(1, ${count}::int) s`;
 };
 
 try {
@@ -79,7 +86,9 @@ try {
   for (const rows of [0, Number(values.rows) / 20, Number(values.rows)])
     await row(`a log of ${rows} messages`, async () => loadOn(bench, await prepared(withLog(rows))));
   for (const count of [0, 1000, 100_000])
-    await row(`a receiver with ${count} debts`, async () => loadOn(bench, await prepared(withDebts(count))));
+    await row(`a receiver for whom ${count} messages wait`, async () =>
+      loadOn(bench, await prepared(withWaiting(count))),
+    );
 } finally {
   await stack.stop();
 }

@@ -13,7 +13,7 @@ const findingOut = 6000;
 /** Statements that meet the same fault. */
 const some = [1, 2, 4];
 
-const tables = ['users', 'conversations', 'messages', 'offline_messages'];
+const tables = ['users', 'conversations', 'messages', 'members', 'cursors', 'batches'];
 /** What a careful operator, or a careless one, might not allow. */
 const rights = ['-@scripting', '-@write', '-@read', '-spublish', '-ssubscribe'];
 
@@ -116,7 +116,7 @@ export const behind = {
     return locked(
       act,
       `select 1 from conversations where conversation_id in
-         (select conversation_id from conversations order by last_at desc limit ${count})
+         (select distinct id from (select unnest(conversations) as id from batches order by xid desc limit 500) late limit ${count})
        order by conversation_id for update`,
     );
   },

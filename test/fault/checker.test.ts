@@ -15,6 +15,7 @@ function begin(connection: number, at = 0, replica = 'a'): Entry[] {
   return [
     { type: 'connect', connection, at, replica },
     { type: 'open', connection, at, port: 1000 + connection },
+    { type: 'answered', connection, at },
   ];
 }
 const end = (connection: number, at: number, code = 1006): Entry => ({
@@ -91,6 +92,13 @@ test('loss', async (t) => {
   t.equal(outstanding(sender()).length, 1);
   t.strictSame(broken(sender(end(1, 1009))), {}, 'not one that leaves within a second');
   t.strictSame(broken(sender(end(1, 1011))), { lost: 1 });
+  const opened = begin(1).slice(0, 2);
+  const late = (at: number) => {
+    const answered: Entry = { type: 'answered', connection: 1, at };
+    return run([plain(1, ...opened, say(1, 2, 1, 10), answered, end(1, 2000)), nothing]);
+  };
+  t.strictSame(broken(late(1001)), {}, 'the second begins when the server has taken the connection in');
+  t.strictSame(broken(late(1000)), { lost: 1 });
 
   const error: Entry = { type: 'error', connection: 1, at: 50, code: '', text: 'try again' };
   t.strictSame(broken(sender(error)), {}, 'an error excuses a message');

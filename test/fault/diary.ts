@@ -27,6 +27,9 @@ export type Failed = Line & { type: 'error'; code: string; text: string; retryab
 /** Told that it was not stored, its sender never sends it again. */
 type GaveUp = Line & { type: 'gave-up'; id: string };
 
+/** A plain client's first `get_offline` of a connection has its answer: what it said after that is taken, too. */
+type Answered = Line & { type: 'answered' };
+
 /** A plain client's live frame, and its row of an `offline_list`. */
 export type Live = Got & { type: 'live' };
 export type Row = Got & { type: 'row'; msgId: number };
@@ -62,6 +65,7 @@ export type Entry =
   | Send
   | Failed
   | GaveUp
+  | Answered
   | Live
   | Row
   | Chat

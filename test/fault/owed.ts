@@ -29,6 +29,8 @@ export function elapsed(
 /** One connection of a client, with the times in which it could not be relied on. */
 export interface Span {
   to: number;
+  /** When the server first answered a plain client, and so had taken it in. */
+  answered: number;
   windows: Away[];
   errors: Failed[];
 }
@@ -49,9 +51,11 @@ export function spans({ kind, entries }: Diary, { away, until }: Evidence): Map<
           (what === 'replica' && name === replica) ||
           (what === 'line' && name === String(entry.port)),
       );
-      found.set(entry.connection, { to: until, windows, errors: [] });
+      found.set(entry.connection, { to: until, answered: Number.POSITIVE_INFINITY, windows, errors: [] });
     } else if (entry.type === 'close' && span) {
       span.to = entry.at;
+    } else if (entry.type === 'answered' && span) {
+      span.answered = Math.min(entry.at, span.answered);
     } else if (entry.type === 'error' && span && kind === 'plain') {
       span.errors.push(entry);
     }
@@ -64,7 +68,7 @@ export function owedSince(message: Message, connections: Map<number, Span>): num
   if (message.kind === 'extended') return message.told[0]?.at;
   const [send] = message.sends;
   const span = send && connections.get(send.connection);
-  return span && elapsed(send.at, span.to, span.windows, trust);
+  return span && elapsed(Math.max(send.at, span.answered), span.to, span.windows, trust);
 }
 
 /**

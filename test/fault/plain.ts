@@ -55,6 +55,7 @@ export class PlainClient extends Client {
         break;
       }
       case 'offline_list':
+        if (this.#answered !== link) this.write({ type: 'answered', ...line });
         this.#answered = link;
         for (const row of frame.list('data')) {
           const from = row.number('from_user_id');

@@ -18,12 +18,12 @@ const sabotages: { name: string; patch: Patch; steps: Omit<Step, 'seed'>[]; find
     finds: ['lost'],
   },
   {
-    name: 'debts deleted when they are written: what the line did not carry is gone',
+    name: 'a cursor moved when a frame is written: what the line did not carry is gone',
     patch: {
       file: 'plugins/connection/plain.js',
-      find: 'note(message, bytes) {',
+      find: 'note(message, waited, bytes) {',
       replace:
-        'note(message, bytes) { this.port.confirmed([{ to: this.user, msgId: message.msgId, conversation: message.conversation, seq: message.seq, informs: undefined }]);',
+        'note(message, waited, bytes) { this.port.confirmed({ user: this.user, conversation: message.conversation, [waited ? "fetched" : "pushed"]: message.seq, informs: [] });',
     },
     steps: [
       // Long enough for clients to give their lines up.
@@ -38,11 +38,11 @@ const sabotages: { name: string; patch: Patch; steps: Omit<Step, 'seed'>[]; find
     name: 'delivery before commit: people hear of what is then not stored',
     patch: {
       file: 'plugins/log/store.js',
-      find: '(sql) => append(sql, batch, settled),',
+      find: '(sql) => append(sql, batch),',
       replace: `async (log) => {
         await log.unsafe('begin');
         try {
-          return await append(log, batch, settled);
+          return await append(log, batch);
         } catch (error) {
           await log.unsafe('rollback').catch(() => {});
           throw error;

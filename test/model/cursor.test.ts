@@ -26,7 +26,7 @@ for (const [kind, sabotage] of [
   ['extended', 'a copy of an own message counts as told'],
   ['plain', 'the first message of a conversation is given, whatever came before it'],
   ['plain', 'what get_offline gives is not noted'],
-  ['plain', 'what is on its way is not told from what is read'],
+  ['plain', 'what waits for get_offline is pushed, too'],
   ['extended', 'a gap is not waited for'],
   ['extended', 'what is told is forgotten'],
 ] as const)

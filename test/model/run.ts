@@ -89,8 +89,7 @@ class Run {
     else if (roll < 0.65) this.client.chat(draw.pick(OTHERS));
     else if (roll < 0.8) this.client.act(draw);
     else if (roll < 0.9) void this.repair();
-    else if (roll < 0.95) this.stall(draw.chance(0.5));
-    else if (roll < 0.97) this.confirmElsewhere();
+    else if (roll < 0.96) this.stall(draw.chance(0.5));
     else this.break();
   }
 
@@ -105,11 +104,6 @@ class Run {
       // In doubt, and found to be stored.
       if (draw.chance(0.1)) this.steps.add(() => this.deliver(message, true));
     });
-  }
-
-  /** Another device of the user confirms everything: nothing is owed any more, but this one has to get it all the same. */
-  private confirmElsewhere() {
-    if (this.options.kind === 'extended') this.steps.add(() => this.log.debts.clear());
   }
 
   /** The client says something: it is stored, and then told, in this order. */
@@ -129,43 +123,24 @@ class Run {
 
   /** What the repair of a replica does (plugins/hub/repair.ts), with time to go wrong in between. */
   private async repair() {
-    const { log, port, steps } = this;
-    const settled = new Set<number>();
-    port.settled.add(settled);
+    const { log, steps } = this;
     await steps.turn();
     const moved = log.moved.splice(0);
     await steps.turn();
-    if (this.lacking(moved).length > 0) {
-      await steps.turn();
-      const { connection } = this;
-      const lacking = this.lacking(moved);
-      if (connection?.knowsByDebts === false && lacking.length > 0) connection.fallBehind();
-      if (connection?.knowsByDebts && lacking.length > 0) {
-        await steps.turn();
-        const debts = [...log.debts.values()].filter(({ msgId }) => msgId > connection.line).slice(-64);
-        await steps.turn();
-        const settling = new Set(port.settling.map(({ msgId }) => msgId));
-        const open = debts.filter(
-          ({ conversation, seq, msgId }) =>
-            lacking.some((each) => each.conversation === conversation && seq <= each.seq) &&
-            !settling.has(msgId) &&
-            !settled.has(msgId),
-        );
-        if (open.length > 0 && !connection.knows(open)) connection.fallBehind();
-      }
-    }
-    port.settled.delete(settled);
+    if (!this.lacks(moved)) return;
+    await steps.turn();
+    if (this.lacks(moved)) this.connection?.fallBehind();
   }
 
-  private lacking(moved: readonly Position[]): Position[] {
-    return moved.filter(({ conversation, seq }) => this.connection?.mayLack(conversation, seq));
+  private lacks(moved: readonly Position[]): boolean {
+    return moved.some(({ conversation, seq }) => this.connection?.lacks(conversation, seq));
   }
 
   // ---- the connection ----
 
   private connect() {
-    const { port, log, client } = this;
-    const who = { user: ME, username: 'me', number: ++this.number, alone: false, line: log.lastId };
+    const { port, client } = this;
+    const who = { user: ME, username: 'me', number: ++this.number, alone: false };
     const line = new ModelLine(this.steps, (head, text) => client.hear(head, text));
     const connection =
       this.options.kind === 'plain'
@@ -174,17 +149,19 @@ class Run {
     this.options.sabotage?.(connection);
     this.line = line;
     this.connection = connection;
-    port.connection = connection;
     void this.open(connection, line);
   }
 
   /** As routes/ws does: the user is claimed, and only then is looked for what was stored since the client knocked. */
   private async open(connection: PlainConnection | ExtendedConnection, line: ModelLine) {
+    const knockedAt = this.log.lastId;
     await this.steps.turn();
-    const owes = [...this.log.debts.values()].some(({ msgId }) => msgId > connection.line);
-    await this.steps.turn();
+    if ('begin' in connection) {
+      const { places, isPast } = await this.log.begin(connection.number, knockedAt);
+      connection.begin(places);
+      if (isPast) connection.fallBehind();
+    }
     if (!line.isOpen) return;
-    if (this.options.kind === 'plain' && owes) connection.fallBehind();
     connection.ready();
     const say = (frame: object) =>
       this.inOrder(line, () => connection.inbox.push(Buffer.from(JSON.stringify(frame))));
@@ -232,7 +209,6 @@ class Run {
     this.line?.terminate();
     this.connection?.end();
     this.connection = undefined;
-    this.port.connection = undefined;
   }
 }
 

@@ -1,6 +1,7 @@
 /** A log, a replica and a line in memory, all of whose steps come in an order that is drawn. */
 import { Outlets } from '../../plugins/connection/outlet.js';
 import type {
+  Arrived,
   Change,
   Gapped,
   Pinging,
@@ -9,7 +10,8 @@ import type {
   Reader,
   Transport,
 } from '../../plugins/connection/port.js';
-import type { Confirmed } from '../../plugins/log/types.js';
+import { isFor } from '../../plugins/message.js';
+import type { Waiting } from '../../sql/cursors.js';
 import type { Position, StoredMessage } from '../../sql/messages.js';
 import type { Random } from '../fault/random.js';
 
@@ -48,14 +50,17 @@ export class Steps {
   }
 }
 
-/** The log, with its debts. Reading takes a turn before what is seen, and another until it is told. */
+/** The log, with the cursors of ME. Reading takes a turn before what is seen, and another until it is told. */
 export class ModelLog implements Reader {
   readonly messages = new Map<number, StoredMessage[]>();
-  /** By `msg_id`: what ME is owed. */
-  readonly debts = new Map<number, StoredMessage>();
+  /** By conversation: how far the plain client has what it was pushed, and the places that wait for it to ask. */
+  readonly pushed = new Map<number, number>();
+  readonly gaps = new Map<number, Set<number>>();
   /** How far conversations went since somebody looked. */
   readonly moved: Position[] = [];
   lastId = 0;
+  /** The number of the newest plain connection that began. */
+  private newest = 0;
 
   constructor(private readonly steps: Steps) {}
 
@@ -79,7 +84,6 @@ export class ModelLog implements Reader {
     };
     this.messages.set(conversation, [...list, message]);
     this.moved.push({ conversation, seq: message.seq });
-    if (from !== ME) this.debts.set(message.msgId, message);
     return message;
   }
 
@@ -102,24 +106,55 @@ export class ModelLog implements Reader {
     );
   }
 
-  owed(_user: number, line: number, known: readonly number[], limit: number): Promise<StoredMessage[]> {
-    return this.seen(() =>
-      [...this.debts.values()].filter(({ msgId }) => msgId > line && !known.includes(msgId)).slice(0, limit),
-    );
-  }
-
-  settle(_user: number, positions: readonly Position[]): Promise<{ conversation: number; other: number }[]> {
+  /** What was there up to the line waits for the plain client to ask; what comes is pushed. */
+  begin(number: number, line: number): Promise<{ places: Map<number, number>; isPast: boolean }> {
     return this.seen(() => {
-      for (const { conversation, seq } of positions)
-        for (const message of this.of(conversation).slice(0, seq)) this.debts.delete(message.msgId);
-      return [];
+      const ends = new Map<number, number>();
+      if (number < this.newest) return { places: ends, isPast: false };
+      this.newest = number;
+      for (const [conversation, list] of this.messages) {
+        const gap = this.gaps.get(conversation) ?? new Set();
+        const had = this.pushed.get(conversation) ?? 0;
+        const place = Math.max(had, list.filter(({ msgId }) => msgId <= line).length);
+        for (const message of list.slice(had, place)) if (isFor(ME, message)) gap.add(message.seq);
+        this.gaps.set(conversation, gap);
+        this.pushed.set(conversation, place);
+        ends.set(conversation, place);
+      }
+      const isPast = [...ends].some(([conversation, place]) => this.of(conversation).length > place);
+      return { places: ends, isPast };
     });
   }
-}
 
-/** What a connection is asked by the replica that has it. */
-interface Had extends Pinging, Pumping, Gapped {
-  onSettled(msgId: number): void;
+  waiting(
+    _user: number,
+    places: ReadonlyMap<number, number>,
+    given: ReadonlyMap<number, number>,
+    limit: number,
+  ): Promise<Waiting> {
+    const from = new Map(given);
+    return this.seen(() => {
+      const messages = [...this.gaps].flatMap(([conversation, gap]) =>
+        this.of(conversation).filter(
+          ({ seq }) =>
+            gap.has(seq) && seq > (from.get(conversation) ?? 0) && seq <= (places.get(conversation) ?? 0),
+        ),
+      );
+      messages.sort((a, b) => a.msgId - b.msgId);
+      return { messages: messages.slice(0, limit), more: messages.length > limit };
+    });
+  }
+
+  move({ conversation, pushed, fetched }: Arrived): void {
+    if (pushed !== undefined)
+      this.pushed.set(conversation, Math.max(pushed, this.pushed.get(conversation) ?? 0));
+    const gap = this.gaps.get(conversation);
+    for (const seq of gap ?? []) if (fetched !== undefined && seq <= fetched) gap?.delete(seq);
+  }
+
+  arrived(): Promise<{ conversation: number; other: number }[]> {
+    return this.seen(() => []);
+  }
 }
 
 /** The replica, as far as a connection asks it. */
@@ -128,10 +163,6 @@ export class ModelPort implements Port {
   readonly clock = { now: 0 };
   readonly turn = new Outlets();
   readonly epoch = 'e';
-  readonly settling: Confirmed[] = [];
-  connection: Had | undefined;
-  /** Looks of the repair that are under way, and what was settled meanwhile. */
-  readonly settled = new Set<Set<number>>();
 
   constructor(
     readonly reader: ModelLog,
@@ -142,24 +173,9 @@ export class ModelPort implements Port {
     return [ME];
   }
 
-  /** Debts are deleted with some batch. */
-  confirmed(arrived: readonly Confirmed[]): void {
-    if (arrived.length === 0) return;
-    this.settling.push(...arrived);
-    this.steps.add(() => {
-      for (const { msgId } of arrived) this.reader.debts.delete(msgId);
-      this.steps.add(() => {
-        this.settling.splice(
-          0,
-          this.settling.length,
-          ...this.settling.filter((debt) => !arrived.includes(debt)),
-        );
-        for (const { msgId } of arrived) {
-          this.connection?.onSettled(msgId);
-          for (const look of this.settled) look.add(msgId);
-        }
-      });
-    });
+  /** Cursors are moved a moment later. */
+  confirmed(arrived: Arrived): void {
+    this.steps.add(() => this.reader.move(arrived));
   }
 
   informOf(_change: Change): void {}

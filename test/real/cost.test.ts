@@ -37,8 +37,12 @@ async function send(messages: number, from: Client[], to: { user_id: number }[],
   }
   await eventually(() => came() - before === messages, 'not all came');
   await eventually(async () => {
-    const [row] = await one.app.db.sql`select count(*)::int as debts from offline_messages`;
-    return row?.debts === 0;
+    const behind = await one.app.db.sql`
+      select from members m left join cursors c using (user_id, conversation_id)
+      where m.user_id = any (${`{${to.map(({ user_id }) => user_id).join()}}`}::bigint[]) and coalesce(c.delivered_seq, 0) < (
+        select coalesce(max(seq), 0) from messages x
+        where x.conversation_id = m.conversation_id and x.from_user_id <> m.user_id)`;
+    return behind.length === 0;
   }, 'not all is confirmed');
 }
 

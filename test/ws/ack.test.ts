@@ -1,14 +1,9 @@
 import t from 'tap';
 import { LIMITS } from '../../schemas/limits.js';
-import { build, type Client, connect, connectSynced, eventually, signUp } from '../helper.js';
+import { build, type Client, connect, connectSynced, eventually, signUp, undelivered } from '../helper.js';
 
 const server = await build(t);
 const pair = async () => [await signUp(server), await signUp(server)] as const;
-const debts = async (user: number) =>
-  (
-    await server.app.db.sql<{ seq: number }[]>`
-    select seq from offline_messages where to_user_id = ${user} order by seq`
-  ).map((row) => row.seq);
 const upTo = (n: number) => Array.from({ length: n }, (_, i) => i + 1);
 
 async function send(from: Client, to: number, n: number, content = 'x'): Promise<number> {
@@ -23,17 +18,20 @@ t.test('[X8] ack confirms everything up to its seq', async (t) => {
   const [a, b] = [await connectSynced(t, server, alice), await connectSynced(t, server, bob)];
   const conversation_id = await send(a, bob.user_id, 5);
   await b.until(() => b.of('chat').length === 5, 'not all came');
-  t.strictSame(await debts(bob.user_id), upTo(5));
+  t.strictSame(await undelivered(server, bob.user_id), upTo(5));
   b.send('ack', { conversation_id, seq: 3 });
-  await eventually(async () => (await debts(bob.user_id)).length < 5, 'nothing is confirmed');
-  t.strictSame(await debts(bob.user_id), [4, 5]);
+  await eventually(async () => (await undelivered(server, bob.user_id)).length < 5, 'nothing is confirmed');
+  t.strictSame(await undelivered(server, bob.user_id), [4, 5]);
   // Again, and backward, is nothing new.
   for (const seq of [3, 1, 0]) b.send('ack', { conversation_id, seq });
   await b.barrier();
   t.equal(b.of('error').length, 0);
-  t.strictSame(await debts(bob.user_id), [4, 5]);
+  t.strictSame(await undelivered(server, bob.user_id), [4, 5]);
   b.send('ack', { conversation_id, seq: 5 });
-  await eventually(async () => (await debts(bob.user_id)).length === 0, 'not all are confirmed');
+  await eventually(
+    async () => (await undelivered(server, bob.user_id)).length === 0,
+    'not all are confirmed',
+  );
 });
 
 t.test('[X8] a sync position confirms too', async (t) => {
@@ -43,7 +41,7 @@ t.test('[X8] a sync position confirms too', async (t) => {
   const b = await connect(t, server, bob, { extended: true });
   b.send('sync', { positions: [{ conversation_id, seq: 4 }] });
   await b.next('synced');
-  t.strictSame(await debts(bob.user_id), [5]);
+  t.strictSame(await undelivered(server, bob.user_id), [5]);
   t.strictSame(
     b.of('chat').map((frame) => frame.seq),
     [5],
@@ -64,7 +62,7 @@ t.test('[X8] an ack past what was given is refused', async (t) => {
   b.send('sync', { positions: [] });
   await b.next('synced');
   await refused(3);
-  t.strictSame(await debts(bob.user_id), [1, 2]);
+  t.strictSame(await undelivered(server, bob.user_id), [1, 2]);
 });
 
 t.test('[X9] past the bound of messages the server waits, and nothing is lost', async (t) => {

@@ -12,10 +12,10 @@ t.test('[X2] a sync that fails is answered, and leaves the connection as it was'
   const b = await connectSynced(t, server, bob);
   a.send('chat', { to_user_id: bob.user_id, content: 'before' });
   await b.next('chat');
-  await db.sql`alter table conversations rename to conversations_away`;
+  await db.sql`alter table members rename to members_away`;
   b.send('sync', { id: 'failing', positions: [] });
   t.match(await b.next('error'), { id: 'failing', retryable: true });
-  await db.sql`alter table conversations_away rename to conversations`;
+  await db.sql`alter table members_away rename to members`;
   await eventually(async () => {
     a.send('chat', { to_user_id: bob.user_id, id: 'after', content: 'after' });
     await a.barrier();
@@ -37,10 +37,10 @@ t.test('a first sync that fails can be said again', async (t) => {
     body: { to_user_id: bob.user_id, content: 'waits' },
   });
   const b = await connect(t, server, bob, { extended: true });
-  await db.sql`alter table conversations rename to conversations_away`;
+  await db.sql`alter table members rename to members_away`;
   b.send('sync', { id: 'failing', positions: [] });
   t.match(await b.next('error'), { id: 'failing' });
-  await db.sql`alter table conversations_away rename to conversations`;
+  await db.sql`alter table members_away rename to members`;
   b.send('sync', { id: 'again', positions: [] });
   await b.next('synced');
   t.strictSame(

@@ -1,6 +1,6 @@
 import t from 'tap';
 import { LIMITS } from '../../schemas/limits.js';
-import { build, type Client, connect, connectSynced, eventually, signUp } from '../helper.js';
+import { build, type Client, connect, connectSynced, eventually, signUp, unfetched } from '../helper.js';
 
 const server = await build(t);
 const pair = async () => [await signUp(server), await signUp(server)] as const;
@@ -13,11 +13,6 @@ async function store(sender: Client, to: number, contents: string[]): Promise<vo
 }
 const contents = (client: Client): string[] =>
   client.of('offline_list').flatMap((frame) => frame.data.map((row: { content: string }) => row.content));
-const debts = async (user: number) =>
-  (
-    await server.app.db.sql<{ n: number }[]>`
-    select count(*)::int as n from offline_messages where to_user_id = ${user}`
-  )[0]?.n;
 const numbered = (n: number, pad = '') => Array.from({ length: n }, (_, i) => `${i} ${pad}`.trim());
 
 t.test(
@@ -42,7 +37,10 @@ t.test(
       type: 'offline_list',
       data: [row(first, 'first'), row(second, 'second')],
     });
-    await eventually(async () => (await debts(bob.user_id)) === 0, 'the rows are still owed');
+    await eventually(
+      async () => (await unfetched(server, bob.user_id)).length === 0,
+      'the rows are still owed',
+    );
     b.send('get_offline');
     t.strictSame(await b.next('offline_list'), { type: 'offline_list', data: [] });
   },
@@ -118,7 +116,10 @@ t.test('[P6] rows of a connection that broke before its pong come again', async 
   b.send('get_offline');
   await b.next('offline_list');
   t.strictSame(contents(b), all);
-  await eventually(async () => (await debts(bob.user_id)) === 0, 'confirmed rows are still owed');
+  await eventually(
+    async () => (await unfetched(server, bob.user_id)).length === 0,
+    'confirmed rows are still owed',
+  );
   await b.close();
   const again = await connect(t, server, bob);
   again.send('get_offline');
@@ -142,9 +143,9 @@ t.test('[P6] a pushed message is owed until the pong to a ping after it', async 
   b.socket.pong('999999');
   b.socket.pong();
   await b.barrier();
-  t.equal(await debts(bob.user_id), 3);
+  t.equal((await unfetched(server, bob.user_id)).length, 3);
   b.socket.pong(ping);
-  await eventually(async () => (await debts(bob.user_id)) === 1, 'two are confirmed');
+  await eventually(async () => (await unfetched(server, bob.user_id)).length === 1, 'two are confirmed');
   b.socket.terminate();
   await b.closed;
   const next = await connect(t, server, bob);

@@ -130,3 +130,22 @@ t.test('[P5] who sends as soon as the receiver is connected finds it connected',
     t.equal((await b.next('chat')).content, `at once ${i}`);
   }
 });
+
+t.test('[O6] of connections that open at once only the newest begins, in whatever order', async (t) => {
+  const [alice, bob] = await pair();
+  const a = await connectSynced(t, server, alice);
+  for (const id of ['one', 'two']) a.send('chat', { id, to_user_id: bob.user_id, content: id });
+  await a.until(() => a.of('sent').length === 2, 'not stored');
+  const { openings } = server.app;
+  const begin = (number: number) =>
+    openings.begin({ user: bob.user_id, number, line: Number.MAX_SAFE_INTEGER });
+  const { number = 0 } = (await openings.draw(bob.user_id)) ?? {};
+  const [first, second, third] = await Promise.all([begin(number + 2), begin(number + 3), begin(number + 1)]);
+  t.strictSame([first, third], [undefined, undefined]);
+  t.strictSame([...(second?.places.values() ?? [])], [2]);
+  t.equal(await begin(number), undefined, 'nor one that is late');
+  t.strictSame(await openings.begin({ user: (await signUp(server)).user_id, number, line: 0 }), {
+    places: new Map(),
+    isPast: false,
+  });
+});

@@ -1,5 +1,14 @@
 import t from 'tap';
-import { build, type Client, connect, connectSynced, eventually, signUp, type User } from '../helper.js';
+import {
+  build,
+  type Client,
+  connect,
+  connectSynced,
+  eventually,
+  signUp,
+  type User,
+  unfetched,
+} from '../helper.js';
 
 const server = await build(t);
 const pair = async () => [await signUp(server), await signUp(server)] as const;
@@ -102,8 +111,7 @@ t.test('[X11] a receipt names nothing that still waits', async (t) => {
   await send(a, bob, 2);
   await b.until(() => b.of('chat').length === 2, 'not pushed');
   await eventually(
-    async () =>
-      (await server.app.db.sql`select from offline_messages where to_user_id = ${bob.user_id}`).length === 3,
+    async () => (await unfetched(server, bob.user_id)).length === 3,
     'what was pushed is not confirmed',
   );
   await a.barrier();
