@@ -47,28 +47,30 @@ export default fp(
       }
     };
     const draw = gathered((users) => proven(within(app.db.delivery, (sql) => drawConnections(sql, users))));
-    /** Those that wait, by number. */
+    /** Those that wait, in the order in which they came. */
     const beginnings = new Map<number, Beginning>();
+    let last = 0;
     const begin = gathered(async (keys) => {
-      const newest = new Map<number, Beginning>();
+      const newest = new Map<number, Beginning & { key: number }>();
       for (const key of keys) {
         const one = beginnings.get(key);
         beginnings.delete(key);
-        if (one !== undefined && one.number > (newest.get(one.user)?.number ?? 0)) newest.set(one.user, one);
+        if (one !== undefined && one.number > (newest.get(one.user)?.number ?? 0))
+          newest.set(one.user, { ...one, key });
       }
       const begun = await proven(within(app.db.delivery, (sql) => beginPlain(sql, [...newest.values()])));
       return new Map(
-        [...begun].flatMap(([user, how]) => {
-          const one = newest.get(user);
-          return one === undefined ? [] : [[one.number, how] as const];
+        [...newest].flatMap(([user, { key }]) => {
+          const how = begun.get(user);
+          return how === undefined ? [] : [[key, how] as const];
         }),
       );
     });
     app.decorate('openings', {
       draw,
       begin(beginning) {
-        beginnings.set(beginning.number, beginning);
-        return begin(beginning.number);
+        beginnings.set(++last, beginning);
+        return begin(last);
       },
       async isReady() {
         if (performance.now() - provenAt < BELIEVED_MS) return true;

@@ -84,7 +84,7 @@ const LAST_CHARACTER = '\u{10ffff}';
 
 /** A connection about to open. */
 export interface Opening {
-  /** Its fencing number. */
+  /** Its number: by the clock of the database, so that it grows over a restore, too. */
   number: number;
   username: string;
   /** The last `msg_id` that was drawn. */
@@ -97,7 +97,8 @@ export interface Opening {
  */
 export async function drawConnections(sql: Sql, users: readonly number[]): Promise<Map<number, Opening>> {
   const rows = await sql<(Opening & { user_id: number })[]>`
-    select user_id, username, nextval('connection_numbers') as number,
+    select user_id, username,
+      greatest((extract(epoch from clock_timestamp()) * 1000000)::bigint, plain_number + 1) as number,
       (select case when is_called then last_value else 0 end from message_ids) as line
     from users where user_id = any (${numbers(users)}::bigint[])`;
   return new Map(rows.map((row) => [row.user_id, row]));

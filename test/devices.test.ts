@@ -155,14 +155,44 @@ t.test('[X13] a user is online while any device is', async (t) => {
   t.equal(b.of('presence').length, 2);
 });
 
-t.test('[O6] a plain connection and any other one of its user replace each other', async (t) => {
-  const { alice, all } = await devices(t);
-  const plain = await connect(t, two, alice);
-  for (const device of all) t.strictSame(await device.closed, REPLACED);
-  const laptop = await connectSynced(t, one, alice);
-  t.strictSame(await plain.closed, REPLACED);
-  const phone = await connectSynced(t, two, alice);
-  await Promise.all([laptop.barrier(), phone.barrier()]);
+t.test(
+  '[O6] a plain connection stands beside extended ones, and is replaced by a newer plain one',
+  async (t) => {
+    const { alice, bob, b, all } = await devices(t);
+    const older = await connect(t, one, alice);
+    const plain = await connect(t, two, alice);
+    t.strictSame(await older.closed, REPLACED);
+    const everyone = [...all, plain];
+    b.send('chat', { to_user_id: alice.user_id, content: 'to all' });
+    for (const client of everyone) t.equal((await client.next('chat')).content, 'to all');
+    plain.send('chat', { to_user_id: bob.user_id, content: 'from the plain one' });
+    for (const client of [b, ...all]) t.equal((await client.next('chat')).content, 'from the plain one');
+    all[0]?.send('chat', { to_user_id: bob.user_id, content: 'from another' });
+    t.equal((await b.next('chat')).content, 'from another');
+    await Promise.all(everyone.map((client) => client.barrier()));
+    t.equal(plain.of('chat').length, 1, 'it is not given what its user sends');
+  },
+);
+
+t.test('[P5] what other devices have confirmed waits for the plain one', async (t) => {
+  const { alice, b, all } = await devices(t);
+  const waiting = async () => {
+    const plain = await connect(t, one, alice);
+    plain.send('get_offline');
+    const { data } = await plain.next('offline_list');
+    await plain.barrier();
+    await plain.close();
+    return data.map((row: { content: string }) => row.content);
+  };
+  t.strictSame(await waiting(), []);
+  b.send('chat', { to_user_id: alice.user_id, content: 'hello' });
+  for (const device of all) {
+    const { conversation_id, seq } = await device.next('chat');
+    device.send('ack', { conversation_id, seq });
+    await device.barrier();
+  }
+  t.strictSame(await waiting(), ['hello']);
+  t.strictSame(await waiting(), []);
 });
 
 t.test('[O6] where SINGLE_SESSION is set, a newer connection of any kind replaces the older', async (t) => {

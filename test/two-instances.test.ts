@@ -409,7 +409,7 @@ t.test('a user whose owner is gone is looked up once for a message, not for ever
   const [alice, bob] = await pair();
   const { bus } = one.app;
   // As it stands when a release was lost.
-  await bus.claim({ user: bob.user_id, number: 1, alone: true });
+  await bus.claim({ user: bob.user_id, alone: 1 });
   const owners = bus.owners.bind(bus);
   let lookups = 0;
   bus.owners = async (users) => {

@@ -1,21 +1,14 @@
-/** What a replica says of the newest of its connections of a user. */
+/** A replica says that it has connections of a user. */
 export interface Claim {
   user: number;
-  /** The connection's fencing number. */
-  number: number;
-  /** Whether it suffers no other connection of the user, older or newer. */
-  alone: boolean;
+  /** The number of the newest that is alone of its kind; undefined where none is. */
+  alone?: number | undefined;
 }
-
-/** Whether of two connections of one user only the newer may stay. */
-export const exclude = (one: { alone: boolean }, other: { alone: boolean }): boolean =>
-  one.alone || other.alone;
 
 /** A replica that has a user, by its claim. */
 export interface Owner {
   replica: string;
-  number: number;
-  alone: boolean;
+  alone?: number | undefined;
 }
 
 /**
@@ -30,8 +23,7 @@ export interface Bus {
   /** Which replicas have each of these users. */
   owners(users: readonly number[]): Promise<Owner[][]>;
   /**
-   * Notes a claim of this replica, instead of its own from before and of lower ones that it excludes, unless a higher one
-   * excludes it.
+   * Notes a claim of this replica, instead of its own from before. Of all that name a number only the highest keeps it.
    * @returns what stood there before
    */
   claim(claim: Claim): Promise<Owner[]>;
@@ -70,16 +62,15 @@ export class MemoryBus implements Bus {
     return users.map((user) => this.broker.owners.get(user) ?? []);
   }
 
-  async claim(claim: Claim): Promise<Owner[]> {
-    const { user, number, alone } = claim;
+  async claim({ user, ...claim }: Claim): Promise<Owner[]> {
     const before = this.broker.owners.get(user) ?? [];
-    const others = before.filter(({ replica }) => replica !== this.replica);
-    const excluded = others.filter((other) => exclude(other, claim));
-    if (excluded.some((other) => other.number > number)) return before;
     const own = before.find(({ replica }) => replica === this.replica);
+    const others = before.filter((other) => other !== own);
+    const alone = claim.alone === undefined ? 0 : Math.max(claim.alone, own?.alone ?? 0);
+    const isHighest = alone > 0 && others.every((other) => (other.alone ?? 0) < alone);
     this.broker.owners.set(user, [
-      ...others.filter((other) => !excluded.includes(other)),
-      { replica: this.replica, number: Math.max(number, own?.number ?? 0), alone },
+      ...(isHighest ? others.map(({ replica }) => ({ replica })) : others),
+      { replica: this.replica, ...(isHighest && { alone }) },
     ]);
     return before;
   }

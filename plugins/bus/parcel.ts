@@ -9,7 +9,7 @@ export interface Typing {
   conversation: number;
 }
 
-/** `replica` claims a user: what is older and excluded by that is to be closed, and `replica` told. */
+/** `replica` claims a user: what is alone and older than its number is to be closed, and `replica` told. */
 export interface Kick extends Claim {
   replica: string;
 }
@@ -17,7 +17,7 @@ export interface Kick extends Claim {
 /** `replica` has heard a kick. */
 export interface Kicked {
   user: number;
-  number: number;
+  alone?: number | undefined;
   replica: string;
 }
 

@@ -13,39 +13,40 @@ const BEAT_MS = 500;
 const SILENCE_MS = 3000;
 const CONNECT_MS = 5000;
 
-// Who has a user is a string with a line for each replica: the number of its claim, 1 where that suffers no other, when it ends
-// by Redis's clock, and the replica's name. What isn't of this form is overruled, and what has ended is left out.
+// Who has a user is a string with a line for each replica: the number of its claim or 0, when it ends by Redis's clock, and the
+// replica's name. What isn't of this form is overruled, and what has ended is left out.
 const LINES = `local time = redis.call('TIME')
 local now = time[1] * 1000 + math.floor(time[2] / 1000)
 local kept, last = {}, now
-local function keep(line, till)
-  kept[#kept + 1] = line
-  last = math.max(last, tonumber(till))
+local function keep(alone, till, replica)
+  kept[#kept + 1] = string.format('%.0f:%.0f:%s', alone, till, replica)
+  last = math.max(last, till)
 end
 local function store()
   if #kept == 0 then return redis.call('DEL', KEYS[1]) end
   redis.call('SET', KEYS[1], table.concat(kept, '\\n'), 'PX', string.format('%.0f', last - now))
 end
-local lines = string.gmatch(redis.call('GET', KEYS[1]) or '', '((%d+):([01]):(%d+):([^\\n]+))')
+local lines = string.gmatch(redis.call('GET', KEYS[1]) or '', '(%d+):(%d+):([^\\n]+)')
 `;
-/** Claims a user, as `Bus.claim` says. KEYS: the user's; ARGV: this replica, its number, 1 if alone, milliseconds of life. */
-const CLAIM = `${LINES}local number, before, refused = tonumber(ARGV[2]), {}, false
-for line, other, alone, till, replica in lines do
-  if tonumber(till) > now then
-    before[#before + 1] = line
-    if replica == ARGV[1] then number = math.max(number, tonumber(other))
-    elseif alone == '0' and ARGV[3] == '0' then keep(line, till)
-    elseif tonumber(other) > tonumber(ARGV[2]) then refused = true end
+/** Claims a user, as `Bus.claim` says. KEYS: the user's; ARGV: this replica, its number or 0, milliseconds of life. */
+const CLAIM = `${LINES}local mine, highest, others, before = tonumber(ARGV[2]), 0, {}, {}
+for alone, till, replica in lines do
+  alone, till = tonumber(alone), tonumber(till)
+  if till > now then
+    before[#before + 1] = string.format('%.0f:%.0f:%s', alone, till, replica)
+    if replica ~= ARGV[1] then
+      others[#others + 1] = {alone, till, replica}
+      highest = math.max(highest, alone)
+    elseif mine > 0 then mine = math.max(mine, alone) end
   end
 end
-if refused then return before end
-local till = now + ARGV[4]
-keep(string.format('%.0f:%s:%.0f:%s', number, ARGV[3], till, ARGV[1]), till)
+for _, other in ipairs(others) do keep(mine > highest and 0 or other[1], other[2], other[3]) end
+keep(mine > highest and mine or 0, now + ARGV[3], ARGV[1])
 store()
 return before`;
 /** Withdraws a claim. KEYS: the user's; ARGV: this replica. */
-const RELEASE = `${LINES}for line, _, _, till, replica in lines do
-  if tonumber(till) > now and replica ~= ARGV[1] then keep(line, till) end
+const RELEASE = `${LINES}for alone, till, replica in lines do
+  if tonumber(till) > now and replica ~= ARGV[1] then keep(tonumber(alone), tonumber(till), replica) end
 end
 store()
 return 0`;
@@ -121,8 +122,9 @@ function deadline<T>(work: Promise<T>): Promise<T> {
 
 function toOwners(lines: readonly unknown[]): Owner[] {
   return lines.flatMap((line) => {
-    const [, number, alone, replica] = /^(\d+):([01]):\d+:(.+)$/.exec(String(line)) ?? [];
-    return replica === undefined ? [] : [{ number: Number(number), alone: alone === '1', replica }];
+    const [, alone, replica] = /^(\d+):\d+:(.+)$/.exec(String(line)) ?? [];
+    if (replica === undefined) return [];
+    return [{ replica, ...(alone !== '0' && { alone: Number(alone) }) }];
   });
 }
 
@@ -216,14 +218,14 @@ export class RedisBus implements Bus {
     return values.map((value) => (typeof value === 'string' ? toOwners(value.split('\n')) : []));
   }
 
-  async claim({ user, number, alone }: Claim): Promise<Owner[]> {
+  async claim({ user, alone }: Claim): Promise<Owner[]> {
     if (!this.ok) throw new Error('Redis is away');
-    const lines = await deadline(this.take(this.ownerKey(user), number, alone));
+    const lines = await deadline(this.take(this.ownerKey(user), alone));
     return Array.isArray(lines) ? toOwners(lines) : [];
   }
 
-  private async take(key: string, number: number, alone: boolean): Promise<unknown> {
-    const args = ['1', key, this.replica, String(number), alone ? '1' : '0', String(this.options.leaseMs)];
+  private async take(key: string, alone = 0): Promise<unknown> {
+    const args = ['1', key, this.replica, String(alone), String(this.options.leaseMs)];
     if (this.claimSha !== undefined) {
       try {
         return await this.commands.send(key, ['EVALSHA', this.claimSha, ...args]);
@@ -314,7 +316,7 @@ export class RedisBus implements Bus {
     const channel = this.channel(this.replica);
     const key = this.ownerKey('beat');
     const publish = this.commands.send(channel, ['SPUBLISH', channel, BEAT]);
-    await deadline(Promise.all([this.take(key, 1, true), this.commands.get([key]), publish]));
+    await deadline(Promise.all([this.take(key), this.commands.get([key]), publish]));
     this.writtenAt = this.options.clock.now;
     this.judge();
   }

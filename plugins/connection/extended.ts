@@ -72,7 +72,7 @@ export class ExtendedConnection extends Connection {
     this.answered();
     this.send({ type: 'sent', id: message.clientId, ...presentPlace(message) });
     const { is } = this.state;
-    if (message.members.length > 1 && (is === 'live' || is === 'behind')) this.noteSent(message);
+    if (is === 'live' || is === 'behind') this.noteSent(message);
   }
 
   onFailed(clientId: string | undefined, error: ChatError): void {

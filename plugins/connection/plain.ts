@@ -91,7 +91,9 @@ export class PlainConnection extends Connection {
 
   onStored(message: StoredMessage): void {
     this.answered();
+    // Who writes to themselves hears of it as from anybody else.
     if (message.members.length > 1) this.noteSent(message);
+    else this.deliver(message);
   }
 
   onFailed(_clientId: string | undefined, error: ChatError): void {

@@ -86,7 +86,7 @@ export interface Who {
   username: string;
   /** The user's newest connection has the highest. */
   number: number;
-  /** Whether it suffers no other connection of the user. */
+  /** Whether it suffers no other connection of the user of which this is true. */
   alone: boolean;
 }
 

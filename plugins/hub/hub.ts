@@ -140,7 +140,7 @@ export class Hub implements Port {
 
   /** Tells other replicas of a connection, and ends what it excludes. Where the bus is away that waits until it is back. */
   claim(connection: Connection): Promise<void> {
-    return this.ownership.claim(connection);
+    return this.ownership.claim(connection.user);
   }
 
   /** Notes at once what a user's plain client has confirmed here. */

@@ -1,6 +1,6 @@
 import type { FastifyBaseLogger } from 'fastify';
 import { CLOSE } from '../../schemas/close.js';
-import { type Bus, type Claim, exclude, type Owner } from '../bus/bus.js';
+import type { Bus, Claim, Owner } from '../bus/bus.js';
 import { type Kick, type Kicked, pack } from '../bus/parcel.js';
 import type { Settings } from '../config.js';
 import type { Registry } from './registry.js';
@@ -22,8 +22,8 @@ interface Pending {
 }
 
 /**
- * Which replicas have which user: for as long as their leases are renewed, all that have connections which suffer each other, or
- * the one that has the newest. Times are in milliseconds of `performance.now()`.
+ * Which replicas have which user, for as long as their leases are renewed, and which has the newest connection that is alone of its
+ * kind. Times are in milliseconds of `performance.now()`.
  */
 export class Ownership {
   private lastLook = performance.now();
@@ -47,14 +47,12 @@ export class Ownership {
     return this.elsewhere.has(user);
   }
 
-  /** Claims the user of a new connection, and ends what it excludes. Where the bus is away that waits until it is back. */
-  claim({ user, number, alone }: Claim): Promise<void> {
-    return this.claimAs({ user, number, alone }, true);
-  }
-
-  /** @param isNew whether other replicas may not know of the connection yet */
-  private async claimAs(claim: Claim, isNew: boolean) {
-    const { user } = claim;
+  /**
+   * Claims a user, and ends what the user's newest connection excludes. Where the bus is away that waits until it is back.
+   * @param isNew whether other replicas may not know of a connection yet
+   */
+  async claim(user: number, isNew = true): Promise<void> {
+    const claim = { user, alone: this.newestAlone(user) };
     try {
       const before = await this.bus.claim(claim);
       if (this.registry.of(user).length > 0) this.claimedAt.set(user, performance.now());
@@ -76,21 +74,26 @@ export class Ownership {
     for (const connection of this.registry.of(user)) connection.resumed();
   }
 
-  /** Closes the connections of a user that newer ones elsewhere exclude. */
-  private close(user: number, others: readonly { number: number; alone: boolean }[]) {
-    for (const connection of this.registry.of(user))
-      if (others.some((other) => exclude(other, connection) && other.number > connection.number))
-        connection.close(CLOSE.replaced);
+  /** The number of a user's newest connection here that is alone of its kind. */
+  private newestAlone(user: number): number | undefined {
+    const numbers = this.registry.of(user).flatMap(({ alone, number }) => (alone ? [number] : []));
+    return numbers.length > 0 ? Math.max(...numbers) : undefined;
   }
 
-  /** Tells other replicas that have the user of a claim: what is older there than a claim that excludes it is closed. */
+  /** Closes the connection of a user that is alone of its kind, where a newer one is elsewhere. */
+  private close(user: number, others: readonly { alone?: number | undefined }[]) {
+    const newest = Math.max(0, ...others.map(({ alone }) => alone ?? 0));
+    for (const connection of this.registry.of(user))
+      if (connection.alone && connection.number < newest) connection.close(CLOSE.replaced);
+  }
+
+  /** Tells other replicas that have the user of a claim, where that is news or closes something there. */
   private async tell(claim: Claim, others: readonly Owner[], isNew: boolean) {
-    const { user, number } = claim;
-    const shared = others.some((other) => !exclude(other, claim));
-    if (shared && this.registry.has(user)) this.elsewhere.add(user);
+    const { user, alone = 0 } = claim;
+    if (others.length > 0 && this.registry.has(user)) this.elsewhere.add(user);
     else this.elsewhere.delete(user);
-    for (const other of others)
-      if (exclude(other, claim) ? other.number < number : isNew) await this.kick(other.replica, claim);
+    for (const { replica, alone: other = alone } of others)
+      if (isNew || other < alone) await this.kick(replica, claim);
   }
 
   /** Gives users up. */
@@ -116,7 +119,7 @@ export class Ownership {
     await this.bus.publish(replica, pack({ kicks }));
   }
 
-  /** Closes what another replica's claims exclude, and answers it. */
+  /** Closes what is older than another replica's claims, and answers it. */
   onKicks(kicks: readonly Kick[]): void {
     const [first] = kicks;
     if (first === undefined) return;
@@ -125,15 +128,15 @@ export class Ownership {
       if (this.registry.has(kick.user)) this.elsewhere.add(kick.user);
     }
     // All of a parcel are of the replica that sent it.
-    const kicked = kicks.map(({ user, number }) => ({ user, number, replica: this.bus.replica }));
+    const kicked = kicks.map(({ user, alone }) => ({ user, alone, replica: this.bus.replica }));
     void this.bus.publish(first.replica, pack({ kicked })).catch(() => {});
   }
 
   /** Another replica has done what it was told. */
   onKicked(kicked: readonly Kicked[]): void {
-    for (const { user, number, replica } of kicked) {
+    for (const { user, alone, replica } of kicked) {
       const key = `${user}:${replica}`;
-      if (this.kicks.get(key)?.claim.number === number) this.kicks.delete(key);
+      if (this.kicks.get(key)?.claim.alone === alone) this.kicks.delete(key);
     }
   }
 
@@ -165,20 +168,13 @@ export class Ownership {
       if (!this.isOpen(user)) continue;
       if (left-- === 0) break;
       this.claimedAt.set(user, now);
-      void this.renewOne(user, claimedAt === undefined);
+      void this.claim(user, claimedAt === undefined);
     }
   }
 
   /** Whether a user's connections are past their own claims. */
   private isOpen(user: number): boolean {
     return this.registry.of(user).some((connection) => connection.isOpen);
-  }
-
-  private async renewOne(user: number, isNew: boolean) {
-    const [first, ...others] = this.registry.of(user);
-    if (first === undefined) return;
-    const newest = others.reduce((most, other) => (other.number > most.number ? other : most), first);
-    await this.claimAs({ user, number: newest.number, alone: newest.alone }, isNew);
   }
 
   /** The bus was away: somebody else may have the users. They are claimed again, one turn after the other. */
@@ -196,7 +192,7 @@ export class Ownership {
     this.log.warn({ seconds: Math.round(late / 1000) }, 'the process stood still for longer than its lease');
     for (const user of this.registry.everybody()) {
       for (const connection of this.registry.of(user)) connection.suspend();
-      void this.renewOne(user, true);
+      void this.claim(user);
     }
   }
 }

@@ -1,8 +1,10 @@
 import { LIMITS } from '../../schemas/limits.js';
-import { exclude } from '../bus/bus.js';
 import type { Connection } from '../connection/connection.js';
 
 const NONE: readonly Connection[] = [];
+
+/** Whether of two connections of one user only the newer may stay. */
+const exclude = (one: Connection, other: Connection): boolean => one.alone && other.alone;
 
 /** The connections of this replica. */
 export class Registry {

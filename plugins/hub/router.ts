@@ -41,9 +41,7 @@ export class Router {
     for (const connection of this.registry.of(user)) {
       if (connection.isClosing) continue;
       isHere = true;
-      // Who writes to themselves is told of it like anybody else.
-      if (user !== message.from || message.members.length === 1 || !senders.includes(connection))
-        this.give(connection, message);
+      if (user !== message.from || !senders.includes(connection)) this.give(connection, message);
     }
     return isHere;
   }

@@ -62,67 +62,56 @@ for (const [name, network] of implementations) {
     t.strictSame([a?.bus.ok, a?.bus.replica], [true, 'a']);
   });
 
-  const alone = (user: number, number: number) => ({ user, number, alone: true });
-  const beside = (user: number, number: number) => ({ user, number, alone: false });
+  const owner = (replica: string, alone?: number) => ({ replica, ...(alone !== undefined && { alone }) });
 
-  t.test(
-    `${name}: a claim that suffers no other replaces lower ones, and tells what stood before`,
-    async (t) => {
-      const [a, b] = (await start(t, 'a', 'b')).map(({ bus }) => bus) as [Bus, Bus];
-      const user = freshUser();
-      const owner = (replica: string, number: number) => [{ replica, number, alone: true }];
-      t.strictSame(await a.claim(alone(user, 5)), []);
-      t.strictSame(await b.claim(alone(user, 7)), owner('a', 5));
-      t.strictSame(await a.owners([user]), [owner('b', 7)]);
-      t.strictSame(await a.claim(alone(user, 6)), owner('b', 7));
-      t.strictSame(await b.owners([user]), [owner('b', 7)]);
-      t.strictSame(await b.claim(alone(user, 7)), owner('b', 7));
-      t.strictSame(await b.claim(alone(user, 100)), owner('b', 7));
-      t.strictSame(await a.claim(alone(user, 99)), owner('b', 100));
-    },
-  );
-
-  t.test(`${name}: claims that suffer others stand side by side, each with its highest number`, async (t) => {
+  t.test(`${name}: a claim tells what stood before, and the highest number takes the others'`, async (t) => {
     const [a, b] = (await start(t, 'a', 'b')).map(({ bus }) => bus) as [Bus, Bus];
     const user = freshUser();
-    const [ofA, ofB] = [
-      { replica: 'a', number: 5, alone: false },
-      { replica: 'b', number: 3, alone: false },
-    ];
-    t.strictSame(await a.claim(beside(user, 5)), []);
-    t.strictSame(await b.claim(beside(user, 3)), [ofA]);
-    t.strictSame(await a.owners([user]), [[ofA, ofB]]);
-    t.strictSame(await a.claim(beside(user, 4)), [ofA, ofB], 'a lower number of its own');
-    t.strictSame(await a.owners([user]), [[ofB, ofA]]);
-    t.strictSame(await a.claim(alone(user, 2)), [ofB, ofA], 'a higher one elsewhere');
-    t.strictSame(await b.owners([user]), [[ofB, ofA]]);
-    t.strictSame(await b.claim(alone(user, 9)), [ofB, ofA]);
-    t.strictSame(await a.owners([user]), [[{ replica: 'b', number: 9, alone: true }]]);
-    t.strictSame(await a.claim(beside(user, 8)), [{ replica: 'b', number: 9, alone: true }]);
-    t.strictSame(await a.claim(beside(user, 10)), [{ replica: 'b', number: 9, alone: true }]);
-    t.strictSame(await a.owners([user]), [[{ replica: 'a', number: 10, alone: false }]]);
+    t.strictSame(await a.claim({ user, alone: 5 }), []);
+    t.strictSame(await b.claim({ user, alone: 7 }), [owner('a', 5)]);
+    t.strictSame(await a.owners([user]), [[owner('a'), owner('b', 7)]]);
+    t.strictSame(await a.claim({ user, alone: 6 }), [owner('a'), owner('b', 7)]);
+    t.strictSame(await b.owners([user]), [[owner('b', 7), owner('a')]]);
+    t.strictSame(await b.claim({ user, alone: 7 }), [owner('b', 7), owner('a')]);
+    t.strictSame(await b.claim({ user, alone: 6 }), [owner('a'), owner('b', 7)]);
+    t.strictSame(await b.owners([user]), [[owner('a'), owner('b', 7)]], 'a lower number of its own');
+    t.strictSame(await b.claim({ user }), [owner('a'), owner('b', 7)]);
+    t.strictSame(await b.owners([user]), [[owner('a'), owner('b')]], 'it has none any more');
+    t.strictSame(await a.claim({ user, alone: 1 }), [owner('a'), owner('b')]);
+    t.strictSame(await b.owners([user]), [[owner('b'), owner('a', 1)]]);
+  });
+
+  t.test(`${name}: claims without a number stand side by side`, async (t) => {
+    const [a, b] = (await start(t, 'a', 'b')).map(({ bus }) => bus) as [Bus, Bus];
+    const user = freshUser();
+    t.strictSame(await a.claim({ user }), []);
+    t.strictSame(await b.claim({ user, alone: 3 }), [owner('a')]);
+    t.strictSame(await a.claim({ user }), [owner('a'), owner('b', 3)]);
+    t.strictSame(await a.owners([user]), [[owner('b', 3), owner('a')]]);
   });
 
   t.test(`${name}: of claims at once the highest number stands`, async (t) => {
     const [a, b] = (await start(t, 'a', 'b')).map(({ bus }) => bus) as [Bus, Bus];
     const user = freshUser();
-    const numbers = Array.from({ length: 40 }, (_, i) => ((i * 17) % 40) + 1);
-    await Promise.all(numbers.map((number) => (number % 2 ? a : b).claim(alone(user, number))));
-    t.strictSame(await a.owners([user]), [[{ replica: 'b', number: 40, alone: true }]]);
+    // As large as clocks make them.
+    const numbers = Array.from({ length: 40 }, (_, i) => 1_800_000_000_000_000 + ((i * 17) % 40) + 1);
+    await Promise.all(numbers.map((alone) => (alone % 2 ? a : b).claim({ user, alone })));
+    const [owners = []] = await a.owners([user]);
+    t.strictSame(
+      owners.sort((x, y) => (x.replica < y.replica ? -1 : 1)),
+      [owner('a'), owner('b', Math.max(...numbers))],
+    );
   });
 
   t.test(`${name}: a release withdraws only what that replica has claimed`, async (t) => {
     const [a, b] = (await start(t, 'a', 'b')).map(({ bus }) => bus) as [Bus, Bus];
     const [user, other] = [freshUser(), freshUser()];
-    await a.claim(beside(user, 5));
-    await b.claim(beside(user, 4));
-    await a.claim(alone(other, 6));
+    await a.claim({ user });
+    await b.claim({ user });
+    await a.claim({ user: other, alone: 6 });
     await b.release([other]);
     await b.release([user]);
-    t.strictSame(await b.owners([user, other]), [
-      [{ replica: 'a', number: 5, alone: false }],
-      [{ replica: 'a', number: 6, alone: true }],
-    ]);
+    t.strictSame(await b.owners([user, other]), [[owner('a')], [owner('a', 6)]]);
     await a.release([user, other]);
     t.strictSame(await b.owners([user, other]), [[], []]);
     await a.release([]);
@@ -131,15 +120,9 @@ for (const [name, network] of implementations) {
   t.test(`${name}: owners answers in the order asked, also nobody`, async (t) => {
     const [a, b] = (await start(t, 'a', 'b')).map(({ bus }) => bus) as [Bus, Bus];
     const [one, two, three] = [freshUser(), freshUser(), freshUser()];
-    await a.claim(alone(three, 3));
-    await b.claim(beside(one, 1));
-    const ofOne = [{ replica: 'b', number: 1, alone: false }];
-    t.strictSame(await a.owners([one, two, three, one]), [
-      ofOne,
-      [],
-      [{ replica: 'a', number: 3, alone: true }],
-      ofOne,
-    ]);
+    await a.claim({ user: three, alone: 3 });
+    await b.claim({ user: one });
+    t.strictSame(await a.owners([one, two, three, one]), [[owner('b')], [], [owner('a', 3)], [owner('b')]]);
     t.strictSame(await a.owners([]), []);
   });
 

@@ -17,11 +17,11 @@ t.test('one statement of an opening that hangs costs nobody else the door', asyn
   const server = await build(t, { DB_URL: target.href, DB_POOL: '3' }, stack);
   const [alice, bob] = [await signUp(stack), await signUp(stack)];
   let hangs = false;
-  // The name is in the statement that numbers a connection, and goes over each of ours once.
+  // That word is in the statement that numbers a connection, and goes over each of ours once.
   wire.onNext((line) => {
     hangs = true;
     line.stall(60_000);
-  }, 'connection_numbers');
+  }, 'clock_timestamp');
   const first = tryOpening(server, alice);
   await eventually(() => hangs, 'no statement hangs');
   await wait(7000);
