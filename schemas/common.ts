@@ -6,6 +6,9 @@ export const Id = Type.Integer({ minimum: 1, maximum: Number.MAX_SAFE_INTEGER })
 /** A place in a conversation: 1, 2, 3 … without a gap; 0 means before the first. */
 export const Seq = Type.Integer({ minimum: 0, maximum: Number.MAX_SAFE_INTEGER });
 
+/** When a message was stored: its `created_at` in whole milliseconds since 1970. Beside a `seq` it says of which history that is. */
+export const At = Type.Integer({ minimum: 0, maximum: Number.MAX_SAFE_INTEGER });
+
 /** A point in time, RFC 3339 in UTC. */
 export const Timestamp = Type.String({ maxLength: 40 });
 

@@ -1,5 +1,5 @@
 import { type Static, type TSchema, Type } from '@sinclair/typebox';
-import { ClientId, Content, Id, Seq, Timestamp } from './common.js';
+import { At, ClientId, Content, Id, Seq, Timestamp } from './common.js';
 import { ErrorCode } from './error.js';
 import { LIMITS } from './limits.js';
 
@@ -48,7 +48,9 @@ export const extendedClient = {
   sync: frame('sync', {
     id: Correlation,
     epoch: Type.Optional(text(200)),
-    positions: Type.Array(Type.Object({ conversation_id: Id, seq: Seq }), { maxItems: LIMITS.syncPositions }),
+    positions: Type.Array(Type.Object({ conversation_id: Id, seq: Seq, at: Type.Optional(At) }), {
+      maxItems: LIMITS.syncPositions,
+    }),
     more: Type.Optional(Type.Boolean()),
     /** Where conversations that are not named begin: at their end, instead of at 0. */
     rest: Type.Optional(Type.Literal('end')),
@@ -92,8 +94,16 @@ export const extendedServer = {
     }),
   }),
   synced: frame('synced', { id: Correlation }),
-  /** Without `conversation_id`: everything held is of another epoch. With: of that conversation, and its position is now `seq`. */
-  reset: frame('reset', { id: Correlation, conversation_id: Type.Optional(Id), seq: Type.Optional(Seq) }),
+  /**
+   * Without `conversation_id`: everything held is of another epoch. With: what is held of that conversation is of another history,
+   * and its position is now `seq`, where the message is of `at`.
+   */
+  reset: frame('reset', {
+    id: Correlation,
+    conversation_id: Type.Optional(Id),
+    seq: Type.Optional(Seq),
+    at: Type.Optional(At),
+  }),
   sent: frame('sent', {
     id: ClientId,
     conversation_id: Id,

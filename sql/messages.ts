@@ -168,6 +168,19 @@ export interface Position {
   seq: number;
 }
 
+/**
+ * When the messages at these places were stored, in milliseconds since 1970.
+ * @returns in the order given; undefined where there is none
+ */
+export async function timesOf(sql: Sql, places: readonly Position[]): Promise<(number | undefined)[]> {
+  const rows = await sql<{ at: Date | null }[]>`
+    select (select created_at from messages m where m.conversation_id = p.conversation_id and m.seq = p.seq) as at
+    from unnest(${numbers(places.map((place) => place.conversation))}::bigint[],
+      ${numbers(places.map((place) => place.seq))}::bigint[]) with ordinality p(conversation_id, seq, i)
+    order by p.i`;
+  return rows.map(({ at }) => at?.getTime());
+}
+
 /** What comes after the given positions of a user, each conversation in order. */
 export async function readAfter(
   sql: Sql,

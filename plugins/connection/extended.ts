@@ -6,7 +6,7 @@ import { Connection } from './connection.js';
 import type { Counting } from './cursor.js';
 import type { Endpoint } from './endpoint.js';
 import { Inbox } from './inbox.js';
-import { comparePositions } from './positions.js';
+import { comparePositions, type Named, proofsOf } from './positions.js';
 import { type State, WAITING } from './state.js';
 import { ToldReceipts } from './told-receipts.js';
 import { Unconfirmed } from './unconfirmed.js';
@@ -14,7 +14,7 @@ import { Unconfirmed } from './unconfirmed.js';
 /** Conversations that one `sync` may name, in all its frames. */
 const SYNC_CONVERSATIONS = 100_000;
 /** Bytes of one of them, about. */
-const POSITION_BYTES = 64;
+const POSITION_BYTES = 120;
 /** Milliseconds between two `typing` frames that are passed on. */
 const TYPING_MS = 1000;
 
@@ -27,7 +27,7 @@ export class ExtendedConnection extends Connection {
   /** When it last said that it types, by the clock. */
   private typedAt: number | undefined;
   /** What the client has named of its positions, in a `sync` that goes on. */
-  private named: Map<number, number> | undefined;
+  private named: Map<number, Named> | undefined;
   /** The `sync` that is answered with `synced` once the client has everything. */
   private toAnswer: { id?: string } | undefined;
   private unconfirmed = new Unconfirmed();
@@ -171,7 +171,7 @@ export class ExtendedConnection extends Connection {
       return;
     }
     this.named ??= new Map();
-    for (const { conversation_id, seq } of frame.positions) this.named.set(conversation_id, seq);
+    for (const { conversation_id, seq, at } of frame.positions) this.named.set(conversation_id, { seq, at });
     if (this.named.size > SYNC_CONVERSATIONS) {
       this.named = undefined;
       throw new ChatError('bad_request', `more than ${SYNC_CONVERSATIONS} positions`);
@@ -209,14 +209,27 @@ export class ExtendedConnection extends Connection {
    * @returns the positions to go on from
    */
   private async accept(
-    named: ReadonlyMap<number, number>,
+    named: ReadonlyMap<number, Named>,
     rest: boolean,
     id: { id?: string },
   ): Promise<Map<number, number>> {
-    const { kept, arrived, past } = comparePositions(named, rest, await this.port.reader.ends(this.user));
+    const { reader } = this.port;
+    const proofs = proofsOf(named);
+    const [ends, found] = await Promise.all([reader.ends(this.user), reader.times(proofs)]);
+    const times = new Map(proofs.map(({ conversation }, i) => [conversation, found[i]]));
+    const { kept, arrived, resets } = comparePositions(named, rest, ends, times);
     await this.arrivedBefore(arrived);
-    for (const { conversation, seq } of past)
-      this.send({ type: 'reset', ...id, conversation_id: conversation, seq });
+    const timesThere = await reader.times(resets);
+    for (const [i, { conversation, seq }] of resets.entries()) {
+      const at = timesThere[i];
+      this.send({
+        type: 'reset',
+        ...id,
+        conversation_id: conversation,
+        seq,
+        ...(at !== undefined && { at }),
+      });
+    }
     return kept;
   }
 

@@ -20,6 +20,8 @@ export interface Arrived extends Move {
 export interface Reader {
   /** How far each conversation of a user goes. */
   ends(user: number): Promise<Position[]>;
+  /** When the messages at these places were stored, in milliseconds since 1970; undefined where there is none. */
+  times(places: readonly Position[]): Promise<(number | undefined)[]>;
   /** What comes after positions of a user, each conversation in order. */
   after(user: number, positions: readonly Position[], limit: number): Promise<StoredMessage[]>;
   /**

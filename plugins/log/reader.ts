@@ -1,6 +1,6 @@
 import { findConversations, lastSeqs } from '../../sql/conversations.js';
 import { moveCursors, readWaiting, type Waiting } from '../../sql/cursors.js';
-import { type Position, readAfter, type StoredMessage } from '../../sql/messages.js';
+import { type Position, readAfter, type StoredMessage, timesOf } from '../../sql/messages.js';
 import type { Reader } from '../connection/port.js';
 import { within } from '../db/failure.js';
 import type { Db } from '../db/handle.js';
@@ -11,6 +11,10 @@ export class LogReader implements Reader {
 
   ends(user: number): Promise<Position[]> {
     return within(this.db.delivery, (sql) => lastSeqs(sql, user));
+  }
+
+  async times(places: readonly Position[]): Promise<(number | undefined)[]> {
+    return places.length === 0 ? [] : within(this.db.delivery, (sql) => timesOf(sql, places));
   }
 
   after(user: number, positions: readonly Position[], limit: number): Promise<StoredMessage[]> {

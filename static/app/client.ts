@@ -25,6 +25,8 @@ type Chat = ExtendedServer['chat'];
 const typingEvery = 3_000;
 const listWithin = 3_000;
 const syncWithin = 15_000;
+/** A position takes less than so many bytes of a frame. */
+const positionBytes = 100;
 
 /** Everything of one signed-in user: what is shown, and the line that keeps it true. */
 export function createClient(me: { user_id: number; username: string }) {
@@ -76,6 +78,8 @@ export function createClient(me: { user_id: number; username: string }) {
   let asked: string | null = null;
   let deadline: ReturnType<typeof setTimeout> | undefined;
   let refusals = 0;
+  /** What was held of some conversation was dropped since the last `synced`: the list is to say how it stands. */
+  let dropped = false;
   /** On this socket a `sync` was sent: before, nothing can be confirmed. */
   let spoken = false;
   /** Where the server's list goes on; undefined before it was asked, null once it is whole here. */
@@ -223,11 +227,14 @@ export function createClient(me: { user_id: number; username: string }) {
 
   function sync(): void {
     asked = randomId();
-    const positions = directory.all.value.flatMap(({ conversationId, position }) =>
-      conversationId === null ? [] : [{ conversation_id: conversationId, seq: position }],
+    const positions = directory.all.value.flatMap(({ conversationId, position, at }) =>
+      conversationId === null
+        ? []
+        : [{ conversation_id: conversationId, seq: position, ...(at !== undefined && { at }) }],
     );
+    const fit = Math.floor(limits.peek().frame / positionBytes);
     do {
-      const page = positions.splice(0, LIMITS.syncPositions);
+      const page = positions.splice(0, Math.min(LIMITS.syncPositions, fit));
       socket.send({
         type: 'sync',
         id: asked,
@@ -262,7 +269,8 @@ export function createClient(me: { user_id: number; username: string }) {
     tellAllRead();
     directory.nameAll();
     if (cursor !== null) void wholeList(line);
-    else if (!first) void refresh();
+    if (dropped || (cursor === null && !first)) void refresh();
+    dropped = false;
   }
 
   async function refresh(): Promise<void> {
@@ -285,10 +293,13 @@ export function createClient(me: { user_id: number; username: string }) {
     tellAllRead();
   }
 
-  async function onReset({ conversation_id, seq }: ExtendedServer['reset']): Promise<void> {
-    const thread = conversation_id === undefined ? undefined : directory.byConversation(conversation_id);
-    if (thread) directory.reset(thread, seq ?? 0);
-    if (conversation_id !== undefined) return;
+  async function onReset({ conversation_id, seq = 0, at }: ExtendedServer['reset']): Promise<void> {
+    if (conversation_id !== undefined) {
+      const thread = directory.byConversation(conversation_id);
+      if (thread) directory.reset(thread, seq, at);
+      dropped = true;
+      return;
+    }
     const mine = line;
     answered();
     await startAfresh();

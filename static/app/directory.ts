@@ -69,6 +69,9 @@ export function createDirectory(me: number, local: Keeper, api: Api, epoch: () =
   }
 
   function link(thread: Thread, conversation: number): void {
+    // In a database that was put back the same number may be another's.
+    const other = byConversation.get(conversation);
+    if (other && other !== thread) other.conversationId = null;
     thread.conversationId = conversation;
     byConversation.set(conversation, thread);
   }
@@ -95,7 +98,9 @@ export function createDirectory(me: number, local: Keeper, api: Api, epoch: () =
       for (const said of page.conversations) {
         const thread = ensure(said.user);
         link(thread, said.conversation_id);
-        thread.describe(said, jumps(thread, said));
+        const jumping = jumps(thread, said);
+        if (jumping) pages.delete(thread);
+        thread.describe(said, jumping);
         save(thread);
       }
       ready.value = true;
@@ -194,25 +199,22 @@ export function createDirectory(me: number, local: Keeper, api: Api, epoch: () =
       }
     },
 
-    /** The server starts this one's numbers, or everybody's, at another place. */
-    reset(thread: Thread, seq: number): void {
+    /** What is held of this one is of another history than the server's, which goes on after `seq`, stored `at`; 0: it has none. */
+    reset(thread: Thread, seq: number, at: number | undefined): void {
       pages.delete(thread);
-      thread.reset(seq);
+      thread.reset(seq, at);
+      if (seq === 0 && thread.conversationId !== null) {
+        byConversation.delete(thread.conversationId);
+        thread.conversationId = null;
+      }
       save(thread);
     },
 
     async forget(): Promise<void> {
       for (const thread of all.value) {
         pages.delete(thread);
-        thread.messages.clear();
-        thread.readSeq = 0;
-        thread.tellRead = 0;
-        thread.toldRead = 0;
-        thread.counted = 0;
-        thread.described = false;
         thread.conversationId = null;
-        thread.receipt.value = { delivered_seq: 0, read_seq: 0 };
-        thread.reset(0);
+        thread.reset(0, undefined);
       }
       byConversation.clear();
       dirty.clear();

@@ -24,6 +24,8 @@ export interface Held {
   user: User;
   conversation_id: number | null;
   position: number;
+  /** When the message there was stored, in milliseconds since 1970; versions before didn't keep it. */
+  at?: number | undefined;
   read_seq: number;
   unread: number;
   receipt: Conversation['receipt'];

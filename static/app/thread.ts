@@ -36,6 +36,8 @@ export class Thread {
 
   conversationId: number | null = null;
   position = 0;
+  /** When the message at `position` was stored, in milliseconds since 1970: by that the server sees that it is of its history. */
+  at: number | undefined;
   /** How far the user has read here; how far of that is worth telling, as it is not of one's own; what is told. */
   readSeq = 0;
   tellRead = 0;
@@ -91,6 +93,7 @@ export class Thread {
   /** The server goes on after this one, where nothing is held yet. */
   startAt(seq: number): void {
     this.position = seq;
+    this.at = undefined;
     this.counted = seq;
   }
 
@@ -98,6 +101,7 @@ export class Thread {
     this.messages.set(message.seq, message);
     this.position = message.seq;
     const at = Date.parse(message.created_at) || 0;
+    this.at = at;
     // One's own was put at the top by our clock; the server's holds.
     this.activity.value = message.from_user_id === this.#me ? at : Math.max(this.activity.peek(), at);
     if (message.from_user_id === this.#me || message.seq <= this.counted) return;
@@ -116,7 +120,12 @@ export class Thread {
     this.conversationId = said.conversation_id;
     this.user.value = said.user;
     this.receive(said.receipt);
-    if (mayJump) this.position = Math.max(this.position, said.last_seq);
+    if (mayJump && said.last_seq > this.position) {
+      // Nobody has compared what is kept from before with the server.
+      this.messages.clear();
+      this.position = said.last_seq;
+      this.at = said.last_message ? Date.parse(said.last_message.created_at) : undefined;
+    }
     // The server's word: a `read` may have been lost with its socket, and is then told again.
     this.toldRead = said.read_seq;
     this.readSeq = Math.max(this.readSeq, said.read_seq);
@@ -173,10 +182,18 @@ export class Thread {
     return unread < countedUpTo && surely - after > 100 ? surely : after;
   }
 
-  /** The server can't continue from our position. */
-  reset(seq: number): void {
+  /** What is held is of another history than the server's, which goes on after `seq`, stored `at`. */
+  reset(seq: number, at: number | undefined): void {
     this.#early.clear();
+    this.messages.clear();
+    this.readSeq = 0;
+    this.tellRead = 0;
+    this.toldRead = 0;
+    this.described = false;
+    this.unread.value = 0;
+    this.receipt.value = { delivered_seq: 0, read_seq: 0 };
     this.position = seq;
+    this.at = at;
     this.counted = seq;
     this.version.value++;
   }
@@ -192,6 +209,7 @@ export class Thread {
       user: this.user.peek(),
       conversation_id: this.conversationId,
       position: this.position,
+      at: this.at,
       read_seq: this.readSeq,
       unread: this.unread.peek(),
       receipt: this.receipt.peek(),
@@ -203,11 +221,13 @@ export class Thread {
     if (!this.user.peek().username) this.user.value = held.user;
     this.conversationId = held.conversation_id;
     this.position = held.position;
+    const last = held.tail.at(-1);
+    this.at = held.at ?? (last?.seq === held.position ? Date.parse(last.created_at) : undefined);
     this.counted = held.position;
     this.readSeq = held.read_seq;
     this.unread.value = held.unread;
     this.receipt.value = held.receipt;
     this.load(held.tail);
-    this.activity.value = Date.parse(held.tail.at(-1)?.created_at ?? '') || 0;
+    this.activity.value = Date.parse(last?.created_at ?? '') || 0;
   }
 }

@@ -111,9 +111,38 @@ t.test('after a reset the thread goes on from where the server says', async (t) 
   const thread = new Thread(me, user);
   thread.accept(message(1));
   thread.accept(message(7));
-  thread.reset(5);
+  thread.read(1);
+  thread.reset(5, 1234);
+  t.same([thread.position, thread.at], [5, 1234]);
+  t.equal(thread.messages.size + thread.readSeq, 0, 'nothing of the other history is left');
   t.equal(thread.accept(message(6)), 'new');
   t.equal(thread.position, 6, 'what had come ahead of the hole is not trusted');
+  t.equal(thread.at, Date.parse(message(6).created_at));
+});
+
+t.test('a position keeps the time of its message, also one that was kept without', async (t) => {
+  const at = Date.parse(message(1).created_at);
+  const thread = new Thread(me, user);
+  thread.accept(message(1));
+  t.equal(thread.at, at);
+  const { at: _, ...before } = thread.held();
+  const again = new Thread(me, user);
+  again.restore(before);
+  t.equal(again.at, at);
+  thread.reset(5, 1234);
+  const further = new Thread(me, user);
+  further.restore(thread.held());
+  t.same([further.position, further.at], [5, 1234]);
+  further.startAt(7);
+  t.equal(further.at, undefined);
+});
+
+t.test('where the list jumps past what is kept, that is dropped: nobody has compared it', async (t) => {
+  const thread = new Thread(me, user);
+  thread.accept(message(1));
+  thread.describe(said(500, 0, 500), true);
+  t.same([...thread.messages.keys()], [500]);
+  t.same([thread.position, thread.at], [500, Date.parse(message(500).created_at)]);
 });
 
 t.test(

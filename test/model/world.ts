@@ -100,6 +100,10 @@ export class ModelLog implements Reader {
     );
   }
 
+  times(places: readonly Position[]): Promise<(number | undefined)[]> {
+    return this.seen(() => places.map(({ conversation, seq }) => this.of(conversation)[seq - 1]?.createdAt));
+  }
+
   after(_user: number, positions: readonly Position[], limit: number): Promise<StoredMessage[]> {
     return this.seen(() =>
       positions.flatMap(({ conversation, seq }) => this.of(conversation).slice(seq)).slice(0, limit),

@@ -1,5 +1,5 @@
 import t from 'tap';
-import { build, type Client, connect, connectSynced, signUp, type User } from '../helper.js';
+import { build, type Client, connect, connectSynced, signUp, type User, undelivered } from '../helper.js';
 
 const server = await build(t);
 
@@ -153,8 +153,10 @@ t.test('[X3] a position past the end, or of a conversation of others, is set bac
     ],
   });
   await a.next('synced');
+  const [last] = await server.app.db
+    .sql`select created_at from messages where conversation_id = ${own} and seq = 2`;
   t.strictSame(a.of('reset'), [
-    { type: 'reset', id: 's', conversation_id: own, seq: 2 },
+    { type: 'reset', id: 's', conversation_id: own, seq: 2, at: last?.created_at.getTime() },
     { type: 'reset', id: 's', conversation_id: others, seq: 0 },
     { type: 'reset', id: 's', conversation_id: 999_999_999, seq: 0 },
   ]);
@@ -170,6 +172,60 @@ t.test('[X3] a position past the end, or of a conversation of others, is set bac
     body.data.messages.map((message: { content: string }) => message.content),
     ['one', 'two', 'three'],
   );
+});
+
+t.test('[X18] a position proves itself by the time of its message', async (t) => {
+  const [alice, bob, carol, dave] = (await users(4)) as [User, User, User, User];
+  const a = await connectSynced(t, server, alice);
+  const ids: number[] = [];
+  for (const other of [bob, carol, dave]) ids.push(await store(other, alice, ['one', 'two', 'three']));
+  const [same = 0, another = 0, silent = 0] = ids;
+  await a.until(() => chats(a).length === 9, 'not all came');
+  const timeOf = (conversation: number, seq: number) =>
+    Date.parse(
+      a.of('chat').find((frame) => frame.conversation_id === conversation && frame.seq === seq).created_at,
+    );
+
+  const back = await open(t, alice);
+  back.send('sync', {
+    id: 's',
+    positions: [
+      { conversation_id: same, seq: 2, at: timeOf(same, 2) },
+      { conversation_id: another, seq: 2, at: timeOf(another, 2) - 1 },
+      { conversation_id: silent, seq: 2 },
+    ],
+  });
+  await back.next('synced');
+  t.strictSame(
+    back.of('reset'),
+    [{ type: 'reset', id: 's', conversation_id: another, seq: 3, at: timeOf(another, 3) }],
+    'of the others nobody notices',
+  );
+  t.strictSame(
+    back.of('chat').map(({ conversation_id, seq }) => [conversation_id, seq]),
+    [
+      [same, 3],
+      [silent, 3],
+    ],
+  );
+  await store(carol, alice, ['four']);
+  t.equal((await back.next('chat')).seq, 4, 'it goes on from the end');
+
+  // What a reset says is a position that proves itself.
+  const again = await open(t, alice);
+  const [{ conversation_id, seq, at }] = back.of('reset');
+  again.send('sync', { positions: [{ conversation_id, seq, at }], rest: 'end' });
+  await again.next('synced');
+  t.strictSame([again.of('reset').length, chats(again)], [0, ['four']]);
+});
+
+t.test('[X18] what another history has at a position has not arrived', async (t) => {
+  const [alice, bob] = (await users(2)) as [User, User];
+  const conversation = await store(bob, alice, ['one', 'two']);
+  const a = await open(t, alice);
+  a.send('sync', { positions: [{ conversation_id: conversation, seq: 2, at: 1 }] });
+  await a.next('synced');
+  t.strictSame(await undelivered(server, alice.user_id), [1, 2]);
 });
 
 t.test('[X4] a client may sync again at any time', async (t) => {

@@ -167,8 +167,8 @@ test('a server that can’t store says so, and the message goes when it can, bef
 
 test('positions that mean nothing to the server are dropped, and the thread is whole', async () => {
   await until('the thread to be kept', () => ana.page.evaluate(spoil, { user: ana.user_id, position: null }));
-  // Another epoch, as after a restore of the database; and a position past the end.
-  for (const wrong of [{ epoch: 'another' }, { position: 99_999 }]) {
+  // Of another installation; past the end; and of another history, as after a restore of the database.
+  for (const wrong of [{ epoch: 'another' }, { position: 99_999 }, { at: 1 }]) {
     await ana.page.evaluate(spoil, { user: ana.user_id, ...wrong });
     await ana.page.reload();
     await say(ana.page, `after ${Object.keys(wrong)[0]}`);
@@ -178,14 +178,16 @@ test('positions that mean nothing to the server are dropped, and the thread is w
 });
 
 /** Changes what the device keeps; true if there was something. */
-function spoil({ user, position, epoch }) {
+function spoil({ user, position, at, epoch }) {
   return new Promise((resolve) => {
     const request = indexedDB.open(`chat-user-${user}`);
     request.onsuccess = () => {
       const work = request.result.transaction(['threads', 'meta'], 'readwrite');
       const all = work.objectStore('threads').getAll();
       all.onsuccess = () => {
-        for (const held of all.result) if (position) work.objectStore('threads').put({ ...held, position });
+        for (const held of all.result)
+          if (position || at)
+            work.objectStore('threads').put({ ...held, ...(position && { position }), ...(at && { at }) });
         if (epoch) work.objectStore('meta').put({ key: 'epoch', value: epoch });
       };
       work.oncomplete = () => {
