@@ -19,7 +19,7 @@ const POSITION_BYTES = 64;
 const TYPING_MS = 1000;
 
 /** Positions are the client's own, and it counts its own messages. */
-const COUNTING: Counting = { copies: true };
+const COUNTING: Counting = { copies: true, many: true };
 
 /** A connection of `chat.v2`: it holds positions, and acknowledges. */
 export class ExtendedConnection extends Connection {
@@ -72,7 +72,7 @@ export class ExtendedConnection extends Connection {
     this.answered();
     this.send({ type: 'sent', id: message.clientId, ...presentPlace(message) });
     const { is } = this.state;
-    if (message.members.length > 1 && (is === 'live' || is === 'behind')) this.noteSent(message);
+    if (message.to !== this.user && (is === 'live' || is === 'behind')) this.noteSent(message);
   }
 
   onFailed(clientId: string | undefined, error: ChatError): void {
@@ -109,7 +109,7 @@ export class ExtendedConnection extends Connection {
   sendReceipt(conversation: number, user: number, delivered: number, read: number): void {
     if (user === this.user) return this.sendRead(conversation, read);
     if (!this.hasRoomForNews) return this.receipts.postpone(conversation, user);
-    const now = this.receipts.grow(conversation, { delivered, read });
+    const now = this.receipts.grow(conversation, user, { delivered, read });
     if (now !== undefined)
       this.send({
         type: 'receipt',
@@ -123,13 +123,13 @@ export class ExtendedConnection extends Connection {
   /** How far its user has read on another device. */
   private sendRead(conversation: number, read: number) {
     if (!this.hasRoomForNews) this.reads.postpone(conversation, this.user);
-    else if (this.reads.grow(conversation, { delivered: 0, read }) !== undefined)
+    else if (this.reads.grow(conversation, this.user, { delivered: 0, read }) !== undefined)
       this.send({ type: 'read', conversation_id: conversation, seq: read });
   }
 
   /** The client has said that its user has read so far. */
   noteRead(conversation: number, read: number): void {
-    this.reads.grow(conversation, { delivered: 0, read });
+    this.reads.grow(conversation, this.user, { delivered: 0, read });
   }
 
   sendTyping(conversation: number, user: number): void {
@@ -138,7 +138,7 @@ export class ExtendedConnection extends Connection {
 
   override onRoom(): void {
     super.onRoom();
-    for (const [conversation, user] of [...this.receipts.takePostponed(), ...this.reads.takePostponed()])
+    for (const { conversation, user } of [...this.receipts.takePostponed(), ...this.reads.takePostponed()])
       this.port.informOf({ to: this.user, user, conversation });
   }
 
@@ -213,7 +213,11 @@ export class ExtendedConnection extends Connection {
     rest: boolean,
     id: { id?: string },
   ): Promise<Map<number, number>> {
-    const { kept, arrived, past } = comparePositions(named, rest, await this.port.reader.ends(this.user));
+    const { kept, arrived, past } = comparePositions(
+      named,
+      rest,
+      await this.port.reader.ends(this.user, COUNTING.many),
+    );
     await this.arrivedBefore(arrived);
     for (const { conversation, seq } of past)
       this.send({ type: 'reset', ...id, conversation_id: conversation, seq });
@@ -223,8 +227,8 @@ export class ExtendedConnection extends Connection {
   private async arrivedBefore(positions: readonly Position[]) {
     if (positions.length === 0) return;
     const moved = await this.port.reader.arrived(this.user, positions);
-    for (const { other, conversation } of moved)
-      if (other !== this.user) this.port.informOf({ to: other, user: this.user, conversation });
+    for (const { user, conversation } of moved)
+      this.port.informOf({ to: user, user: this.user, conversation });
   }
 
   protected caughtUp(): void {
