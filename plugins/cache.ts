@@ -43,6 +43,14 @@ export class Cache<K, V> {
     this.young.set(key, value);
   }
 
+  delete(key: K): void {
+    const [young, old] = [this.young.get(key), this.old.get(key)];
+    this.youngBytes -= young === undefined ? 0 : this.weigh(young);
+    this.oldBytes -= old === undefined ? 0 : this.weigh(old);
+    this.young.delete(key);
+    this.old.delete(key);
+  }
+
   clear(): void {
     this.young = new Map();
     this.old = new Map();

@@ -1,5 +1,6 @@
 import fp from 'fastify-plugin';
-import { conversationOf, countUnread, markRead } from '../sql/conversations.js';
+import { LIMITS } from '../schemas/limits.js';
+import { conversationOf, countUnread, markRead, othersIn } from '../sql/conversations.js';
 import { Cache } from './cache.js';
 import type { Connection } from './connection/connection.js';
 import { within } from './db/failure.js';
@@ -16,12 +17,12 @@ export const UNREAD_AT_MOST = 1000;
 
 interface Conversations {
   /**
-   * The other user of a conversation.
+   * The others in a conversation, as far as they are told live how far a user is: nobody in one of many.
    * @throws ChatError `conversation_not_found` if there is none, or the asking user isn't in it
    */
-  other(user: number, conversation: number): Promise<number>;
+  others(user: number, conversation: number): Promise<readonly number[]>;
   /**
-   * Moves how far a user has read, forward only, and tells the other, and the user's devices.
+   * Moves how far a user has read, forward only, and tells the others, and the user's devices.
    * @param by the connection that says so, which knows
    * @returns how far that is now
    * @throws ChatError `conversation_not_found`
@@ -33,24 +34,32 @@ interface Conversations {
 /** What sockets and HTTP do with conversations alike. */
 export default fp(
   async (app) => {
-    // Members never change, so what was found stays true, as long as the database has one history.
-    const others = new Cache<string, number>({ entries: 20_000 });
+    // The members of one of two never change, so what was found stays true, as long as the database has one history.
+    const pairs = new Cache<string, readonly number[]>({ entries: 20_000 });
     const conversations: Conversations = {
-      async other(user, conversation) {
+      async others(user, conversation) {
         const key = `${app.db.epoch}:${user}:${conversation}`;
-        const known = others.get(key);
+        const known = pairs.get(key);
         if (known !== undefined) return known;
         const found = await within(app.db.requests, (sql) => conversationOf(sql, user, conversation));
         if (found === undefined) throw new ChatError('conversation_not_found');
-        others.set(key, found.other);
-        return found.other;
+        const { other } = found;
+        if (other === null) {
+          const others = await within(app.db.requests, (sql) =>
+            othersIn(sql, user, [conversation], LIMITS.toldMembers),
+          );
+          return others.map((member) => member.user);
+        }
+        const others = other === user ? [] : [other];
+        pairs.set(key, others);
+        return others;
       },
       async read(user, conversation, seq, by) {
-        const to = await conversations.other(user, conversation);
+        const others = await conversations.others(user, conversation);
         const now = await within(app.db.requests, (sql) => markRead(sql, user, conversation, seq));
         if (now === undefined) throw new ChatError('conversation_not_found');
         if (now.moved) {
-          if (to !== user) app.hub.informOf({ to, user, conversation });
+          for (const to of others) app.hub.informOf({ to, user, conversation });
           app.hub.tellRead(user, conversation, by);
         }
         return now.read;

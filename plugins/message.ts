@@ -1,19 +1,13 @@
 import type { StoredMessage } from '../sql/messages.js';
 
-/** Whether a user is to get a message: everybody in its conversation but its sender, or who wrote to themselves. */
-export const isFor = (user: number, { from, members }: StoredMessage): boolean =>
-  user !== from || members.length === 1;
-
-/** Between two: the one who didn't send it, or who wrote to themselves. */
-export function otherOf({ from, members }: StoredMessage): number {
-  for (const member of members) if (member !== from) return member;
-  return from;
-}
+/** Whether a user in its conversation is to get a message: everybody but its sender, or who wrote to themselves. */
+export const isFor = (user: number, { from, to }: Pick<StoredMessage, 'from' | 'to'>): boolean =>
+  user !== from || user === to;
 
 /** Where a message stands in the log, as its sender is told. */
 export const presentPlace = (message: StoredMessage) => ({
   conversation_id: message.conversation,
-  to_user_id: otherOf(message),
+  ...(message.to !== undefined && { to_user_id: message.to }),
   msg_id: message.msgId,
   seq: message.seq,
   created_at: new Date(message.createdAt).toISOString(),
@@ -25,7 +19,7 @@ export const present = (message: StoredMessage) => ({
   msg_id: message.msgId,
   seq: message.seq,
   from_user_id: message.from,
-  to_user_id: otherOf(message),
+  ...(message.to !== undefined && { to_user_id: message.to }),
   content: message.content,
   created_at: new Date(message.createdAt).toISOString(),
 });

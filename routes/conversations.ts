@@ -41,7 +41,7 @@ const conversations: FastifyPluginAsyncTypebox = async (app) => {
     async ({ params, query, claims }) => {
       if (query.before !== undefined && query.after !== undefined)
         throw new ChatError('bad_request', 'one of before and after, not both');
-      await app.conversations.other(claims.user_id, params.id);
+      await app.conversations.others(claims.user_id, params.id);
       const { before, after, limit = 50 } = query;
       const found = await within(app.db.requests, (sql) =>
         readHistory(sql, claims.user_id, params.id, { before, after, limit: limit + 1 }),

@@ -107,7 +107,8 @@ export const extendedServer = {
   sent: frame('sent', {
     id: ClientId,
     conversation_id: Id,
-    to_user_id: Id,
+    /** In a conversation of two. */
+    to_user_id: Type.Optional(Id),
     msg_id: Id,
     seq: Id,
     created_at: Timestamp,
@@ -117,7 +118,8 @@ export const extendedServer = {
     msg_id: Id,
     seq: Id,
     from_user_id: Id,
-    to_user_id: Id,
+    /** In a conversation of two. */
+    to_user_id: Type.Optional(Id),
     content: Content,
     created_at: Timestamp,
     /** The sender's own id; only in frames that go back to the sender. */

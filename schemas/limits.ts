@@ -12,6 +12,8 @@ export const LIMITS = {
   syncPositions: 1000,
   /** People whose presence one connection may watch. */
   watchedUsers: 500,
+  /** Members of a conversation up to which each is told live how far the others are, and that they type. */
+  toldMembers: 32,
   /** Connections of one user to one instance; past them the one that has been silent longest is closed. */
   userDevices: 40,
   /** Bytes that may wait unread in a connection's socket before it counts as behind, and nothing more is read from it. */

@@ -1,13 +1,13 @@
 import { type Static, Type } from '@sinclair/typebox';
 import { ClientId, Content, Id, Seq, Timestamp } from './common.js';
 
-/** A stored message, as history answers it. `id` is the sender's own, there only for the sender. */
+/** A stored message, as history answers it. `id` is the sender's own, there only for the sender; `to_user_id` is there in a conversation of two. */
 export const Message = Type.Object({
   conversation_id: Id,
   msg_id: Id,
   seq: Id,
   from_user_id: Id,
-  to_user_id: Id,
+  to_user_id: Type.Optional(Id),
   content: Content,
   created_at: Timestamp,
   id: Type.Optional(Type.String({ maxLength: 65 })),
@@ -24,7 +24,7 @@ export const SendBody = Type.Object({
 export const Sent = Type.Object({
   id: Type.String({ maxLength: 65 }),
   conversation_id: Id,
-  to_user_id: Id,
+  to_user_id: Type.Optional(Id),
   msg_id: Id,
   seq: Id,
   created_at: Timestamp,

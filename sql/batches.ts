@@ -6,6 +6,8 @@ export interface Moved {
   /** The place of its last message, then. */
   end: number;
   members: readonly number[];
+  /** Whether it isn't one of two. */
+  many: boolean;
 }
 
 /** What a look at the batches found. */
@@ -36,6 +38,7 @@ export async function lookAtBatches(sql: Sql, since: string | undefined): Promis
         ends: string | null;
         a: string | null;
         b: string | null;
+        rosters: string | null;
       },
     ]
   >`
@@ -49,16 +52,22 @@ export async function lookAtBatches(sql: Sql, since: string | undefined): Promis
     select pg_current_snapshot()::text as snapshot,
       (select i.pruned >= pg_snapshot_xmin(${since}::pg_snapshot) from installation i) as pruned,
       array_agg(m.id)::text as ids, array_agg(m.seq)::text as ends,
-      array_agg(c.user_a)::text as a, array_agg(c.user_b)::text as b
+      array_agg(c.user_a)::text as a, array_agg(c.user_b)::text as b, json_agg(array(
+        select x.user_id from members x where x.conversation_id = m.id and x.last_seq is null
+      )) filter (where c.user_a is null)::text as rosters
     from moved m cross join lateral (
       select user_a, user_b from conversations x where x.conversation_id = m.id limit 1
     ) c`;
   const [ids, ends, a, b] = [row.ids, row.ends, row.a, row.b].map((text) => parseNumbers(text ?? ''));
-  const moved = (ids ?? []).map((conversation, i) => ({
-    conversation,
-    end: ends?.[i] ?? 0,
-    members: [...new Set([a?.[i] ?? 0, b?.[i] ?? 0])],
-  }));
+  // In the order of those conversations that have one: NULL, for users that it doesn't name, is read as NaN.
+  const rosters: number[][] = JSON.parse(row.rosters ?? '[]');
+  const next = rosters.values();
+  const moved = (ids ?? []).map((conversation, i) => {
+    const pair = [a?.[i] ?? 0, b?.[i] ?? 0];
+    const many = pair.some(Number.isNaN);
+    const members = many ? (next.next().value ?? []) : [...new Set(pair)];
+    return { conversation, end: ends?.[i] ?? 0, members, many };
+  });
   return { snapshot: row.snapshot, pruned: row.pruned, moved };
 }
 

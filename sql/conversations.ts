@@ -1,47 +1,98 @@
 import type { Conversation } from '../schemas/conversation.js';
 import type { Message } from '../schemas/message.js';
-import { numbers, type Sql } from './handle.js';
+import { numbers, parseNumbers, type Sql } from './handle.js';
+import type { Target } from './messages.js';
 
-/** A conversation of two users, or of one with oneself; `a` is the lower id. */
-export interface Pair {
+/** Somebody in a conversation. */
+export interface Member {
+  user: number;
   conversation: number;
-  a: number;
-  b: number;
 }
 
-/** Finds conversations by id; those whose users are both there, in no order. */
-export async function findConversations(sql: Sql, ids: readonly number[]): Promise<Pair[]> {
-  return sql<Pair[]>`
-    select c.conversation_id as conversation, c.user_a as a, c.user_b as b
-    from conversations c
-    where c.conversation_id = any (${numbers(ids)}::bigint[])
-      and (select true from users where user_id = c.user_a) and (select true from users where user_id = c.user_b)`;
+/**
+ * What users name who write to a conversation by its number: of one of two the other user, if both are there.
+ * @returns those who are in their conversation, in no order
+ */
+export async function findTargets(
+  sql: Sql,
+  members: readonly Member[],
+): Promise<(Member & { target: Target })[]> {
+  const rows = await sql<(Member & { other: number | null })[]>`
+    select p.user_id as "user", p.conversation_id as conversation, c.user_a + c.user_b - p.user_id as other
+    from unnest(${numbers(members.map(({ user }) => user))}::bigint[],
+      ${numbers(members.map(({ conversation }) => conversation))}::bigint[]) p(user_id, conversation_id)
+    cross join lateral (select last_seq from members x
+      where x.user_id = p.user_id and x.conversation_id = p.conversation_id limit 1) me
+    cross join lateral (select * from conversations x where x.conversation_id = p.conversation_id limit 1) c
+    where me.last_seq is null and (c.user_a is null or (
+      (select true from users where user_id = c.user_a) and (select true from users where user_id = c.user_b)))`;
+  return rows.map(({ user, conversation, other }) => ({
+    user,
+    conversation,
+    target: other === null ? { conversation } : { user: other },
+  }));
 }
 
-/** How far each conversation of a user goes; one without a message is left out. */
-export async function lastSeqs(sql: Sql, user: number): Promise<{ conversation: number; seq: number }[]> {
+/**
+ * The others in conversations that a user is in; nobody in one with oneself, in one that they have left, and in one of many.
+ * @param atMost members that make no many
+ */
+export async function othersIn(
+  sql: Sql,
+  user: number,
+  conversations: readonly number[],
+  atMost: number,
+): Promise<Member[]> {
+  const rows = await sql<{ conversation: number; others: string }[]>`
+    select p.id as conversation, array(select x.user_id from members x
+      where x.conversation_id = p.id and x.last_seq is null and x.user_id <> ${user} limit ${atMost})::text as others
+    from unnest(${numbers(conversations)}::bigint[]) p(id)
+    cross join lateral (
+      select last_seq from members x where x.user_id = ${user} and x.conversation_id = p.id limit 1
+    ) me
+    where me.last_seq is null`;
+  return rows.flatMap(({ conversation, others }) => {
+    const found = parseNumbers(others);
+    return found.length < atMost ? found.map((other) => ({ user: other, conversation })) : [];
+  });
+}
+
+/**
+ * How far each conversation of a user goes, as far as they may see it; one without a message is left out.
+ * @param many whether those count that aren't of two
+ */
+export async function lastSeqs(
+  sql: Sql,
+  user: number,
+  many: boolean,
+): Promise<{ conversation: number; seq: number }[]> {
+  const isDirect = sql`
+    and (select user_a from conversations x where x.conversation_id = m.conversation_id) is not null`;
   return sql<{ conversation: number; seq: number }[]>`
-    select m.conversation_id as conversation, e.seq
+    select m.conversation_id as conversation, least(e.seq, m.last_seq) as seq
     from members m cross join lateral (
       select seq from messages x where x.conversation_id = m.conversation_id order by seq desc limit 1
     ) e
-    where m.user_id = ${user}`;
+    where m.user_id = ${user} ${many ? sql`` : isDirect}`;
 }
 
-/** The other user of a conversation, if one of the two is `user`. */
+/**
+ * What kind of conversation it is that a user is in, or was.
+ * @returns `other`: of one of two the other user; undefined if they aren't
+ */
 export async function conversationOf(
   sql: Sql,
   user: number,
   conversation: number,
-): Promise<{ other: number } | undefined> {
-  const [row] = await sql<{ other: number }[]>`
-    select user_a + user_b - ${user} as other from conversations
-    where conversation_id = ${conversation} and ${user} in (user_a, user_b)`;
+): Promise<{ other: number | null } | undefined> {
+  const [row] = await sql<{ other: number | null }[]>`
+    select c.user_a + c.user_b - ${user} as other from members me join conversations c using (conversation_id)
+    where me.user_id = ${user} and me.conversation_id = ${conversation}`;
   return row;
 }
 
 /**
- * Moves how far a user has read, which has arrived then, forward only and to the end at most. What moves nothing writes nothing.
+ * Moves how far a user has read, which has arrived then, forward only and to the end of what they may see at most. What moves nothing writes nothing.
  * @returns where it stands now, and whether that is news; undefined if the user isn't a member
  */
 export async function markRead(
@@ -52,7 +103,7 @@ export async function markRead(
 ): Promise<{ read: number; moved: boolean } | undefined> {
   const [row] = await sql<{ read: number; moved: boolean }[]>`
     with here as (
-      select least(${seq}, coalesce((select x.seq from messages x
+      select least(last_seq, ${seq}, coalesce((select x.seq from messages x
           where x.conversation_id = ${conversation} order by x.seq desc limit 1), 0)) as said,
         coalesce((select read_seq from cursors
           where user_id = ${user} and conversation_id = ${conversation}), 0) as read
@@ -119,7 +170,7 @@ interface ListRow {
 }
 
 /**
- * A page of a user's conversations that have a message, newest first.
+ * A page of a user's conversations of two that have a message, newest first.
  * @param cursor `msg_id` of the last message of the last row of the page before
  * @param unreadAtMost where counting unread messages stops
  */
@@ -144,7 +195,7 @@ export async function listConversations(
       cross join lateral (select * from conversations x where x.conversation_id = me.conversation_id limit 1) c
       cross join lateral (select * from messages x where x.conversation_id = me.conversation_id
         order by x.seq desc limit 1) m
-      where m.msg_id < ${cursor ?? Number.MAX_SAFE_INTEGER}
+      where c.user_a is not null and m.msg_id < ${cursor ?? Number.MAX_SAFE_INTEGER}
       order by m.msg_id desc limit ${limit}
     ) page
     left join users u on u.user_id = page.other

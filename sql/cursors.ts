@@ -1,4 +1,4 @@
-import { numbers, parseNumbers, type Sql } from './handle.js';
+import { numbers, numbersOrNull, parseNumbers, type Sql } from './handle.js';
 import { type MessageRow, type StoredMessage, toStored } from './messages.js';
 
 /** How far a client of a user has come in a conversation; what isn't said hasn't moved. */
@@ -12,9 +12,6 @@ export interface Move {
   /** The plain client has everything that waited for it, up to there. */
   fetched?: number | undefined;
 }
-
-const orNull = (values: readonly (number | undefined)[]) =>
-  `{${values.map((value) => value ?? 'null').join()}}`;
 
 /**
  * Moves cursors, forward only. Where something waits for a plain client, that has everything up to there.
@@ -31,8 +28,8 @@ export async function moveCursors(
     with said as materialized (
       select * from unnest(${numbers(sorted.map((move) => move.user))}::bigint[],
         ${numbers(sorted.map((move) => move.conversation))}::bigint[],
-        ${orNull(sorted.map((move) => move.delivered))}::bigint[], ${orNull(sorted.map((move) => move.pushed))}::bigint[],
-        ${orNull(sorted.map((move) => move.fetched))}::bigint[]) s(user_id, conversation_id, delivered, pushed, fetched)
+        ${numbersOrNull(sorted.map((move) => move.delivered))}::bigint[], ${numbersOrNull(sorted.map((move) => move.pushed))}::bigint[],
+        ${numbersOrNull(sorted.map((move) => move.fetched))}::bigint[]) s(user_id, conversation_id, delivered, pushed, fetched)
     ), met as (
       delete from plain_gaps where ctid = any (array(
         select g.ctid from said s cross join lateral (

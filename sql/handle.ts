@@ -6,6 +6,10 @@ export type Sql = postgres.ISql<{ bigint: number }>;
 /** PostgreSQL's text form of an array of numbers: much cheaper to make than what the client does by itself. */
 export const numbers = (values: readonly number[]): string => `{${values.join(',')}}`;
 
+/** The same with NULL for what isn't there. */
+export const numbersOrNull = (values: readonly (number | undefined)[]): string =>
+  `{${values.map((value) => value ?? 'null').join(',')}}`;
+
 /** PostgreSQL's text form of an array of strings (PostgreSQL manual, 8.15.2). */
 export function strings(values: readonly string[]): string {
   let text = '{';

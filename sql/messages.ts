@@ -1,9 +1,12 @@
-import { numbers, parseNumbers, type Sql, strings } from './handle.js';
+import { numbers, numbersOrNull, parseNumbers, type Sql, strings } from './handle.js';
 
-/** A message to store, from one user to another, who may be the same. */
+/** Whom something is said to: a user, or those in a conversation that isn't one of two. */
+export type Target = { user: number } | { conversation: number };
+
+/** A message to store. */
 export interface NewMessage {
   from: number;
-  to: number;
+  target: Target;
   clientId: string;
   content: string;
 }
@@ -14,8 +17,8 @@ export interface StoredMessage {
   seq: number;
   msgId: number;
   from: number;
-  /** Who is in the conversation, in no order. */
-  members: readonly number[];
+  /** Between two, whom it is to, who may be the sender; undefined in any other conversation. */
+  to: number | undefined;
   clientId: string;
   content: string;
   createdAt: number;
@@ -26,47 +29,90 @@ export interface Appended {
   conversation: number;
   seq: number;
   msgId: number;
+  to: number | undefined;
+  /** Who is in the conversation, in no order. */
   members: readonly number[];
   /** Milliseconds since 1970. */
   createdAt: number;
 }
 
-/**
- * Appends a batch, in one statement: makes the conversations that are missing, numbers the messages and stores them
- * (sql/migrations/0005_append.sql).
- * @param messages in the order in which they get their numbers; no two with the same users and id
- * @returns what became of each message; undefined where one of its two users isn't there
- * @throws PostgresError 23505 if one of the messages is there already: nothing is stored then
- * @throws OddAnswerError
- */
-export async function append(sql: Sql, messages: readonly NewMessage[]): Promise<(Appended | undefined)[]> {
-  // A conversation is named by its users, not by an id that was looked up before: in a database that was put back to an earlier
-  // moment that may be the one of somebody else.
-  const groups = new Map<
-    string,
-    { a: number; b: number; members: readonly number[]; count: number; place: number }
-  >();
+/** A conversation of a batch. */
+interface Group {
+  /** The users of one of two, the lower first; `b` is 0 in any other, and `a` its number. */
+  a: number;
+  b: number;
+  members: readonly number[];
+  /** How many messages it gets. */
+  count: number;
+  /** Its place among the others, from 1. */
+  place: number;
+}
+
+/** Sorts a batch by its conversations, and numbers each one's messages. */
+function grouped(messages: readonly NewMessage[]) {
+  // One of two is named by its users, not by an id that was looked up before: in a database that was put back to an earlier moment
+  // that may be the one of somebody else.
+  const groups = new Map<string, Group>();
   const ranks: number[] = [];
-  const groupOf = messages.map(({ from, to }) => {
-    const [a, b] = from < to ? [from, to] : [to, from];
+  const groupOf = messages.map(({ from, target }) => {
+    const isPair = 'user' in target;
+    const [a, b] = !isPair
+      ? [target.conversation, 0]
+      : from < target.user
+        ? [from, target.user]
+        : [target.user, from];
     const key = `${a}:${b}`;
-    const group = groups.get(key) ?? { a, b, members: membersOf(a, b), count: 0, place: 0 };
+    const group = groups.get(key) ?? { a, b, members: isPair ? membersOf(a, b) : [], count: 0, place: 0 };
     groups.set(key, group);
     ranks.push(++group.count);
     return group;
   });
   // In order, as every replica does it: two that make the same wait for each other instead of locking each other out.
-  const pairs = [...groups.values()].sort((x, y) => x.a - y.a || x.b - y.b);
-  for (const [i, group] of pairs.entries()) group.place = i + 1;
-  const [row] = await sql<{ ids: string; ends: string; msg_ids: string; at: Date }[]>`
-    select ids::text, ends::text, msg_ids::text, at from append_1(
+  const sorted = [...groups.values()].sort((x, y) => x.a - y.a || x.b - y.b);
+  const pairs = sorted.filter(({ b }) => b > 0);
+  const named = sorted.filter(({ b }) => b === 0);
+  const all = [...pairs, ...named];
+  for (const [i, group] of all.entries()) group.place = i + 1;
+  return { pairs, named, all, groupOf, ranks };
+}
+
+/**
+ * Appends a batch, in one statement: makes the conversations that are missing, numbers the messages and stores them
+ * (sql/migrations/0005_append.sql).
+ * @param messages in the order in which they get their numbers; no two with the same target and id
+ * @returns what became of each message; undefined where one of its two users isn't there, or its sender isn't in the conversation
+ * @throws PostgresError 23505 if one of the messages is there already: nothing is stored then
+ * @throws OddAnswerError
+ */
+export async function append(sql: Sql, messages: readonly NewMessage[]): Promise<(Appended | undefined)[]> {
+  const { pairs, named, all, groupOf, ranks } = grouped(messages);
+  const [row] = await sql<
+    {
+      ids: string;
+      ends: string;
+      rosters: string | null;
+      outsiders: string | null;
+      msg_ids: string;
+      at: Date;
+    }[]
+  >`
+    select ids::text, ends::text, rosters::text, outsiders::text, msg_ids::text, at from append_1(
       ${numbers(pairs.map((pair) => pair.a))}::bigint[], ${numbers(pairs.map((pair) => pair.b))}::bigint[],
-      ${numbers(pairs.map((pair) => pair.count))}::int[],
+      ${numbers(named.map(({ a }) => a))}::bigint[], ${numbers(all.map(({ count }) => count))}::int[],
       ${numbers(groupOf.map((group) => group.place))}::int[], ${numbers(ranks)}::int[],
       ${numbers(messages.map((message) => message.from))}::bigint[],
       ${strings(messages.map((message) => message.clientId))}::text[],
       ${strings(messages.map((message) => message.content))}::text[])`;
   if (row === undefined) throw new OddAnswerError('the database answered a batch without a row');
+  if (row.outsiders !== null) {
+    const outsiders = new Set(parseNumbers(row.outsiders).map((i) => i - 1));
+    const rest = messages.filter((_message, i) => !outsiders.has(i));
+    const stored = rest.length === 0 ? [] : await append(sql, rest);
+    const next = stored.values();
+    return messages.map((_message, i) => (outsiders.has(i) ? undefined : next.next().value));
+  }
+  const rosters: number[][] = row.rosters === null ? [] : JSON.parse(row.rosters);
+  for (const [i, group] of named.entries()) group.members = rosters[i] ?? [];
   // NULL, where a user isn't there, is read as NaN.
   const ids = parseNumbers(row.ids);
   const ends = parseNumbers(row.ends);
@@ -75,10 +121,12 @@ export async function append(sql: Sql, messages: readonly NewMessage[]): Promise
   return groupOf.map(({ place, members }, i) => {
     const conversation = ids[place - 1] ?? Number.NaN;
     if (Number.isNaN(conversation)) return undefined;
+    const target = messages[i]?.target;
     return {
       conversation,
       seq: (ends[place - 1] ?? Number.NaN) + (ranks[i] ?? Number.NaN),
       msgId: msgIds[i] ?? Number.NaN,
+      to: target !== undefined && 'user' in target ? target.user : undefined,
       members,
       createdAt,
     };
@@ -105,23 +153,30 @@ export async function tryAppend(sql: Sql, contents: readonly string[]): Promise<
   }
 }
 
-/** The pairs among those of the messages whose conversation somebody holds the row of, or may be making at this moment. */
-export async function findHeld(
-  sql: Sql,
-  messages: readonly NewMessage[],
-): Promise<{ from: number; to: number }[]> {
-  return sql<{ from: number; to: number }[]>`
+/** A conversation, by its two users or by its number. */
+export type Named = { from: number; target: Target };
+
+/** Those among the messages' conversations whose row somebody holds, or that somebody may be making at this moment. */
+export async function findHeld(sql: Sql, messages: readonly NewMessage[]): Promise<Named[]> {
+  const pairs = messages.flatMap(({ from, target }) => ('user' in target ? [{ from, to: target.user }] : []));
+  const named = messages.flatMap(({ target }) => ('conversation' in target ? [target.conversation] : []));
+  const rows = await sql<{ a: number | null; b: number; id: number }[]>`
     with wanted as materialized (
       select distinct least(m.a, m.b) as a, greatest(m.a, m.b) as b
-      from unnest(${numbers(messages.map((message) => message.from))}::bigint[],
-        ${numbers(messages.map((message) => message.to))}::bigint[]) m(a, b)
+      from unnest(${numbers(pairs.map(({ from }) => from))}::bigint[],
+        ${numbers(pairs.map(({ to }) => to))}::bigint[]) m(a, b)
     ), there as materialized (
       select a, b, (select conversation_id from conversations c where c.user_a = a and c.user_b = b) as id from wanted
+      union all
+      select null, null, id from unnest(${numbers(named)}::bigint[]) n(id)
     ), free as materialized (
       select conversation_id from conversations where conversation_id = any (array(select id from there))
       for no key update skip locked
     )
-    select a as "from", b as "to" from there where id is null or id <> all (array(select conversation_id from free))`;
+    select a, b, id from there where id is null or id <> all (array(select conversation_id from free))`;
+  return rows.map(({ a, b, id }) =>
+    a === null ? { from: 0, target: { conversation: id } } : { from: a, target: { user: b } },
+  );
 }
 
 export interface MessageRow {
@@ -129,7 +184,7 @@ export interface MessageRow {
   seq: number;
   msg_id: number;
   from_user_id: number;
-  to_user_id: number;
+  to_user_id: number | null;
   created_at: Date;
   client_id: string;
   content: string;
@@ -141,25 +196,38 @@ export const toStored = (row: MessageRow): StoredMessage => ({
   seq: row.seq,
   msgId: row.msg_id,
   from: row.from_user_id,
-  members: membersOf(row.from_user_id, row.to_user_id),
+  to: row.to_user_id ?? undefined,
   clientId: row.client_id,
   content: row.content,
   createdAt: row.created_at.getTime(),
 });
 /** Which of the given messages are stored already, by conversation, sender and id, as they were stored then. */
-export async function findStored(sql: Sql, messages: readonly NewMessage[]): Promise<StoredMessage[]> {
-  const rows = await sql<MessageRow[]>`
+export async function findStored(
+  sql: Sql,
+  messages: readonly NewMessage[],
+): Promise<(StoredMessage & { members: readonly number[] })[]> {
+  const users = messages.map(({ target }) => ('user' in target ? target.user : undefined));
+  const named = messages.map(({ target }) => ('conversation' in target ? target.conversation : undefined));
+  const rows = await sql<(MessageRow & { members: string | null })[]>`
     select m.conversation_id, m.seq, m.msg_id, m.from_user_id, i.to_user_id,
-      m.created_at, m.client_id, m.content
+      m.created_at, m.client_id, m.content, case when i.to_user_id is null then array(
+        select x.user_id from members x where x.conversation_id = m.conversation_id and x.last_seq is null)::text end as members
     from unnest(${numbers(messages.map((message) => message.from))}::bigint[],
-      ${numbers(messages.map((message) => message.to))}::bigint[],
-      ${strings(messages.map((message) => message.clientId))}::text[]) i(from_user_id, to_user_id, client_id)
+      ${numbersOrNull(users)}::bigint[], ${numbersOrNull(named)}::bigint[],
+      ${strings(messages.map((message) => message.clientId))}::text[]) i(from_user_id, to_user_id, conversation_id, client_id)
     cross join lateral (select * from messages x
-      where x.conversation_id = (select conversation_id from conversations c
-        where c.user_a = least(i.from_user_id, i.to_user_id) and c.user_b = greatest(i.from_user_id, i.to_user_id))
+      where x.conversation_id = coalesce((select conversation_id from conversations c
+        where c.conversation_id = i.conversation_id and c.user_a is null), (select conversation_id from conversations c
+        where c.user_a = least(i.from_user_id, i.to_user_id) and c.user_b = greatest(i.from_user_id, i.to_user_id)))
         and x.from_user_id = i.from_user_id and x.client_id = i.client_id limit 1) m
     order by m.conversation_id, m.seq`;
-  return rows.map(toStored);
+  return rows.map((row) => ({
+    ...toStored(row),
+    members:
+      row.members === null
+        ? membersOf(row.from_user_id, row.to_user_id ?? row.from_user_id)
+        : parseNumbers(row.members),
+  }));
 }
 
 /** A place in a conversation: everything up to `seq` is held. */
@@ -181,7 +249,11 @@ export async function timesOf(sql: Sql, places: readonly Position[]): Promise<(n
   return rows.map(({ at }) => at?.getTime());
 }
 
-/** What comes after the given positions of a user, each conversation in order. */
+/** Whom a message of a conversation is to, where that is one of two and a user of it asks. */
+const toUser = (sql: Sql, user: number) =>
+  sql`case when m.from_user_id <> ${user} and c.user_a is not null then ${user} else c.user_a + c.user_b - ${user} end`;
+
+/** What comes after the given positions of a user, each conversation in order, as far as they may see it. */
 export async function readAfter(
   sql: Sql,
   user: number,
@@ -189,14 +261,17 @@ export async function readAfter(
   limit: number,
 ): Promise<StoredMessage[]> {
   const rows = await sql<MessageRow[]>`
-    select m.conversation_id, m.seq, m.msg_id, m.from_user_id,
-      case when m.from_user_id = ${user} then c.user_a + c.user_b - ${user} else ${user} end as to_user_id,
+    select m.conversation_id, m.seq, m.msg_id, m.from_user_id, ${toUser(sql, user)} as to_user_id,
       m.created_at, m.client_id, m.content
     from unnest(${numbers(positions.map((position) => position.conversation))}::bigint[],
       ${numbers(positions.map((position) => position.seq))}::bigint[]) with ordinality p(conversation_id, seq, i)
     cross join lateral (select * from conversations x where x.conversation_id = p.conversation_id limit 1) c
     cross join lateral (
+      select last_seq from members x where x.user_id = ${user} and x.conversation_id = p.conversation_id limit 1
+    ) me
+    cross join lateral (
       select * from messages where conversation_id = p.conversation_id and messages.seq > p.seq
+        and messages.seq <= coalesce(me.last_seq, ${Number.MAX_SAFE_INTEGER})
       order by messages.seq limit ${limit}
     ) m
     order by p.i, m.seq limit ${limit}`;
@@ -204,7 +279,7 @@ export async function readAfter(
 }
 
 /**
- * A page of a conversation's history, oldest first.
+ * A page of a conversation's history, oldest first, as far as a user may see it.
  * @param page `before`: below that `seq`, the nearest; `after`: above it; neither: the newest
  */
 export async function readHistory(
@@ -215,12 +290,14 @@ export async function readHistory(
 ): Promise<StoredMessage[]> {
   const forward = page.after !== undefined;
   const rows = await sql<MessageRow[]>`
-    select m.conversation_id, m.seq, m.msg_id, m.from_user_id,
-      case when m.from_user_id = ${user} then c.user_a + c.user_b - ${user} else ${user} end as to_user_id,
+    select m.conversation_id, m.seq, m.msg_id, m.from_user_id, ${toUser(sql, user)} as to_user_id,
       m.created_at, m.client_id, m.content
     from messages m join conversations c using (conversation_id)
     where m.conversation_id = ${conversation}
-      and m.seq > ${page.after ?? 0} and m.seq < ${page.before ?? Number.MAX_SAFE_INTEGER}
+      and m.seq > greatest(${page.after ?? 0}, (select first_seq - 1 from members me
+        where me.user_id = ${user} and me.conversation_id = ${conversation}))
+      and m.seq < least(${page.before ?? Number.MAX_SAFE_INTEGER}, (select last_seq + 1 from members me
+        where me.user_id = ${user} and me.conversation_id = ${conversation}))
     order by m.seq ${forward ? sql`asc` : sql`desc`} limit ${page.limit}`;
   const messages = rows.map(toStored);
   return forward ? messages : messages.reverse();

@@ -175,6 +175,16 @@ export async function signUp(server: Server, name = freshName()): Promise<User> 
   return { ...user, token: server.app.auth.sign(user) };
 }
 
+/** Makes a conversation that isn't one of two. @returns its number */
+export async function makeMany({ app }: Server, users: readonly User[]): Promise<number> {
+  const [made] = await app.db.sql<[{ id: number }]>`
+    insert into conversations (user_a, user_b) values (null, null) returning conversation_id as id`;
+  await app.db.sql`
+    insert into members (user_id, conversation_id)
+    select id, ${made.id} from unnest(${`{${users.map(({ user_id }) => user_id).join()}}`}::bigint[]) u(id)`;
+  return made.id;
+}
+
 // biome-ignore lint/suspicious/noExplicitAny: a test reads what it asserts
 type Frame = any;
 

@@ -232,7 +232,7 @@ const LANDED = {
   '0002_people.sql': 'c063f691b8a48f6622d141b4f3b4fa388a2aca4274302135e398640d52123a90',
   '0003_batches.sql': 'fe490de28793679de0bfde07aa4c6267506a89cbbeb580dad8208bebaaf45f26',
   '0004_cursors.sql': '04cfced9f1fd0290bd82246225891432d6beeb681a7f3cada3ee79ec49c30d00',
-  '0005_append.sql': 'b91865ab1b7e71eca3aa1b3248fedfbfd6b91052a66cd40869ad55e62d7c1975',
+  '0005_append.sql': 'b17f16c2dc87cd525d136dfe33198cc9048abdb2edadd1ab8ed7e6c38d9f1f68',
   '0006_begin_plain.sql': '5ca9fafcd920fbb3e394e97f69da821bcae3ae806a98639568c01c13eb4ad7b8',
 };
 const sha256 = (text: string) => createHash('sha256').update(text).digest('hex');

@@ -1,6 +1,5 @@
 import type { Change } from '../connection/port.js';
 import type { Arrival } from '../log/types.js';
-import { otherOf } from '../message.js';
 import type { Claim } from './bus.js';
 
 export interface Typing {
@@ -32,12 +31,12 @@ export interface Parcel {
   presence?: { online: number[]; offline: number[] };
 }
 
-/** Several users, or the only one. */
+/** Several users, or the only one. A message says whom it is to, if it is between two. */
 type Users = number | readonly number[];
 
 // Short keys and rows, since a replica reads as many of these as it has messages. Rows of another form get another key.
 interface Packed {
-  n?: [Users, number, number, number, number, Users, string, number, number, string?][];
+  n?: [Users, number, number, number, number, number | null, string, number, number, string?][];
   r?: Change[];
   t?: Typing[];
   k?: Kick[];
@@ -57,7 +56,7 @@ export function pack(parcel: Parcel): string {
       message.seq,
       message.msgId,
       message.from,
-      message.members.length === 2 ? otherOf(message) : message.members,
+      message.to ?? null,
       message.content,
       message.createdAt,
       (message.again ? AGAIN : 0) | (message.receipts ? RECEIPTS : 0),
@@ -78,14 +77,14 @@ export function unpack(text: string): Parcel {
   return {
     ...(packed.n !== undefined && {
       messages: packed.n.map(
-        ([users, conversation, seq, msgId, from, members, content, createdAt, flags, clientId = '']) => ({
+        ([users, conversation, seq, msgId, from, to, content, createdAt, flags, clientId = '']) => ({
           users: typeof users === 'number' ? [users] : users,
           message: {
             conversation,
             seq,
             msgId,
             from,
-            members: typeof members === 'number' ? [from, members] : members,
+            to: to ?? undefined,
             content,
             createdAt,
             clientId,

@@ -65,8 +65,12 @@ export abstract class Connection extends Endpoint implements Sender {
     return is === 'live' || is === 'behind' ? this.cursor.position(conversation) : undefined;
   }
 
-  /** Whether the client lacks something of a conversation that goes to `end`, or may once it is known where it stands. */
-  lacks(conversation: number, end: number): boolean {
+  /**
+   * Whether the client lacks something of a conversation that goes to `end`, or may once it is known where it stands.
+   * @param many whether it isn't one of two
+   */
+  lacks(conversation: number, end: number, many: boolean): boolean {
+    if (many && !this.counting.many) return false;
     return this.isOpening || (this.standing(conversation) ?? end) < end;
   }
 
@@ -100,6 +104,7 @@ export abstract class Connection extends Endpoint implements Sender {
 
   /** A message that concerns this user was stored. */
   deliver(message: StoredMessage): void {
+    if (message.to === undefined && !this.counting.many) return;
     const { state } = this;
     if (state.is === 'opening' || state.is === 'behind') state.missed = true;
     if (state.is !== 'live') return;
@@ -232,7 +237,7 @@ export abstract class Connection extends Endpoint implements Sender {
 
   /** The conversations that go on past where the client stands. */
   private async behindTheirEnds(): Promise<Position[]> {
-    const ends = await this.port.reader.ends(this.user);
+    const ends = await this.port.reader.ends(this.user, this.counting.many);
     return ends.filter((end) => end.seq > this.cursor.position(end.conversation));
   }
 

@@ -16,6 +16,8 @@ export type Verdict = 'give' | 'count' | 'drop' | 'hold';
 export interface Counting {
   /** Whether it is given its own messages, unless it was told of them. */
   readonly copies: boolean;
+  /** Whether it knows of conversations that aren't of two. */
+  readonly many: boolean;
 }
 
 /**

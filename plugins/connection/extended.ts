@@ -19,7 +19,7 @@ const POSITION_BYTES = 120;
 const TYPING_MS = 1000;
 
 /** Positions are the client's own, and it counts its own messages. */
-const COUNTING: Counting = { copies: true };
+const COUNTING: Counting = { copies: true, many: true };
 
 /** A connection of `chat.v2`: it holds positions, and acknowledges. */
 export class ExtendedConnection extends Connection {
@@ -109,7 +109,7 @@ export class ExtendedConnection extends Connection {
   sendReceipt(conversation: number, user: number, delivered: number, read: number): void {
     if (user === this.user) return this.sendRead(conversation, read);
     if (!this.hasRoomForNews) return this.receipts.postpone(conversation, user);
-    const now = this.receipts.grow(conversation, { delivered, read });
+    const now = this.receipts.grow(conversation, user, { delivered, read });
     if (now !== undefined)
       this.send({
         type: 'receipt',
@@ -123,13 +123,13 @@ export class ExtendedConnection extends Connection {
   /** How far its user has read on another device. */
   private sendRead(conversation: number, read: number) {
     if (!this.hasRoomForNews) this.reads.postpone(conversation, this.user);
-    else if (this.reads.grow(conversation, { delivered: 0, read }) !== undefined)
+    else if (this.reads.grow(conversation, this.user, { delivered: 0, read }) !== undefined)
       this.send({ type: 'read', conversation_id: conversation, seq: read });
   }
 
   /** The client has said that its user has read so far. */
   noteRead(conversation: number, read: number): void {
-    this.reads.grow(conversation, { delivered: 0, read });
+    this.reads.grow(conversation, this.user, { delivered: 0, read });
   }
 
   sendTyping(conversation: number, user: number): void {
@@ -138,7 +138,7 @@ export class ExtendedConnection extends Connection {
 
   override onRoom(): void {
     super.onRoom();
-    for (const [conversation, user] of [...this.receipts.takePostponed(), ...this.reads.takePostponed()])
+    for (const { conversation, user } of [...this.receipts.takePostponed(), ...this.reads.takePostponed()])
       this.port.informOf({ to: this.user, user, conversation });
   }
 
@@ -215,7 +215,7 @@ export class ExtendedConnection extends Connection {
   ): Promise<Map<number, number>> {
     const { reader } = this.port;
     const proofs = proofsOf(named);
-    const [ends, found] = await Promise.all([reader.ends(this.user), reader.times(proofs)]);
+    const [ends, found] = await Promise.all([reader.ends(this.user, COUNTING.many), reader.times(proofs)]);
     const times = new Map(proofs.map(({ conversation }, i) => [conversation, found[i]]));
     const { kept, arrived, resets } = comparePositions(named, rest, ends, times);
     await this.arrivedBefore(arrived);
@@ -236,8 +236,8 @@ export class ExtendedConnection extends Connection {
   private async arrivedBefore(positions: readonly Position[]) {
     if (positions.length === 0) return;
     const moved = await this.port.reader.arrived(this.user, positions);
-    for (const { other, conversation } of moved)
-      if (other !== this.user) this.port.informOf({ to: other, user: this.user, conversation });
+    for (const { user, conversation } of moved)
+      this.port.informOf({ to: user, user: this.user, conversation });
   }
 
   protected caughtUp(): void {

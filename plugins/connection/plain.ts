@@ -16,8 +16,8 @@ const PING_AT = 64;
 const OFFLINE_ROWS = 1000;
 const OFFLINE_BYTES = 524_288;
 const OFFLINE_CONTENT = 393_216;
-/** It knows no positions, so that the server keeps them, and it isn't told of its own messages. */
-const COUNTING: Counting = { copies: false };
+/** It knows no positions, so that the server keeps them, no conversations but of two, and it isn't told of its own messages. */
+const COUNTING: Counting = { copies: false, many: false };
 
 /** What the client was written and hasn't confirmed. */
 interface Given {
@@ -92,7 +92,7 @@ export class PlainConnection extends Connection {
   onStored(message: StoredMessage): void {
     this.answered();
     // Who writes to themselves hears of it as from anybody else.
-    if (message.members.length > 1) this.noteSent(message);
+    if (message.to !== this.user) this.noteSent(message);
     else this.deliver(message);
   }
 
@@ -185,8 +185,8 @@ export class PlainConnection extends Connection {
     const rows: string[] = [];
     let length = 0;
     for (const message of messages) {
-      const { msg_id, to_user_id, from_user_id, content, created_at } = present(message);
-      const row = JSON.stringify({ msg_id, to_user_id, from_user_id, content, created_at });
+      const { msg_id, from_user_id, content, created_at } = present(message);
+      const row = JSON.stringify({ msg_id, to_user_id: this.user, from_user_id, content, created_at });
       length += Buffer.byteLength(row) + 1;
       if (length > OFFLINE_BYTES && rows.length > 0) break;
       rows.push(row);

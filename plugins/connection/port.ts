@@ -1,4 +1,5 @@
 import type { BaseLogger } from 'pino';
+import type { Member } from '../../sql/conversations.js';
 import type { Move, Waiting } from '../../sql/cursors.js';
 import type { Position, StoredMessage } from '../../sql/messages.js';
 import type { Clock } from '../clock.js';
@@ -18,8 +19,8 @@ export interface Arrived extends Move {
 
 /** What a connection asks the log for. Each throws ChatError `overloaded` where the database can't answer now. */
 export interface Reader {
-  /** How far each conversation of a user goes. */
-  ends(user: number): Promise<Position[]>;
+  /** How far each conversation of a user goes; `many`: also those that aren't of two. */
+  ends(user: number, many: boolean): Promise<Position[]>;
   /** When the messages at these places were stored, in milliseconds since 1970; undefined where there is none. */
   times(places: readonly Position[]): Promise<(number | undefined)[]>;
   /** What comes after positions of a user, each conversation in order. */
@@ -35,8 +36,8 @@ export interface Reader {
     limit: number,
     bytes: number,
   ): Promise<Waiting>;
-  /** Everything up to these positions has arrived. @returns the conversations where that was news, with the other user */
-  arrived(user: number, positions: readonly Position[]): Promise<{ conversation: number; other: number }[]>;
+  /** Everything up to these positions has arrived. @returns whom else that concerns, where it was news */
+  arrived(user: number, positions: readonly Position[]): Promise<Member[]>;
 }
 
 /** What a connection asks for. It knows nothing else of the instance that it belongs to. */

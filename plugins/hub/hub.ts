@@ -163,9 +163,9 @@ export class Hub implements Port {
       this.informOf({ to: user, user, conversation });
   }
 
-  /** Tells `to` that `user` is typing. */
-  tellTyping(typing: Typing): Promise<void> {
-    return this.router.tellTyping(typing);
+  /** Tells each `to` that `user` is typing. */
+  tellTyping(all: readonly Typing[]): Promise<void> {
+    return this.router.tellTyping(all);
   }
 
   /** Looks for what live connections don't know of. */

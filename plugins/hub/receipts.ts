@@ -36,7 +36,7 @@ export class Receipts {
   private add(change: Change, fromElsewhere: boolean) {
     if (this.closed || this.changes.size >= CHANGES) return;
     const { to, user, conversation } = change;
-    const key = to === user ? `${to}:${conversation}:own` : `${to}:${conversation}`;
+    const key = `${to}:${user}:${conversation}`;
     const before = this.changes.get(key);
     this.changes.set(key, { ...change, fromElsewhere: fromElsewhere && (before?.fromElsewhere ?? true) });
     if (this.telling) return;

@@ -106,10 +106,10 @@ export class Repair {
   /** The connections that don't have all of these conversations. */
   private lacking(moved: readonly Moved[]): Set<Connection> {
     const lacking = new Set<Connection>();
-    for (const { conversation, end, members } of moved)
+    for (const { conversation, end, members, many } of moved)
       for (const member of members)
         for (const connection of this.registry.of(member))
-          if (connection.lacks(conversation, end)) lacking.add(connection);
+          if (connection.lacks(conversation, end, many)) lacking.add(connection);
     return lacking;
   }
 

@@ -80,12 +80,12 @@ export class Router {
     if (parcel.presence !== undefined) this.onPresence(parcel.presence);
   }
 
-  /** Tells `to` that `user` is typing. */
-  async tellTyping(typing: Typing): Promise<void> {
-    this.writeTyping(typing);
-    if (this.registry.has(typing.to) && !this.ownership.isElsewhere(typing.to)) return;
+  /** Tells each `to` that `user` is typing. */
+  async tellTyping(all: readonly Typing[]): Promise<void> {
+    for (const typing of all) this.writeTyping(typing);
+    const away = all.filter(({ to }) => !this.registry.has(to) || this.ownership.isElsewhere(to));
     try {
-      await this.remote.send([typing], (list) => ({ typing: list }));
+      await this.remote.send(away, (list) => ({ typing: list }));
     } catch (error) {
       this.log.debug({ err: error }, 'typing is not told');
     }

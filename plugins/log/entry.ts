@@ -1,5 +1,4 @@
-import type { NewMessage, StoredMessage } from '../../sql/messages.js';
-import { otherOf } from '../message.js';
+import type { Named, NewMessage, StoredMessage } from '../../sql/messages.js';
 import type { Sender } from './types.js';
 
 /** A message on its way into the log, and those that asked for the very same. */
@@ -8,15 +7,19 @@ export interface Entry extends NewMessage {
 }
 
 /** Names a message by what its sender says of it. */
-export const idKey = ({ from, to, clientId }: NewMessage): string => `${from}:${to}:${clientId}`;
+export const idKey = ({ from, target, clientId }: NewMessage): string =>
+  'user' in target ? `${from}:${target.user}:${clientId}` : `${from}:in ${target.conversation}:${clientId}`;
 
 /** The same of one that is stored. */
-export const storedKey = (message: StoredMessage): string =>
-  `${message.from}:${otherOf(message)}:${message.clientId}`;
+export const storedKey = ({ from, to, conversation, clientId }: StoredMessage): string =>
+  to === undefined ? `${from}:in ${conversation}:${clientId}` : `${from}:${to}:${clientId}`;
 
-/** Names the conversation of two users. */
-export const pairKey = ({ from, to }: { from: number; to: number }): string =>
-  from < to ? `${from}:${to}` : `${to}:${from}`;
+/** Names a conversation. */
+export function conversationKey({ from, target }: Named): string {
+  if ('conversation' in target) return `in ${target.conversation}`;
+  const { user } = target;
+  return from < user ? `${from}:${user}` : `${user}:${from}`;
+}
 
 /** Begins the ids that the log gives to messages without one; a client's own can't begin so. */
 export const OURS = '~';

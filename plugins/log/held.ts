@@ -1,7 +1,7 @@
 import { HELD_LANES } from '../db/handle.js';
 import type { Asker } from '../db/lanes.js';
 import { weightOf } from '../weight.js';
-import { type Entry, idKey, pairKey } from './entry.js';
+import { conversationKey, type Entry, idKey } from './entry.js';
 import type { Outcome, Store } from './store.js';
 
 /** Entries that one statement stores at most. */
@@ -11,7 +11,7 @@ const BATCH = 1000;
 export class Held {
   /** Bytes that wait. */
   bytes = 0;
-  /** By pair, then by id. */
+  /** By conversation, then by id. */
   private readonly waiting = new Map<string, Map<string, Entry>>();
   private readonly storing = new Set<string>();
   private runs = 0;
@@ -27,17 +27,17 @@ export class Held {
 
   /** What waits for the conversation of an entry, by id; undefined where it needn't wait. */
   of(entry: Entry): ReadonlyMap<string, Entry> | undefined {
-    return this.waiting.size === 0 ? undefined : this.waiting.get(pairKey(entry));
+    return this.waiting.size === 0 ? undefined : this.waiting.get(conversationKey(entry));
   }
 
   /** Has entries wait for their conversations, behind those that do already. */
   add(entries: readonly Entry[]): void {
     if (entries.length === 0) return;
     for (const entry of entries) {
-      const pair = pairKey(entry);
-      const list = this.waiting.get(pair) ?? new Map<string, Entry>();
+      const key = conversationKey(entry);
+      const list = this.waiting.get(key) ?? new Map<string, Entry>();
       list.set(idKey(entry), entry);
-      this.waiting.set(pair, list);
+      this.waiting.set(key, list);
       this.bytes += weightOf(entry.content);
     }
     if (this.runs < HELD_LANES) this.idle = Promise.all([this.idle, this.run()]);
@@ -45,9 +45,9 @@ export class Held {
 
   private async run() {
     this.runs++;
-    for (const [pair, list] of this.waiting) {
-      if (this.storing.has(pair)) continue;
-      this.storing.add(pair);
+    for (const [key, list] of this.waiting) {
+      if (this.storing.has(key)) continue;
+      this.storing.add(key);
       while (list.size > 0) {
         const entries = [...list.values()].slice(0, BATCH);
         for (const entry of entries) {
@@ -56,8 +56,8 @@ export class Held {
         }
         this.tell(await this.store.write(entries, { lanes: this.lanes, isHeld: true }));
       }
-      this.waiting.delete(pair);
-      this.storing.delete(pair);
+      this.waiting.delete(key);
+      this.storing.delete(key);
     }
     this.runs--;
   }

@@ -1,7 +1,7 @@
 import { randomBytes } from 'node:crypto';
 import { LIMITS } from '../../schemas/limits.js';
-import { findConversations, type Pair } from '../../sql/conversations.js';
-import type { StoredMessage } from '../../sql/messages.js';
+import { findTargets, type Member } from '../../sql/conversations.js';
+import type { StoredMessage, Target } from '../../sql/messages.js';
 import { Cache } from '../cache.js';
 import type { Asker } from '../db/lanes.js';
 import { ChatError } from '../errors.js';
@@ -10,13 +10,16 @@ import { type Entry, idKey, isOurs, OURS, storedKey } from './entry.js';
 import type { Held } from './held.js';
 import { ATTEMPT_MS } from './store.js';
 import type { Teller } from './teller.js';
-import type { Arrival, Send, Target } from './types.js';
+import type { Arrival, Send } from './types.js';
+
+const memberKey = ({ user, conversation }: Member) => `${user}:${conversation}`;
 
 /** Makes of what is asked what is to be stored: whom it is for, and what was asked before, by its id. */
 export class Intake {
   private readonly prefix = `${OURS}${randomBytes(6).toString('base64url')}.`;
   private counter = 0;
-  private readonly conversations = new Cache<number, Pair>({ entries: 50_000, ageMs: 600_000 });
+  /** By who writes, and where: what that names. It is known of those only who are in the conversation. */
+  private readonly targets = new Cache<string, Target>({ entries: 50_000, ageMs: 600_000 });
   private readonly recent = new Cache<string, StoredMessage>(
     { entries: 20_000, bytes: LIMITS.recentBytes },
     ({ content }) => weightOf(content),
@@ -41,33 +44,39 @@ export class Intake {
   }
 
   forget(): void {
-    this.conversations.clear();
+    this.targets.clear();
     this.recent.clear();
+  }
+
+  /** Somebody isn't in a conversation any more. */
+  forgetMember(member: Member): void {
+    this.targets.delete(memberKey(member));
   }
 
   /**
    * Answers what is known or nowhere to go, has what waits for a conversation wait there, and folds what is asked twice.
-   * @returns what is to be stored, in its order
+   * @returns what is to be stored, in its order; and what isn't, since its sender isn't in the conversation, unless it is stored
    * @throws PostgresError, DeadlineError where the conversations can't be found
    */
-  async entries(batch: readonly Send[]): Promise<Entry[]> {
+  async entries(batch: readonly Send[]): Promise<{ entries: Entry[]; outsiders: Entry[] }> {
     await this.findNamed(batch);
     const entries: Entry[] = [];
+    const outsiders: Entry[] = [];
     const named = new Map<string, Entry>();
-    for (const { from, target, clientId, content, sender } of batch) {
-      const to = this.receiverOf(from, target);
-      if (to === undefined) {
-        this.teller.failed(sender, clientId, new ChatError('conversation_not_found'));
+    for (const { from, target: asked, clientId, content, sender } of batch) {
+      const id = clientId ?? this.prefix + (this.counter++).toString(36);
+      const target = 'user' in asked ? asked : this.targets.get(memberKey({ user: from, ...asked }));
+      const entry: Entry = { from, target: target ?? asked, clientId: id, content, senders: [sender] };
+      if (target === undefined) {
+        outsiders.push(entry);
         continue;
       }
-      const id = clientId ?? this.prefix + (this.counter++).toString(36);
-      const entry: Entry = { from, to, clientId: id, content, senders: [sender] };
       const held = this.held.of(entry);
       if (clientId !== undefined && this.isRepeated(entry, named, held)) continue;
       if (held !== undefined) this.held.add([entry]);
       else entries.push(entry);
     }
-    return entries;
+    return { entries, outsiders };
   }
 
   /**
@@ -97,23 +106,18 @@ export class Intake {
     return true;
   }
 
-  /** @returns undefined where the sender isn't in the conversation, or it isn't there */
-  private receiverOf(from: number, target: Target): number | undefined {
-    if ('user' in target) return target.user;
-    const { a, b } = this.conversations.get(target.conversation) ?? {};
-    if (a === from) return b;
-    return b === from ? a : undefined;
-  }
-
-  /** Finds the conversations that are named by their number. */
+  /** Finds what is named by the number of a conversation. */
   private async findNamed(batch: readonly Send[]) {
-    const ids = new Set<number>();
-    for (const { target } of batch)
-      if ('conversation' in target && this.conversations.get(target.conversation) === undefined)
-        ids.add(target.conversation);
-    if (ids.size === 0) return;
+    const unknown = new Map<string, Member>();
+    for (const { from, target } of batch) {
+      if ('user' in target) continue;
+      const member = { user: from, ...target };
+      const key = memberKey(member);
+      if (this.targets.get(key) === undefined) unknown.set(key, member);
+    }
+    if (unknown.size === 0) return;
     this.counts.statements++;
-    const pairs = await this.lanes.ask((sql) => findConversations(sql, [...ids]), ATTEMPT_MS);
-    for (const pair of pairs) this.conversations.set(pair.conversation, pair);
+    const found = await this.lanes.ask((sql) => findTargets(sql, [...unknown.values()]), ATTEMPT_MS);
+    for (const { target, ...member } of found) this.targets.set(memberKey(member), target);
   }
 }

@@ -144,8 +144,9 @@ export class MessageLog {
   /** Folds what is asked twice, answers what was stored before, and stores the rest. */
   private async storeBatch(batch: readonly Send[]) {
     let entries: Entry[];
+    let outsiders: Entry[];
     try {
-      entries = await this.intake.entries(batch);
+      ({ entries, outsiders } = await this.intake.entries(batch));
     } catch (error) {
       this.health.goDown(error);
       for (const { sender, clientId } of batch)
@@ -158,6 +159,8 @@ export class MessageLog {
     if (fresh.length > 0) this.tell(await this.store.write(fresh, { lanes }));
     // Of whoever repeats ids each is looked up before it is stored: in a batch with others it would make all of that fail.
     if (repeated.size > 0) this.tell(await this.store.write([...repeated], { lanes, look: true }));
+    if (outsiders.length > 0)
+      this.tell(await this.store.write(outsiders, { lanes, look: true, outsiders: true }));
     this.waitingSince = this.queue.size === 0 ? undefined : performance.now();
   }
 
@@ -165,6 +168,8 @@ export class MessageLog {
     for (const { again } of outcome.arrivals) if (!again) this.counts.messages++;
     this.intake.remember(outcome.arrivals);
     for (const user of outcome.repeaters) this.repeaters.add(user);
+    for (const { entry } of outcome.failed)
+      if ('conversation' in entry.target) this.intake.forgetMember({ user: entry.from, ...entry.target });
     this.held.add(outcome.locked);
     this.teller.outcome(outcome);
   }

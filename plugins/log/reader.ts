@@ -1,4 +1,5 @@
-import { findConversations, lastSeqs } from '../../sql/conversations.js';
+import { LIMITS } from '../../schemas/limits.js';
+import { lastSeqs, type Member, othersIn } from '../../sql/conversations.js';
 import { moveCursors, readWaiting, type Waiting } from '../../sql/cursors.js';
 import { type Position, readAfter, type StoredMessage, timesOf } from '../../sql/messages.js';
 import type { Reader } from '../connection/port.js';
@@ -9,8 +10,8 @@ import type { Db } from '../db/handle.js';
 export class LogReader implements Reader {
   constructor(private readonly db: Pick<Db, 'delivery'>) {}
 
-  ends(user: number): Promise<Position[]> {
-    return within(this.db.delivery, (sql) => lastSeqs(sql, user));
+  ends(user: number, many: boolean): Promise<Position[]> {
+    return within(this.db.delivery, (sql) => lastSeqs(sql, user, many));
   }
 
   async times(places: readonly Position[]): Promise<(number | undefined)[]> {
@@ -25,18 +26,15 @@ export class LogReader implements Reader {
     return within(this.db.delivery, (sql) => readWaiting(sql, ...asked));
   }
 
-  arrived(user: number, positions: readonly Position[]): Promise<{ conversation: number; other: number }[]> {
+  arrived(user: number, positions: readonly Position[]): Promise<Member[]> {
     return within(this.db.delivery, async (sql) => {
       const moved = await moveCursors(
         sql,
         positions.map(({ conversation, seq }) => ({ user, conversation, delivered: seq })),
       );
       if (moved.length === 0) return [];
-      const pairs = await findConversations(
-        sql,
-        moved.map(({ conversation }) => conversation),
-      );
-      return pairs.map(({ conversation, a, b }) => ({ conversation, other: a === user ? b : a }));
+      const conversations = moved.map(({ conversation }) => conversation);
+      return othersIn(sql, user, conversations, LIMITS.toldMembers);
     });
   }
 }

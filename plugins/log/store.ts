@@ -1,19 +1,12 @@
 import { setTimeout as sleep } from 'node:timers/promises';
 import type { BaseLogger } from 'pino';
-import {
-  type Appended,
-  append,
-  findHeld,
-  findStored,
-  OddAnswerError,
-  type StoredMessage,
-} from '../../sql/messages.js';
+import { type Appended, append, findHeld, findStored, OddAnswerError } from '../../sql/messages.js';
 import { codeOf, isRefusal } from '../db/failure.js';
 import type { Asker } from '../db/lanes.js';
 import { ChatError } from '../errors.js';
-import { type Entry, idKey, pairKey, storedKey } from './entry.js';
+import { conversationKey, type Entry, idKey, storedKey } from './entry.js';
 import type { Health } from './health.js';
-import type { Arrival } from './types.js';
+import type { Stored } from './types.js';
 
 /** Milliseconds that one attempt at a batch may take, and after which one in doubt is answered as such. */
 export const ATTEMPT_MS = 5000;
@@ -27,7 +20,7 @@ const PAUSE_MS = 250;
 export interface Outcome {
   /** Those that are in the log, in its order, with the message at the same place in the other list. */
   readonly stored: Entry[];
-  readonly arrivals: Arrival[];
+  readonly arrivals: Stored[];
   /** Users who said again what was stored before. */
   readonly repeaters: number[];
   /** Those that aren't, or of which that isn't known, and why. */
@@ -43,6 +36,8 @@ interface How {
   isHeld?: boolean;
   /** Whether some of it is likely to be in the log: that is looked up first. */
   look?: boolean;
+  /** Whether the senders aren't in their conversations: only what is stored already is. */
+  outsiders?: boolean;
   /** Whether an attempt before may have stored some of it, or still may. */
   inDoubt?: boolean;
 }
@@ -76,6 +71,7 @@ export class Store {
           look = false;
           if (todo.length === 0) return this.health.goUp();
         }
+        if (how.outsiders === true) return fail(outcome, todo, new ChatError('conversation_not_found'));
         this.counts.statements++;
         const batch = todo;
         rows = await lanes.ask((sql) => append(sql, batch), isHeld ? HELD_ATTEMPT_MS : ATTEMPT_MS);
@@ -108,7 +104,11 @@ export class Store {
       }
       this.counts.batches++;
       this.health.goUp();
-      return sort(outcome, todo, rows);
+      const outsiders = sort(outcome, todo, rows);
+      // Their senders were in the conversation a moment ago, and what they said then may be stored.
+      if (outsiders.length > 0)
+        await this.writeInto(outcome, outsiders, { ...how, look: true, outsiders: true });
+      return;
     }
   }
 
@@ -121,7 +121,7 @@ export class Store {
   ): Promise<Entry[]> {
     this.counts.statements++;
     const found = await lanes.ask((sql) => findStored(sql, entries), ATTEMPT_MS);
-    const known = new Map<string, StoredMessage>(found.map((message) => [storedKey(message), message]));
+    const known = new Map(found.map((message) => [storedKey(message), message]));
     return entries.filter((entry) => {
       const message = known.get(idKey(entry));
       if (message === undefined) return true;
@@ -143,9 +143,9 @@ export class Store {
   private async setAside(outcome: Outcome, entries: readonly Entry[]): Promise<Entry[]> {
     this.counts.statements++;
     const found = await this.lanes.ask((sql) => findHeld(sql, entries), ATTEMPT_MS).catch(() => []);
-    const pairs = new Set(found.map(pairKey));
+    const held = new Set(found.map(conversationKey));
     return entries.filter((entry) => {
-      const locked = pairs.has(pairKey(entry));
+      const locked = held.has(conversationKey(entry));
       if (locked) outcome.locked.push(entry);
       return !locked;
     });
@@ -164,14 +164,16 @@ function fail(outcome: Outcome, entries: readonly Entry[], error: ChatError): vo
   for (const entry of entries) outcome.failed.push({ entry, error });
 }
 
-/** Sorts what was stored from what had no receiver. */
-function sort(outcome: Outcome, entries: readonly Entry[], rows: readonly (Appended | undefined)[]): void {
+/** Sorts what was stored from what had no receiver. @returns those whose senders aren't in their conversations */
+function sort(outcome: Outcome, entries: readonly Entry[], rows: readonly (Appended | undefined)[]): Entry[] {
+  const outsiders: Entry[] = [];
   for (let i = 0; i < entries.length; i++) {
     const entry = entries[i];
     const row = rows[i];
     if (entry === undefined) continue;
     if (row === undefined) {
-      outcome.failed.push({ entry, error: new ChatError('user_not_found') });
+      if ('conversation' in entry.target) outsiders.push(entry);
+      else outcome.failed.push({ entry, error: new ChatError('user_not_found') });
       continue;
     }
     const { from, clientId, content, senders } = entry;
@@ -181,6 +183,7 @@ function sort(outcome: Outcome, entries: readonly Entry[], rows: readonly (Appen
       seq: row.seq,
       msgId: row.msgId,
       from,
+      to: row.to,
       members: row.members,
       clientId,
       content,
@@ -189,4 +192,5 @@ function sort(outcome: Outcome, entries: readonly Entry[], rows: readonly (Appen
       receipts: senders[0]?.wantsReceipts ?? false,
     });
   }
+  return outsiders;
 }

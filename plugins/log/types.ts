@@ -1,4 +1,4 @@
-import type { StoredMessage } from '../../sql/messages.js';
+import type { StoredMessage, Target } from '../../sql/messages.js';
 import type { ChatError } from '../errors.js';
 
 /** Who hears what became of a send: exactly one of the two, once. */
@@ -9,12 +9,10 @@ export interface Sender {
   onFailed(clientId: string | undefined, error: ChatError): void;
 }
 
-/** Whom something is said to: a user, or those in a conversation. */
-export type Target = { user: number } | { conversation: number };
-
 /** A message that somebody asks to be stored. */
 export interface Send {
   from: number;
+  /** A conversation may be one of two, too. */
   target: Target;
   /** The sender's own id, if it gave one. */
   clientId: string | undefined;
@@ -30,9 +28,14 @@ export interface Arrival extends StoredMessage {
   receipts: boolean;
 }
 
+/** A message that this replica has stored, and who is in its conversation, in no order. */
+export interface Stored extends Arrival {
+  members: readonly number[];
+}
+
 /** A message just stored, and who asked for that: they know of it. */
 export interface Delivery {
-  message: Arrival;
+  message: Stored;
   senders: readonly Sender[];
 }
 

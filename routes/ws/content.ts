@@ -1,6 +1,6 @@
 import { ChatError } from '../../plugins/errors.js';
-import type { Target } from '../../plugins/log/types.js';
 import { LIMITS } from '../../schemas/limits.js';
+import type { Target } from '../../sql/messages.js';
 
 /** Whether the database can store a text, and people read it: not with NUL, nor with half of a surrogate pair. */
 const isStorable = (text: string): boolean => text.isWellFormed() && !text.includes('\0');

@@ -33,9 +33,9 @@ const tableOf = (app: FastifyInstance): { [K in keyof typeof extendedClient]: Ha
   }),
   typing: row(extendedClient.typing, async (connection: ExtendedConnection, { conversation_id }) => {
     if (!connection.types()) return;
-    const to = await app.conversations.other(connection.user, conversation_id);
-    if (to !== connection.user)
-      await app.hub.tellTyping({ to, user: connection.user, conversation: conversation_id });
+    const { user } = connection;
+    const others = await app.conversations.others(user, conversation_id);
+    await app.hub.tellTyping(others.map((to) => ({ to, user, conversation: conversation_id })));
   }),
   presence: row(extendedClient.presence, async (connection: ExtendedConnection, frame) => {
     connection.send({

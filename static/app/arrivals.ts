@@ -33,6 +33,11 @@ export function createArrivals({
   onIncoming,
 }: Arrivals) {
   function onChat(message: Chat): void {
+    // Of conversations that aren't of two the page shows nothing yet.
+    if (message.to_user_id === undefined) {
+      ack(message.conversation_id, message.seq);
+      return;
+    }
     const peer = message.from_user_id === me ? message.to_user_id : message.from_user_id;
     const thread = directory.ensure({ user_id: peer, username: '' });
     directory.link(thread, message.conversation_id);
@@ -71,7 +76,8 @@ export function createArrivals({
     const thread = directory.ensure({ user_id: item.to_user_id, username: '' });
     const first = thread.conversationId === null;
     directory.link(thread, frame.conversation_id);
-    const { id, conversation_id, msg_id, seq, to_user_id, created_at } = frame;
+    const { id, conversation_id, msg_id, seq, created_at } = frame;
+    const { to_user_id } = item;
     const message = { id, conversation_id, msg_id, seq, to_user_id, created_at, content: item.content };
     place(thread, { type: 'chat', from_user_id: me, ...message });
     ack(conversation_id, thread.position);

@@ -1,6 +1,6 @@
 /** Clients that follow the rules, and say where the server didn't. */
 import type { Random } from '../fault/random.js';
-import { ME } from './world.js';
+import { MANY, ME } from './world.js';
 
 const TEXT = 0x81;
 const PING = 0x89;
@@ -18,7 +18,7 @@ export interface ModelClient {
   settle(): void;
   /** Whether it holds a message. */
   holds(conversation: number, seq: number, msgId: number): boolean;
-  /** A message of its own: names the target and perhaps an id. */
+  /** A message of its own, if it can be: names the target and perhaps an id. @param to a user, or the conversation of all */
   chat(to: number): void;
 }
 
@@ -88,7 +88,8 @@ export class ExtendedClient implements ModelClient {
   }
 
   chat(to: number): void {
-    this.say({ type: 'chat', to_user_id: to, id: `i${++this.sends}` });
+    const target = to === MANY ? { conversation_id: to } : { to_user_id: to };
+    this.say({ type: 'chat', ...target, id: `i${++this.sends}` });
   }
 }
 
@@ -142,6 +143,6 @@ export class PlainClient implements ModelClient {
   }
 
   chat(to: number): void {
-    if (to !== ME) this.say({ type: 'chat', to_user_id: to });
+    if (to !== ME && to !== MANY) this.say({ type: 'chat', to_user_id: to });
   }
 }

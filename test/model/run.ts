@@ -7,7 +7,7 @@ import { isFor } from '../../plugins/message.js';
 import type { Position, StoredMessage } from '../../sql/messages.js';
 import { type Random, random } from '../fault/random.js';
 import { ExtendedClient, type ModelClient, PlainClient } from './clients.js';
-import { ME, ModelLine, ModelLog, ModelPort, OTHERS, Steps } from './world.js';
+import { MANY, ME, ModelLine, ModelLog, ModelPort, OTHERS, Steps } from './world.js';
 
 /** Things that are done in one run. */
 const ACTS = 30;
@@ -52,9 +52,11 @@ class Run {
     for (const list of this.log.messages.values())
       for (const message of list) {
         const { conversation, seq, msgId } = message;
-        const due = this.options.kind === 'extended' || isFor(ME, message);
-        if (due && !this.client.holds(conversation, seq, msgId))
-          this.client.faults.push(`${conversation}:${seq} (${msgId}) is lost`);
+        const due = this.options.kind === 'extended' || (conversation !== MANY && isFor(ME, message));
+        const holds = this.client.holds(conversation, seq, msgId);
+        if (due && !holds) this.client.faults.push(`${conversation}:${seq} (${msgId}) is lost`);
+        if (holds && this.options.kind === 'plain' && conversation === MANY)
+          this.client.faults.push(`${conversation}:${seq} (${msgId}) came to a plain client`);
       }
     return this.client.faults;
   }
@@ -84,9 +86,9 @@ class Run {
     const { draw } = this;
     const roll = draw.next();
     if (this.line?.isOpen !== true) this.connect();
-    else if (roll < 0.4) this.say(draw.pick(OTHERS), ME);
-    else if (roll < 0.5) this.say(ME, draw.pick(OTHERS));
-    else if (roll < 0.65) this.client.chat(draw.pick(OTHERS));
+    else if (roll < 0.4) this.say(draw.pick(OTHERS), draw.pick([ME, ME, MANY]));
+    else if (roll < 0.5) this.say(ME, draw.pick([...OTHERS, MANY]));
+    else if (roll < 0.65) this.client.chat(draw.pick([...OTHERS, MANY]));
     else if (roll < 0.8) this.client.act(draw);
     else if (roll < 0.9) void this.repair();
     else if (roll < 0.96) this.stall(draw.chance(0.5));
@@ -133,7 +135,9 @@ class Run {
   }
 
   private lacks(moved: readonly Position[]): boolean {
-    return moved.some(({ conversation, seq }) => this.connection?.lacks(conversation, seq));
+    return moved.some(({ conversation, seq }) =>
+      this.connection?.lacks(conversation, seq, conversation === MANY),
+    );
   }
 
   // ---- the connection ----
@@ -182,7 +186,7 @@ class Run {
     try {
       if (frame.type === 'sync') await connection.sync(frame);
       else if (frame.type === 'ack') connection.acknowledge(frame.conversation_id, frame.seq);
-      else this.send(connection, frame.to_user_id, frame.id);
+      else this.send(connection, frame.to_user_id ?? frame.conversation_id, frame.id);
     } catch (error) {
       this.client.faults.push(String(error));
     }

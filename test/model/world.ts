@@ -11,6 +11,7 @@ import type {
   Transport,
 } from '../../plugins/connection/port.js';
 import { isFor } from '../../plugins/message.js';
+import type { Member } from '../../sql/conversations.js';
 import type { Waiting } from '../../sql/cursors.js';
 import type { Position, StoredMessage } from '../../sql/messages.js';
 import type { Random } from '../fault/random.js';
@@ -19,7 +20,8 @@ import type { Random } from '../fault/random.js';
 export const ME = 1;
 export const OTHERS = [2, 3] as const;
 const conversationWith = (other: number) => 10 + other;
-const membersOf = (conversation: number): number[] => [ME, conversation - 10];
+/** The conversation of all three. */
+export const MANY = 20;
 
 /** Turns of the queue of promises after which a step has done what it does at once. A turn of the event loop costs ten times as much. */
 const SETTLING = 16;
@@ -68,16 +70,16 @@ export class ModelLog implements Reader {
     return this.messages.get(conversation) ?? [];
   }
 
-  /** Stores a message. */
+  /** Stores a message. @param to a user, or the conversation of all */
   store(from: number, to: number, clientId: string): StoredMessage {
-    const conversation = conversationWith(from === ME ? to : from);
+    const conversation = to === MANY ? MANY : conversationWith(from === ME ? to : from);
     const list = this.of(conversation);
     const message: StoredMessage = {
       conversation,
       seq: list.length + 1,
       msgId: ++this.lastId,
       from,
-      members: membersOf(conversation),
+      to: to === MANY ? undefined : to,
       clientId,
       content: String(this.lastId),
       createdAt: 0,
@@ -94,9 +96,11 @@ export class ModelLog implements Reader {
     return found;
   }
 
-  ends(): Promise<Position[]> {
+  ends(_user: number, many: boolean): Promise<Position[]> {
     return this.seen(() =>
-      [...this.messages].map(([conversation, list]) => ({ conversation, seq: list.length })),
+      [...this.messages]
+        .filter(([conversation]) => many || conversation !== MANY)
+        .map(([conversation, list]) => ({ conversation, seq: list.length })),
     );
   }
 
@@ -117,6 +121,7 @@ export class ModelLog implements Reader {
       if (number < this.newest) return { places: ends, isPast: false };
       this.newest = number;
       for (const [conversation, list] of this.messages) {
+        if (conversation === MANY) continue;
         const gap = this.gaps.get(conversation) ?? new Set();
         const had = this.pushed.get(conversation) ?? 0;
         const place = Math.max(had, list.filter(({ msgId }) => msgId <= line).length);
@@ -156,7 +161,7 @@ export class ModelLog implements Reader {
     for (const seq of gap ?? []) if (fetched !== undefined && seq <= fetched) gap?.delete(seq);
   }
 
-  arrived(): Promise<{ conversation: number; other: number }[]> {
+  arrived(): Promise<Member[]> {
     return this.seen(() => []);
   }
 }
