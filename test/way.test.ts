@@ -42,8 +42,8 @@ t.test('a message enters each file once, as plugins/README.md says', async (t) =
   watch(db.log, 'ask', 'plugins/db/lanes.ts', enter);
   // What is written to the receiver, and not the answer to the sender.
   let writes = false;
-  watch(Outlet.prototype, 'put', 'plugins/connection/outlet.ts', (files, [, text]) => {
-    if (!String(text).includes('"type":"chat"')) return;
+  watch(Outlet.prototype, 'push', 'plugins/connection/outlet.ts', (files, [frame]) => {
+    if (!String(frame).includes('"type":"chat"')) return;
     writes = true;
     enter(files);
   });

@@ -91,6 +91,11 @@ export abstract class Endpoint {
     return this.canWrite ? this.outlet.put(TEXT, text) : 0;
   }
 
+  /** The same of a frame that is made. */
+  protected writeFrame(frame: Buffer): number {
+    return this.canWrite ? this.outlet.push(frame) : 0;
+  }
+
   // ---- frames in ----
 
   /** The client has said something. */

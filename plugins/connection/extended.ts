@@ -101,7 +101,9 @@ export class ExtendedConnection extends Connection {
   protected give(message: StoredMessage): void {
     const { conversation, seq, from, clientId } = message;
     const own = from === this.user;
-    const bytes = this.send({ type: 'chat', ...present(message), ...(own && { id: clientId }) });
+    const bytes = own
+      ? this.send({ type: 'chat', ...present(message), id: clientId })
+      : this.writeFrame(this.port.frames.of(message));
     if (bytes === 0) return;
     this.unconfirmed.add(conversation, { seq, bytes, from: isFor(this.user, message) ? from : undefined });
   }

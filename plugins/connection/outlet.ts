@@ -10,7 +10,7 @@ export const PONG = 0x8a;
 const FRAME_BYTES = 128;
 
 /** A frame of a server, unmasked. */
-function frameOf(head: number, content: string | Buffer): Buffer {
+export function frameOf(head: number, content: string | Buffer): Buffer {
   const length = Buffer.byteLength(content);
   const start = length < 126 ? 2 : length < 65_536 ? 4 : 10;
   const frame = Buffer.allocUnsafe(start + length);
@@ -79,7 +79,11 @@ export class Outlet {
 
   /** Writes a frame, with all others of this turn. @returns its length in bytes */
   put(head: number, content: string | Buffer): number {
-    const frame = frameOf(head, content);
+    return this.push(frameOf(head, content));
+  }
+
+  /** The same of a frame that is made, which others may be given, too. */
+  push(frame: Buffer): number {
     if (this.frames === undefined) {
       this.frames = [];
       this.port.turn.add(this);

@@ -47,6 +47,8 @@ export interface Port {
   readonly clock: Pick<Clock, 'now'>;
   /** Has what is written wait for the end of the turn. */
   readonly turn: Turn;
+  /** The frame of a message as all extended clients are given it, but for those of its sender. */
+  readonly frames: { of(message: StoredMessage): Buffer };
   /** Names the history that the log has; clients that hold another one begin afresh. */
   readonly epoch: string;
   readonly reader: Reader;

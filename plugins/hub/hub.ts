@@ -5,6 +5,7 @@ import type { Typing } from '../bus/parcel.js';
 import type { Clock } from '../clock.js';
 import type { Settings } from '../config.js';
 import type { Connection } from '../connection/connection.js';
+import { Frames } from '../connection/frames.js';
 import { Outlets } from '../connection/outlet.js';
 import type { Arrived, Change, Gapped, Pinging, Port, Pumping, Reader } from '../connection/port.js';
 import type { Db } from '../db/handle.js';
@@ -36,6 +37,7 @@ export class Hub implements Port {
   };
   readonly registry = new Registry();
   readonly turn = new Outlets();
+  readonly frames = new Frames();
   readonly reader: Reader;
   readonly router: Router;
   private readonly beat: Beat;

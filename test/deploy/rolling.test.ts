@@ -49,6 +49,7 @@ t.test('nothing is lost or doubled, nobody sees an error, and nobody is away for
   const [port = 0] = stack.nginx.ports;
   const crowd = makeCrowd({
     users: users.slice(0, people),
+    many: new Map(),
     doors: [{ replica: 'nginx', port }],
     random: random(7).fork('crowd'),
     repeat: 0.02,
@@ -59,6 +60,7 @@ t.test('nothing is lost or doubled, nobody sees an error, and nobody is away for
     .map(({ token }, i, all) => caller(stack.nginx.url, token, all[(i + 1) % all.length]?.id ?? 0));
   const evidence: Evidence = {
     diaries: crowd.clients.map(({ diary }) => diary),
+    many: new Map(),
     faults: [],
     away: [],
     until: now(),

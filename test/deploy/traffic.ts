@@ -95,6 +95,7 @@ export async function startTraffic(
   for (let i = 0; i < people + programs; i++) users.push(await signUp(base));
   const crowd = makeCrowd({
     users: users.slice(0, people),
+    many: new Map(),
     doors: [{ replica: 'entrance', port }],
     random: random(7).fork('crowd'),
     repeat: 0.02,
@@ -113,6 +114,7 @@ export async function startTraffic(
     await Promise.all(callers.map((each) => each.stop()));
     const evidence: Evidence = {
       diaries: crowd.clients.map(({ diary }) => diary),
+      many: new Map(),
       faults: [],
       away: [],
       until: now(),

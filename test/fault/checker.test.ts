@@ -1,11 +1,15 @@
 import { test } from 'tap';
 import { check, failures, outstanding } from './checker.js';
 import type { Away, Diary, Entry, Evidence, Fault } from './diary.js';
+import type { Many } from './many.js';
 
 // Diaries by hand: 1 and 2 are plain, 3 and 4 extended; 1>2 is conversation 12, and so on.
 
-function run(diaries: Diary[], rest: { away?: Away[]; faults?: Fault[]; until?: number } = {}): Evidence {
-  return { diaries, away: [], faults: [], until: 100_000, ...rest };
+function run(
+  diaries: Diary[],
+  rest: { away?: Away[]; faults?: Fault[]; until?: number; many?: Many } = {},
+): Evidence {
+  return { diaries, many: new Map(), away: [], faults: [], until: 100_000, ...rest };
 }
 const plain = (user: number, ...entries: Entry[]): Diary => ({ user, kind: 'plain', entries });
 const extended = (user: number, ...entries: Entry[]): Diary => ({ user, kind: 'extended', entries });
@@ -346,4 +350,46 @@ test('one device without what another one has', async (t) => {
   t.strictSame(second(come, own), {});
   t.strictSame(second(come), { lost: 1 }, 'its own message from there');
   t.strictSame(second(), { lost: 2 }, 'nothing at all');
+});
+
+test('a conversation of more than two', async (t) => {
+  const many = new Map([[9, [1, 3, 4, 5]]]);
+  const at = (seq: number) => ({ conversation: 9, seq, msgId: 900 + seq });
+  const words = (from: number, n: number) => ({ to: -9, content: name(from, -9, n) });
+  const said = (from: number, n: number, when: number): Entry => ({
+    ...{ type: 'send', connection: 1, at: when, n, id: `-9-${n}`, ...words(from, n) },
+  });
+  const stored = (n: number, seq: number, when: number): Entry => ({
+    ...{ type: 'sent', connection: 1, at: when, id: `-9-${n}`, to: -9, ...at(seq) },
+  });
+  const came = (from: number, n: number, seq: number, when: number): Entry => ({
+    ...{ type: 'chat', connection: 1, at: when, from, ...words(from, n), ...at(seq) },
+  });
+  const far = (user: number, delivered: number, when: number): Entry => ({
+    ...{ type: 'receipt', connection: 1, at: when, conversation: 9, user, delivered, read: 0 },
+  });
+  const three = (...entries: Entry[]) =>
+    extended(3, ...begin(1), sync(1, 1), said(3, 1, 10), stored(1, 1, 12), ...entries);
+  const four = (...entries: Entry[]) =>
+    extended(4, ...begin(1), sync(1, 1), came(3, 1, 1, 20), said(4, 1, 30), stored(1, 2, 32), ...entries);
+  const five = (...entries: Entry[]) => extended(5, ...begin(1), sync(1, 1), ...entries);
+  const all = (...diaries: Diary[]) => run([plain(1, ...begin(1)), ...diaries], { many });
+  const good = [three(came(4, 1, 2, 40)), four(), five(came(3, 1, 1, 20), came(4, 1, 2, 41))];
+  t.strictSame(broken(all(...good)), {}, 'a plain member is owed nothing');
+  t.match(check(all(...good)), { messages: 2, owed: 2, arrived: 2 });
+  const [first, second] = good as [Diary, Diary];
+  const leak: Entry = { type: 'live', connection: 1, at: 20, from: 3, ...words(3, 1) };
+  t.strictSame(broken(all(first, second, five(came(3, 1, 1, 20)))), { lost: 1 }, 'one member lacks one');
+  t.equal(outstanding(all(first, second, five(came(3, 1, 1, 20)))).length, 1);
+  t.match(broken(all(first, second, five(came(4, 1, 2, 41)))), { lost: 1, outOfOrder: 1 });
+  t.strictSame(
+    broken(run([plain(1, ...begin(1), leak), ...good], { many })),
+    { unsent: 1 },
+    'it came to a plain member',
+  );
+  const eve = extended(6, ...begin(1), sync(1, 1), came(3, 1, 1, 20));
+  t.strictSame(broken(all(...good, eve)), { unsent: 1 }, 'or to who is no member');
+  const told = (when: number) => all(three(came(4, 1, 2, 40), far(5, 2, when)), ...good.slice(1));
+  t.strictSame(broken(told(42)), {});
+  t.strictSame(broken(told(40)), { receipts: 1 }, 'a receipt of one of the others, too early');
 });

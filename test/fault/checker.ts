@@ -62,6 +62,9 @@ function open(evidence: Evidence): Case {
   return { evidence, ledger: gather(evidence), connections };
 }
 
+/** The first of those who are to get it who hasn't. */
+const missingTo = ({ receivers, first }: Message) => receivers.find((user) => !first.has(user));
+
 function lost({ evidence, ledger, connections }: Case) {
   const known = new Map<Message, number>();
   const missing: Message[] = [];
@@ -69,7 +72,7 @@ function lost({ evidence, ledger, connections }: Case) {
     const since = owedSince(message, connections.get(message.from) ?? new Map());
     if (since === undefined) continue;
     known.set(message, since);
-    if (message.copies.length === 0) missing.push(message);
+    if (missingTo(message) !== undefined) missing.push(message);
   }
   const guilty = missing.filter(({ kind }) => kind === 'extended');
   for (const { user } of evidence.diaries) {
@@ -89,7 +92,7 @@ function describe(message: Message): Finding {
   const place = told[0] ? `stored at ${told[0].conversation}:${told[0].seq}` : 'no error in a second';
   return {
     what: `from ${from} to ${to} on connection ${send?.connection}, ${place}`,
-    user: to,
+    user: missingTo(message) ?? to,
     at: send?.at ?? 0,
     content,
   };
@@ -153,7 +156,7 @@ export function check(evidence: Evidence): Verdict {
   return {
     messages: all.length,
     owed: known.size,
-    arrived: all.filter(({ copies }) => copies.length > 0).length,
+    arrived: all.filter((message) => missingTo(message) === undefined).length,
     lost: [
       ...guilty.map(describe),
       ...missingOnDevices(evidence.diaries, ledger).map(({ message, user }) => {

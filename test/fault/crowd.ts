@@ -2,6 +2,7 @@
 import type { Client } from './client.js';
 import { ExtendedClient } from './extended.js';
 import type { Door } from './link.js';
+import { addressOf, type Many } from './many.js';
 import { PlainClient } from './plain.js';
 import type { Random } from './random.js';
 
@@ -19,15 +20,22 @@ export interface Crowd {
 }
 
 const tick = 20;
+/** Neighbours are of different kinds, those two seats apart of one kind. */
+const distances = [1, 2, 7];
+/** Conversations of two for each user. */
+export const FRIENDS = distances.length;
+/** Of what extended clients say, how much is said to more than one. */
+const toMany = 1 / 3;
 
 export function makeCrowd(options: {
   users: readonly { id: number; token: string }[];
+  many: Many;
   doors: readonly Door[];
   random: Random;
   /** Of extended clients: how often they send again what is stored. */
   repeat: number;
 }): Crowd {
-  const { users, doors, repeat } = options;
+  const { users, many, doors, repeat } = options;
   const clients: Client[] = users.map(({ id, token }, index) => {
     const setup = { user: id, token, doors, random: options.random.fork(`client ${index}`) };
     return index % 2 === 0 ? new PlainClient(setup) : new ExtendedClient({ ...setup, repeat });
@@ -39,17 +47,30 @@ export function makeCrowd(options: {
     return [new ExtendedClient({ user: id, token, doors, random, repeat, device: 1 })];
   });
   const chance = options.random.fork('talk');
-  // Neighbours are of different kinds, those two seats apart of one kind.
-  const distances = [1, 2, 7, -1, -2, -7];
   const friends = new Map(
     clients.map(({ user }, index) => [
       user,
-      distances
+      [...distances, ...distances.map((distance) => -distance)]
         .flatMap((distance) => clients.at((index + distance) % clients.length)?.user ?? [])
         .filter((other) => other !== user),
     ]),
   );
   clients.push(...second);
+  const circles = new Map(
+    clients.map(({ user }) => [
+      user,
+      [...many].flatMap(([conversation, members]) =>
+        members.includes(user) ? [addressOf(conversation)] : [],
+      ),
+    ]),
+  );
+  /** To whom a client says something. Plain ones know conversations of two only. */
+  const receiver = (client: Client) => {
+    const circle = client instanceof ExtendedClient ? (circles.get(client.user) ?? []) : [];
+    return chance.pick(
+      circle.length > 0 && chance.chance(toMany) ? circle : (friends.get(client.user) ?? []),
+    );
+  };
   // Most are a line of text; some are long, none is past what a plain frame holds.
   const size = () => (chance.chance(0.05) ? chance.int(500, 2000) : chance.int(10, 200));
   let timer: NodeJS.Timeout | undefined;
@@ -61,7 +82,7 @@ export function makeCrowd(options: {
       timer = setInterval(() => {
         for (due += (rate * tick) / 1000; due >= 1; due--) {
           const client = chance.pick(clients);
-          client.say(chance.pick(friends.get(client.user) ?? []), size());
+          client.say(receiver(client), size());
         }
       }, tick);
     },

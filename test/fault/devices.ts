@@ -23,8 +23,8 @@ export function missingOnDevices(diaries: readonly Diary[], { messages }: Ledger
   return [...messages.values()].flatMap((message) => {
     const place = placeOf(message);
     if (place === undefined) return [];
-    const { from, to, told, copies } = message;
-    const hearers = [...(told.length > 0 ? [from] : []), ...(copies.length > 0 ? [to] : [])];
+    const { from, told, first } = message;
+    const hearers = [...(told.length > 0 ? [from] : []), ...first.keys()];
     return hearers.flatMap((user) =>
       (devices.get(user) ?? []).filter((had) => !had.has(key(place))).map(() => ({ message, user })),
     );

@@ -3,6 +3,8 @@
  * here comes from the server's code. Times are milliseconds of one clock for the whole run; `connection` counts the
  * connections of one client from 1.
  */
+import type { Many } from './many.js';
+
 interface Line {
   at: number;
   connection: number;
@@ -11,6 +13,7 @@ interface Line {
 /** A message as a client got it. */
 interface Got extends Line {
   from: number;
+  /** A user, or the address of a conversation of more than two. */
   to: number;
   content: string;
 }
@@ -115,6 +118,8 @@ export type History = Map<number, PageMessage[]>;
 /** All that is known of a run. */
 export interface Evidence {
   diaries: Diary[];
+  /** Who is in the conversations of more than two. */
+  many: Many;
   faults: Fault[];
   away: Away[];
   /** When it ended: connections still open then were closed by the run. */

@@ -3,6 +3,7 @@ import { Client, type ClientSetup, PER_DEVICE } from './client.js';
 import { now } from './clock.js';
 import type { Frame } from './frame.js';
 import type { Link } from './link.js';
+import { addressOf } from './many.js';
 import { Numbers } from './numbers.js';
 import { type Letter, Outbox } from './outbox.js';
 import { saysNotStored } from './outcomes.js';
@@ -81,7 +82,8 @@ export class ExtendedClient extends Client {
     const link = this.current;
     if (!link?.isOpen) return;
     this.write({ type: 'send', at: now(), connection: link.number, to, n, content, id });
-    link.send({ type: 'chat', id, to_user_id: to, content });
+    const target = to > 0 ? { to_user_id: to } : { conversation_id: -to };
+    link.send({ type: 'chat', id, ...target, content });
   }
 
   protected override watch(): void {
@@ -111,7 +113,7 @@ export class ExtendedClient extends Client {
         }
         break;
       case 'chat': {
-        const to = frame.number('to_user_id');
+        const to = receiverOf(frame);
         const from = frame.number('from_user_id');
         const place = placeOf(frame);
         this.write({ type: 'chat', ...line, ...place, from, to, content: frame.text('content'), ...id });
@@ -125,7 +127,7 @@ export class ExtendedClient extends Client {
       case 'sent': {
         const place = placeOf(frame);
         const stored = frame.text('id');
-        this.write({ type: 'sent', ...line, ...place, id: stored, to: frame.number('to_user_id') });
+        this.write({ type: 'sent', ...line, ...place, id: stored, to: receiverOf(frame) });
         if (link === this.current) this.#positions.stored(place);
         const letter = this.#outbox.done(stored);
         if (letter && this.random.chance(this.#repeat)) this.#post(letter);
@@ -251,6 +253,10 @@ export class ExtendedClient extends Client {
     this.#unconfirmed.clear();
   }
 }
+
+/** The user whom it is to, or the address of a conversation of more than two. */
+const receiverOf = (frame: Frame) =>
+  frame.has('to_user_id') ? frame.number('to_user_id') : addressOf(frame.number('conversation_id'));
 
 function placeOf(frame: Frame) {
   const conversation = frame.number('conversation_id');

@@ -1,7 +1,9 @@
 /** The log itself, as its people read it over HTTP: the last witness, and one that knows of plain messages' numbers. */
+
 import type { Evidence, History } from './diary.js';
 import { type Finding, type Ledger, placeOf } from './ledger.js';
 import type { Door } from './link.js';
+import type { Many } from './many.js';
 import { get, readPages } from './pages.js';
 
 async function conversationsOf(door: Door, token: string): Promise<[id: number, last: number][]> {
@@ -17,10 +19,19 @@ async function conversationsOf(door: Door, token: string): Promise<[id: number, 
 }
 
 /** Reads every conversation of these users, each once. */
-export async function readHistory([door]: readonly Door[], tokens: readonly string[]): Promise<History> {
+export async function readHistory(
+  [door]: readonly Door[],
+  users: readonly { id: number; token: string }[],
+  many: Many,
+): Promise<History> {
   const history: History = new Map();
   if (!door) return history;
-  for (const token of tokens) {
+  const upTo = Number.MAX_SAFE_INTEGER;
+  for (const [conversation, members] of many) {
+    const { token } = users.find(({ id }) => members.includes(id)) ?? { token: '' };
+    history.set(conversation, await readPages(door, token, { conversation, after: 0, upTo }));
+  }
+  for (const { token } of users) {
     for (const [conversation, upTo] of await conversationsOf(door, token)) {
       if (history.has(conversation)) continue;
       history.set(conversation, await readPages(door, token, { conversation, after: 0, upTo }));

@@ -1,5 +1,7 @@
 /** Puts the diaries side by side: each message with all that anybody wrote about it. */
+
 import type { Chat, Diary, Evidence, Failed, Live, Page, Place, Row, Send, Sent } from './diary.js';
+import { addressOf } from './many.js';
 
 /** Something that must not be: what, to whom and when. */
 export interface Finding {
@@ -14,7 +16,10 @@ export type Arrival = Live | Row | Chat | Page;
 export interface Message {
   content: string;
   from: number;
+  /** A user, or the address of a conversation of more than two. */
   to: number;
+  /** Who is to get it: the user, or all members that aren't plain but its sender. */
+  receivers: readonly number[];
   n: number;
   id?: string;
   kind: Diary['kind'];
@@ -25,8 +30,10 @@ export interface Message {
   errors: Failed[];
   /** Its sender has given it up. */
   givenUp: boolean;
-  /** Each copy that its receiver got, oldest first. */
+  /** Each copy that a receiver got, oldest first. */
   copies: Arrival[];
+  /** When each receiver that has it first got it. */
+  first: Map<number, number>;
 }
 
 export interface Ledger {
@@ -48,7 +55,14 @@ function brief(content: string): string {
   return content.length > 40 ? `${content.slice(0, 40)}…` : content;
 }
 
-export function gather({ diaries }: Evidence): Ledger {
+export function gather({ diaries, many }: Evidence): Ledger {
+  const extended = new Set(diaries.flatMap(({ user, kind }) => (kind === 'extended' ? [user] : [])));
+  const members = new Map(
+    [...many].map(([conversation, list]) => [
+      addressOf(conversation),
+      list.filter((user) => extended.has(user)),
+    ]),
+  );
   const messages = new Map<string, Message>();
   const byId = new Map<string, Message>();
   const unsent: Finding[] = [];
@@ -68,6 +82,7 @@ export function gather({ diaries }: Evidence): Ledger {
           content,
           from: user,
           to,
+          receivers: members.get(to)?.filter((member) => member !== user) ?? [to],
           n,
           kind,
           sends: [entry],
@@ -75,6 +90,7 @@ export function gather({ diaries }: Evidence): Ledger {
           errors: [],
           givenUp: false,
           copies: [],
+          first: new Map(),
         },
       };
       messages.set(content, message);
@@ -101,8 +117,9 @@ export function gather({ diaries }: Evidence): Ledger {
         if (!message || message.from !== entry.from || message.to !== entry.to) {
           const route = `${entry.from} to ${entry.to}`;
           unsent.push({ what: `nobody sent ${brief(content)} from ${route}`, user, at, content });
-        } else if (user === message.to) {
+        } else if (message.receivers.includes(user)) {
           message.copies.push(entry);
+          message.first.set(user, Math.min(at, message.first.get(user) ?? at));
         } else if (user !== message.from || entry.type === 'live' || entry.type === 'row') {
           unsent.push({ what: `${brief(content)} came to somebody else`, user, at, content });
         } else {
@@ -135,7 +152,7 @@ export function contradictions({ messages }: Ledger): Finding[] {
     const places = [...told, ...copies.filter((copy) => copy.type === 'chat' || copy.type === 'page')];
     for (const entry of places) {
       const { conversation, seq, msgId, at } = entry;
-      const user = told.some((other) => other === entry) ? message.from : message.to;
+      const user = told.some((other) => other === entry) ? message.from : (message.receivers[0] ?? 0);
       if (first && (first.conversation !== conversation || first.seq !== seq || first.msgId !== msgId)) {
         const before = `${first.conversation}:${first.seq} (${first.msgId})`;
         const now = `${conversation}:${seq} (${msgId})`;
@@ -150,7 +167,7 @@ export function contradictions({ messages }: Ledger): Finding[] {
         `number ${entry.msgId}`,
         content,
         `second message with msg_id ${entry.msgId}`,
-        message.to,
+        message.from,
         entry.at,
       );
     }
@@ -158,7 +175,7 @@ export function contradictions({ messages }: Ledger): Finding[] {
     const at = copies[0]?.at ?? 0;
     const numbers = [...rows, ...(first ? [first.msgId] : [])];
     if (new Set(numbers).size > 1) {
-      found.push({ what: `has msg_id ${numbers.join(' and ')}`, user: message.to, at, content });
+      found.push({ what: `has msg_id ${numbers.join(' and ')}`, user: message.from, at, content });
     }
   }
   for (const [conversation, known] of conversations) {

@@ -1,7 +1,9 @@
 /** History over HTTP, as a client reads it that was told of a gap. */
+
 import type { PageMessage } from './diary.js';
 import { Frame } from './frame.js';
 import type { Door } from './link.js';
+import { addressOf } from './many.js';
 
 const timeout = 10_000;
 
@@ -35,7 +37,7 @@ export async function readPages(
         seq: after,
         msgId: row.number('msg_id'),
         from: row.number('from_user_id'),
-        to: row.number('to_user_id'),
+        to: row.has('to_user_id') ? row.number('to_user_id') : addressOf(conversation),
         content: row.text('content'),
       });
     }

@@ -14,10 +14,12 @@ function dues({ messages }: Ledger): Map<string, Due[]> {
   for (const message of messages.values()) {
     const place = placeOf(message);
     if (!place) continue;
-    const key = `${place.conversation} ${message.to}`;
-    const list = found.get(key) ?? [];
-    list.push({ seq: place.seq, came: message.copies[0]?.at });
-    found.set(key, list);
+    for (const user of message.receivers) {
+      const key = `${place.conversation} ${user}`;
+      const list = found.get(key) ?? [];
+      list.push({ seq: place.seq, came: message.first.get(user) });
+      found.set(key, list);
+    }
   }
   for (const list of found.values()) list.sort((a, b) => a.seq - b.seq);
   return found;

@@ -3,10 +3,11 @@
 import type { Stage } from './act.js';
 import { outstanding } from './checker.js';
 import { now, sleep } from './clock.js';
-import { type Crowd, makeCrowd } from './crowd.js';
+import { type Crowd, FRIENDS, makeCrowd } from './crowd.js';
 import type { Evidence } from './diary.js';
 import { commit } from './faults.js';
 import { readHistory } from './history.js';
+import { drawMany, insertMany } from './many.js';
 import { random } from './random.js';
 import { habits, type Step } from './schedule.js';
 import { makeWorld, type World } from './world.js';
@@ -115,7 +116,14 @@ export async function run(
   const begun = now();
   const world = await makeWorld({ ...options, users: clients * 2 });
   const { users, doors } = world;
-  const crowd = makeCrowd({ users, doors, random: random(seed).fork('crowd'), repeat });
+  const chance = random(seed);
+  const together = drawMany(
+    users.map(({ id }) => id),
+    users.length * FRIENDS,
+    chance.fork('many'),
+  );
+  const many = await insertMany(world.databaseUrl, together);
+  const crowd = makeCrowd({ users, many, doors, random: chance.fork('crowd'), repeat });
   const stage: Stage = { world, crowd, faults: [], away: [], troubles: [] };
   const { troubles } = stage;
   const watch = watchOurselves(stage);
@@ -128,12 +136,11 @@ export async function run(
     await sleep(options.lastWordsMs);
     crowd.hush();
     const diaries = crowd.clients.map(({ diary }) => diary);
-    const evidence: Evidence = { diaries, faults: stage.faults, away: stage.away, until: now() };
+    const evidence: Evidence = { diaries, many, faults: stage.faults, away: stage.away, until: now() };
     await drain(crowd, evidence, options.drainMs);
     evidence.until = now();
     findCrashes(stage);
-    const tokens = users.map(({ token }) => token);
-    await readHistory(doors, tokens).then(
+    await readHistory(doors, users, many).then(
       (history) => {
         evidence.history = history;
       },

@@ -46,14 +46,15 @@ const firstTry = (message: Message): number => message.sends[0]?.at ?? 0;
 
 /** Between two arrivals at one receiver: how long the oldest message that came after them had been waiting. */
 function silences(
+  user: number,
   arrivals: number[],
   got: Message[],
   add: (from: number, to: number, sender: number) => void,
 ): void {
   const sorted = got
     .flatMap((message) => {
-      const copy = message.copies[0];
-      return copy ? [{ tried: firstTry(message), came: copy.at, sender: message.from }] : [];
+      const came = message.first.get(user);
+      return came === undefined ? [] : [{ tried: firstTry(message), came, sender: message.from }];
     })
     .sort((a, b) => b.came - a.came);
   let oldest = { tried: Number.POSITIVE_INFINITY, sender: 0 };
@@ -76,18 +77,18 @@ export function measure(
   const waits: Waits = { silence: new Map(), lateness: new Map(), catchUp: new Map() };
   const inbox = new Map<number, Message[]>();
   for (const message of messages.values()) {
-    const [copy] = message.copies;
-    if (!copy) continue;
-    const users = [message.from, message.to];
-    book(waits.lateness, faults, { from: firstTry(message), to: copy.at, users });
-    const list = inbox.get(message.to);
-    if (list) list.push(message);
-    else inbox.set(message.to, [message]);
+    for (const [user, came] of message.first) {
+      const users = [message.from, user];
+      book(waits.lateness, faults, { from: firstTry(message), to: came, users });
+      const list = inbox.get(user);
+      if (list) list.push(message);
+      else inbox.set(user, [message]);
+    }
   }
   for (const { user, entries } of diaries) {
     const got = inbox.get(user) ?? [];
-    const arrivals = entries.filter((entry) => isArrival(entry) && entry.to === user).map(({ at }) => at);
-    silences(arrivals, got, (from, to, sender) =>
+    const arrivals = entries.filter((entry) => isArrival(entry) && entry.from !== user).map(({ at }) => at);
+    silences(user, arrivals, got, (from, to, sender) =>
       book(waits.silence, faults, { from, to, users: [user, sender] }),
     );
     let left: number | undefined;
@@ -97,7 +98,7 @@ export function measure(
       const { at } = entry;
       const owed = got
         .filter((message) => (known.get(message) ?? at) < at)
-        .map(({ copies }) => copies[0]?.at ?? 0);
+        .map(({ first }) => first.get(user) ?? 0);
       const last = owed.reduce((latest, came) => Math.max(latest, came), at);
       if (last > at) book(waits.catchUp, faults, { from: left, to: last, users: [user], wait: last - at });
     }

@@ -1,4 +1,5 @@
 /** A log, a replica and a line in memory, all of whose steps come in an order that is drawn. */
+import { Frames } from '../../plugins/connection/frames.js';
 import { Outlets } from '../../plugins/connection/outlet.js';
 import type {
   Arrived,
@@ -171,6 +172,7 @@ export class ModelPort implements Port {
   readonly log = { warn() {}, error() {} };
   readonly clock = { now: 0 };
   readonly turn = new Outlets();
+  readonly frames = new Frames();
   readonly epoch = 'e';
 
   constructor(

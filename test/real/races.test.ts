@@ -1,5 +1,6 @@
 /** Replicas on one PostgreSQL and one Redis that get into each other's way on purpose. */
-import t from 'tap';
+import postgres from 'postgres';
+import t, { type Test } from 'tap';
 import { moveCursors } from '../../sql/cursors.js';
 import {
   build,
@@ -7,6 +8,7 @@ import {
   connect,
   connectSynced,
   eventually,
+  makeMany,
   type Server,
   signUp,
   type User,
@@ -21,6 +23,8 @@ const replicas = [
   await build(t, { INSTANCE_ID: 'three' }, first),
 ] as const;
 const { sql } = first.app.db;
+/** Milliseconds that cursors are moved beside changes of members: a minute finds what is rare. */
+const CHANGES_MS = Number(process.env.TEST_SECONDS ?? 5) * 1000;
 const [one, two] = replicas;
 
 const upTo = (n: number) => Array.from({ length: n }, (_, i) => i + 1);
@@ -154,4 +158,103 @@ t.test("replicas that move the same cursors in opposite order don't lock each ot
     select distinct delivered_seq, plain_seq from cursors
     where user_id = any (${`{${people.map((user) => user.user_id).join()}}`}::bigint[])`;
   t.strictSame([...rows], [{ delivered_seq: 21, plain_seq: 21 }]);
+});
+
+/** A session of its own, which may hold a lock while it does something else. */
+function session(t: Test) {
+  const own = postgres(first.env.DB_URL ?? '', { max: 1, onnotice: () => {} });
+  t.teardown(() => own.end());
+  return own;
+}
+
+t.test('who is removed while their message waits for the conversation has not said it', async (t) => {
+  const [alice, bob] = (await users(2)) as [User, User];
+  const conversation_id = await makeMany(one, [alice, bob]);
+  const [a, b] = [await connectSynced(t, one, alice), await connectSynced(t, two, bob)];
+  a.send('chat', { id: 'before', conversation_id, content: 'before' });
+  await a.next('sent');
+  await session(t).begin(async (own) => {
+    await own`select from conversations where conversation_id = ${conversation_id} for no key update`;
+    a.send('chat', { id: 'too-late', conversation_id, content: 'too-late' });
+    b.send('chat', { id: 'stays', conversation_id, content: 'stays' });
+    await eventually(async () => {
+      const waiting = await sql`select from pg_stat_activity
+        where datname = current_database() and wait_event_type = 'Lock' and query like '%append_1%'`;
+      return waiting.length === 2;
+    }, 'nobody waits for the row');
+    await own`update members set last_seq = 1
+      where user_id = ${alice.user_id} and conversation_id = ${conversation_id}`;
+  });
+  t.match(await a.next('error'), { id: 'too-late', code: 'conversation_not_found' });
+  t.equal((await b.next('sent')).seq, 2);
+  t.equal(await isWhole(conversation_id), 2);
+  await one.app.hub.repair();
+  await a.barrier();
+  t.equal(a.of('chat').length, 0, 'and is given nothing that came after');
+});
+
+t.test("members who change beside moves of their cursors don't lock anybody out", async (t) => {
+  const people = await users(8);
+  const conversations = await Promise.all(upTo(6).map(() => makeMany(one, people)));
+  const devices = await Promise.all(
+    people.flatMap((user) => [one, two].map((server) => connectSynced(t, server, user))),
+  );
+  for (const client of devices)
+    client.socket.on('message', () => {
+      const { type, conversation_id, seq } = client.frames.at(-1);
+      if (type !== 'chat') return;
+      client.send('ack', { conversation_id, seq });
+      if (seq % 5 === 0) client.send('read', { conversation_id, seq });
+    });
+  const end = Date.now() + CHANGES_MS;
+  const pick = <T>(list: readonly T[]) => list[Math.floor(Math.random() * list.length)] as T;
+  let changes = 0;
+  // As whoever changes members is to: the conversations in the order of their ids, their members, and then cursors.
+  const change = async (own: postgres.Sql) => {
+    while (Date.now() < end) {
+      const [x, y] = [pick(conversations), pick(conversations)].sort((p, q) => p - q);
+      const { user_id } = pick(people);
+      await own.begin(async (tx) => {
+        const ids = tx.array([x ?? 0, y ?? 0], 20);
+        await tx`select from conversations where conversation_id = any (${ids}) order by conversation_id for no key update`;
+        await tx`delete from members where user_id = ${user_id} and conversation_id = any (${ids})`;
+        await tx`delete from cursors where user_id = ${user_id} and conversation_id = any (${ids})`;
+      });
+      await own`insert into members (user_id, conversation_id) select ${user_id}, id
+        from unnest(${own.array([x ?? 0, y ?? 0], 20)}::bigint[]) c(id) on conflict do nothing`;
+      changes++;
+    }
+  };
+  const talk = async () => {
+    for (let n = 0; Date.now() < end; n++) {
+      for (const client of devices)
+        client.send('chat', { conversation_id: pick(conversations), content: `${n}` });
+      for (const client of devices) await client.barrier();
+    }
+  };
+  // Moves of many cursors at once, beside those of the clients.
+  const move = async ({ app }: Server, turn: number) => {
+    while (Date.now() < end) {
+      const moves = people.flatMap(({ user_id }) =>
+        conversations.map((conversation) => ({ user: user_id, conversation, delivered: changes })),
+      );
+      await moveCursors(app.db.sql, turn % 2 ? moves : moves.reverse());
+    }
+  };
+  await Promise.all([
+    change(session(t)),
+    change(session(t)),
+    talk(),
+    ...[one, two].map((server, i) => move(server, i)),
+  ]);
+  t.ok(changes > 20, `${changes} changes`);
+  for (const client of devices) {
+    await client.barrier();
+    const refused = client.of('error').filter(({ code }) => code !== 'conversation_not_found');
+    t.strictSame(refused, []);
+  }
+  for (const conversation of conversations) t.ok((await isWhole(conversation)) > 20);
+  const [row] = await session(t)<[{ deadlocks: number }]>`
+    select deadlocks::int from pg_stat_database where datname = current_database()`;
+  t.equal(row.deadlocks, 0);
 });
