@@ -33,11 +33,11 @@ interface Conversations {
 /** What sockets and HTTP do with conversations alike. */
 export default fp(
   async (app) => {
-    // Members never change, so what was found stays true, as long as the database has one history.
+    // Members never change, so what was found stays true.
     const others = new Cache<string, number>({ entries: 20_000 });
     const conversations: Conversations = {
       async other(user, conversation) {
-        const key = `${app.db.epoch}:${user}:${conversation}`;
+        const key = `${user}:${conversation}`;
         const known = others.get(key);
         if (known !== undefined) return known;
         const found = await within(app.db.requests, (sql) => conversationOf(sql, user, conversation));
