@@ -1,11 +1,25 @@
+import { execFile } from 'node:child_process';
 import { cp, mkdtemp, rm } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
+import { promisify } from 'node:util';
 import type { FastifyInstance } from 'fastify';
 import t, { type Test } from 'tap';
 import { buildApp } from '../app.js';
 import { loadConfig } from '../plugins/config.js';
-import { build, connect, connectSynced, eventually, SECRET, signUp } from './helper.js';
+import {
+  build,
+  connect,
+  connectSynced,
+  eventually,
+  REAL,
+  SECRET,
+  type Server,
+  signUp,
+  type User,
+} from './helper.js';
+
+const execute = promisify(execFile);
 
 /** Starts an instance on a folder, asks it something, and ends it. */
 async function asked<T>(folder: string, question: (app: FastifyInstance) => Promise<T>): Promise<T> {
@@ -56,6 +70,48 @@ t.test('the update keeps the epoch that the version before gave', async (t) => {
   t.not(another, before.split('.')[0]);
   t.strictSame(rest, before.split('.').slice(1));
 });
+
+t.test(
+  '[X18] files put back over a stopped folder are noticed, in the conversations that they lack something of',
+  { skip: REAL },
+  async (t) => {
+    const folder = await makeFolder(t);
+    const first = await build(t);
+    const { DATA_DIR: data = '' } = first.env;
+    const [alice, bob, carol] = [await signUp(first), await signUp(first), await signUp(first)];
+    const say = async (server: Server, to: User, content: string): Promise<object> => {
+      const body = { to_user_id: to.user_id, content };
+      const { conversation_id, seq, created_at } = (
+        await server.request('POST', '/api/messages', { token: alice.token, body })
+      ).body.data;
+      return { conversation_id, seq, at: Date.parse(created_at) };
+    };
+    const kept = await say(first, carol, 'kept');
+    await say(first, bob, 'kept, too');
+    await first.stop();
+    await cp(data, join(folder, 'backup'), { recursive: true });
+
+    const second = await build(t, first.env);
+    const { epoch } = second.app.db;
+    const lost = [await say(second, bob, 'lost'), await say(second, bob, 'lost, too')];
+    await second.stop();
+    // In place: each file is the one that it was, with other bytes.
+    await execute('cp', ['-a', `${join(folder, 'backup')}/.`, data]);
+
+    const third = await build(t, first.env);
+    t.equal(third.app.db.epoch, epoch);
+    const resets = async (position: object | undefined) => {
+      const client = await connect(t, third, alice, { extended: true });
+      client.send('sync', { epoch, positions: [kept, position] });
+      await client.next('synced');
+      return client.of('reset').map(({ seq }) => seq);
+    };
+    t.strictSame(await resets(lost[1]), [1], 'past the end');
+    const anew = await say(third, bob, 'another');
+    t.strictSame(await resets(lost[0]), [2], 'another one in its place');
+    t.strictSame(await resets(anew), []);
+  },
+);
 
 /** A server with two people, and what they and two others ask of it. */
 async function talk(t: Test) {
