@@ -2,6 +2,7 @@ import { existsSync } from 'node:fs';
 import { buildApp } from './app.js';
 import { redisPlace } from './plugins/bus/redis-place.js';
 import { ConfigError, loadConfig, misspelled } from './plugins/config.js';
+import { OtherHistoryError } from './plugins/db/history.js';
 import { runTask } from './plugins/db/open.js';
 
 /**
@@ -66,8 +67,16 @@ async function main() {
     `chat-server is ready: open http://${host}:${port} (${app.db.engine}${data}; ${bus})\n`,
   );
 
-  // An embedded database that died stays dead: whoever watches over this process starts it again.
-  void app.db.dead.then((error) => refuse(`The embedded database has stopped: ${error.message}`));
+  const leave = (end: () => void) => {
+    setTimeout(() => {
+      app.log.error('leaving took too long');
+      process.exit(1);
+    }, config.SHUTDOWN_SECONDS * 1000).unref();
+    app.ws
+      .leave(config.trustedProxies.length > 0 ? PROXY_LINGER_MS : LINGER_MS)
+      .then(() => app.close())
+      .then(end, refuse);
+  };
 
   let asked = false;
   for (const signal of SIGNALS) {
@@ -76,16 +85,15 @@ async function main() {
       if (asked) process.exit(1);
       asked = true;
       app.log.info({ signal }, 'leaving');
-      setTimeout(() => {
-        app.log.error('leaving took too long');
-        process.exit(1);
-      }, config.SHUTDOWN_SECONDS * 1000).unref();
-      app.ws
-        .leave(config.trustedProxies.length > 0 ? PROXY_LINGER_MS : LINGER_MS)
-        .then(() => app.close())
-        .then(() => process.exit(0), refuse);
+      leave(() => process.exit(0));
     });
   }
+  // Whoever watches over this process starts it again.
+  void app.db.dead.then((error) => {
+    // An embedded database that died stays dead.
+    if (!(error instanceof OtherHistoryError)) refuse(`The embedded database has stopped: ${error.message}`);
+    if (!asked) leave(() => refuse(error));
+  });
   process.on('unhandledRejection', (error) => app.log.error({ err: error }, 'a promise was forgotten'));
 }
 

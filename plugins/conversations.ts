@@ -34,11 +34,11 @@ interface Conversations {
 /** What sockets and HTTP do with conversations alike. */
 export default fp(
   async (app) => {
-    // The members of one of two never change, so what was found stays true, as long as the database has one history.
+    // The members of one of two never change, so what was found stays true.
     const pairs = new Cache<string, readonly number[]>({ entries: 20_000 });
     const conversations: Conversations = {
       async others(user, conversation) {
-        const key = `${app.db.epoch}:${user}:${conversation}`;
+        const key = `${user}:${conversation}`;
         const known = pairs.get(key);
         if (known !== undefined) return known;
         const found = await within(app.db.requests, (sql) => conversationOf(sql, user, conversation));

@@ -3,8 +3,9 @@ import { join } from 'node:path';
 import type { FastifyInstance } from 'fastify';
 import fp from 'fastify-plugin';
 import { forgetForeignBatches } from '../sql/batches.js';
-import { epochOf, noticePlace } from '../sql/epoch.js';
+import { identify } from '../sql/epoch.js';
 import { type Db, HELD_LANES } from './db/handle.js';
+import { History } from './db/history.js';
 import { type Client, Lanes } from './db/lanes.js';
 import { bringUp, IDLE_SECONDS, LOG_LOCK_MS, type Open, openDatabase } from './db/open.js';
 
@@ -17,8 +18,8 @@ declare module 'fastify' {
 type Pool = Pick<Db, 'requests' | 'delivery' | 'log' | 'held' | 'late'> & { end(): Promise<unknown> };
 
 /** The embedded engine has one connection: all wait for it, and what is to be stored before everything else. */
-function oneLane(sql: Client): Pool {
-  const only = new Lanes(1, () => sql, { renewable: false });
+function oneLane(sql: Client, history: History): Pool {
+  const only = new Lanes(1, () => sql, { renewable: false, history });
   const { first } = only;
   return {
     requests: only,
@@ -31,17 +32,18 @@ function oneLane(sql: Client): Pool {
 }
 
 /** @param count lanes, those for appends left out */
-function poolOf(open: Open, count: number): Pool {
+function poolOf(open: Open, count: number, history: History): Pool {
   // Where one connection died without a word, the others probably did too.
   const onLate = () => {
     for (const lanes of Object.values(pool)) lanes.renew();
   };
   const delivery = Math.ceil(count / 3);
+  const options = { renewable: true, onLate, history };
   const pool = {
-    requests: new Lanes(count - delivery, () => open(), { renewable: true, onLate }),
-    delivery: new Lanes(delivery, () => open(), { renewable: true, onLate }),
-    log: new Lanes(1, () => open({ lockMs: LOG_LOCK_MS }), { renewable: true, onLate }),
-    held: new Lanes(HELD_LANES, () => open({ idleSeconds: IDLE_SECONDS }), { renewable: true, onLate }),
+    requests: new Lanes(count - delivery, (onClose) => open({ onClose }), options),
+    delivery: new Lanes(delivery, (onClose) => open({ onClose }), options),
+    log: new Lanes(1, (onClose) => open({ lockMs: LOG_LOCK_MS, onClose }), options),
+    held: new Lanes(HELD_LANES, (onClose) => open({ idleSeconds: IDLE_SECONDS, onClose }), options),
   };
   const all = Object.values(pool);
   return {
@@ -69,10 +71,8 @@ export default fp<{ beside?: FastifyInstance | undefined }>(
     // Once it is up: a version that fails and is started again must not take the way back along.
     else if (embedded) app.addHook('onListen', () => embedded.forgetCopies());
     await firstAnswer(() => forgetForeignBatches(sql));
-    if (embedded) {
-      const { ino } = await stat(join(config.DATA_DIR, 'db', 'PG_VERSION'), { bigint: true });
-      await noticePlace(sql, String(ino));
-    }
+    const place = embedded && (await stat(join(config.DATA_DIR, 'db', 'PG_VERSION'), { bigint: true })).ino;
+    const identity = await firstAnswer(() => identify(sql, place?.toString()));
     const [version] = await firstAnswer(
       () => sql<[{ v: string }]>`select current_setting('server_version') as v`,
     );
@@ -81,12 +81,15 @@ export default fp<{ beside?: FastifyInstance | undefined }>(
       embedded?.onFatal(resolve);
       die = resolve;
     });
-    const { end, ...lanes } = embedded ? oneLane(sql) : poolOf(open, config.DB_POOL);
+    const history = new History();
+    void history.over.then(die);
+    const { end, ...lanes } = embedded ? oneLane(sql, history) : poolOf(open, config.DB_POOL, history);
     const db: Db = {
       ...lanes,
       sql,
       engine: `${embedded ? 'embedded PostgreSQL' : 'PostgreSQL'} ${version.v.split(' ')[0]}`,
-      epoch: await firstAnswer(() => epochOf(sql)),
+      ...identity,
+      history,
       age: opened.age,
       dead,
       giveUp: (error) => {

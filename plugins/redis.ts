@@ -25,7 +25,7 @@ export default fp<{ beside?: FastifyInstance | undefined }>(
       const { RedisBus } = await import('./bus/redis-bus.js');
       const redis = new RedisBus(replica, {
         nodes: config.redisNodes,
-        namespace: namespaceOf(app.db.epoch),
+        namespace: namespaceOf(app.db.database),
         leaseMs: config.LEASE_SECONDS * 1000,
         log,
         clock: app.clock,

@@ -14,8 +14,10 @@ export interface Moved {
 export interface Look {
   /** What this look could see: where the next one goes on. */
   snapshot: string;
-  /** Whether rows are gone that the look before hadn't seen. */
-  pruned: boolean;
+  /** Whether there may be more than it found: rows are gone that the look before hadn't seen, or numbers are drawn again. */
+  isPart: boolean;
+  /** Whether transactions are undone that were over when an earlier look was. */
+  isUndone: boolean;
   moved: Moved[];
 }
 
@@ -23,17 +25,23 @@ export interface Look {
  * What was appended since a look before. Batches commit in another order than they begin: so what that look could not see is
  * read, whatever its number, and nothing is missed, however late it commits.
  * @param since the `snapshot` of that look; undefined for the first one, before which anything may have come
+ * @param settled that of an earlier one: what was over then is known to every standby that loses nothing
  */
-export async function lookAtBatches(sql: Sql, since: string | undefined): Promise<Look> {
+export async function lookAtBatches(
+  sql: Sql,
+  since: string | undefined,
+  settled: string | undefined,
+): Promise<Look> {
   if (since === undefined) {
     const [row] = await sql<[{ snapshot: string }]>`select pg_current_snapshot()::text as snapshot`;
-    return { snapshot: row.snapshot, pruned: true, moved: [] };
+    return { snapshot: row.snapshot, isPart: true, isUndone: false, moved: [] };
   }
   const [row] = await sql<
     [
       {
         snapshot: string;
-        pruned: boolean;
+        is_part: boolean;
+        is_undone: boolean;
         ids: string | null;
         ends: string | null;
         a: string | null;
@@ -50,7 +58,9 @@ export async function lookAtBatches(sql: Sql, since: string | undefined): Promis
       select e.id, max(e.seq) as seq from rows, unnest(conversations, ends) e(id, seq) group by 1
     )
     select pg_current_snapshot()::text as snapshot,
-      (select i.pruned >= pg_snapshot_xmin(${since}::pg_snapshot) from installation i) as pruned,
+      pg_snapshot_xmax(pg_current_snapshot()) < pg_snapshot_xmax(${since}::pg_snapshot)
+        or (select i.pruned >= pg_snapshot_xmin(${since}::pg_snapshot) from installation i) as is_part,
+      pg_snapshot_xmax(pg_current_snapshot()) < pg_snapshot_xmax(${settled ?? since}::pg_snapshot) as is_undone,
       array_agg(m.id)::text as ids, array_agg(m.seq)::text as ends,
       array_agg(c.user_a)::text as a, array_agg(c.user_b)::text as b, json_agg(array(
         select x.user_id from members x where x.conversation_id = m.id and x.last_seq is null
@@ -68,7 +78,7 @@ export async function lookAtBatches(sql: Sql, since: string | undefined): Promis
     const members = many ? (next.next().value ?? []) : [...new Set(pair)];
     return { conversation, end: ends?.[i] ?? 0, members, many };
   });
-  return { snapshot: row.snapshot, pruned: row.pruned, moved };
+  return { snapshot: row.snapshot, isPart: row.is_part, isUndone: row.is_undone, moved };
 }
 
 /**

@@ -1,20 +1,27 @@
 import type { Sql } from './handle.js';
 
-/**
- * Names the history that positions belong to: a stored id, the database, the cluster and its timeline. A restore or a
- * failover gives another. An ordinary role can read all of it.
- * @throws PostgresError 25006 or 55000 where the server is a standby that can't number messages
- */
-export async function epochOf(sql: Sql): Promise<string> {
-  const [row] = await sql<[{ epoch: string }]>`
-    select concat_ws('.', left(i.id::text, 8), s.system_identifier, d.oid, left(pg_walfile_name(pg_current_wal_lsn()), 8)) as epoch
-    from installation i, pg_control_system() s, pg_database d where d.datname = current_database()`;
-  return row.epoch;
+/** How an installation is told from others. */
+export interface Identity {
+  /** What clients know it by: it stays what it is, wherever the database is moved to. */
+  epoch: string;
+  /** The database itself: a copy that is put elsewhere, as for a trial, has another. */
+  database: string;
 }
 
-/** Starts another history if the database's files aren't where they were: then they are a copy, from an earlier moment. */
-export async function noticePlace(sql: Sql, place: string): Promise<void> {
+/**
+ * Names the installation, where it has no name yet, as the versions before this did at each start: by a stored id, the cluster,
+ * the database and its timeline. An ordinary role can read all of it.
+ * @param place where an embedded database's files are: those versions took another id if they weren't where they had been
+ * @throws PostgresError 25006 where the server is a standby
+ */
+export async function identify(sql: Sql, place: string | undefined): Promise<Identity> {
   await sql`
-    update installation set id = case when place is null then id else gen_random_uuid() end, place = ${place}
-    where place is distinct from ${place}`;
+    update installation i set name = concat_ws('.',
+      left(case when i.place <> ${place ?? null}::text then gen_random_uuid() else i.id end::text, 8),
+      s.system_identifier, d.oid, left(pg_walfile_name(pg_current_wal_lsn()), 8))
+    from pg_control_system() s, pg_database d where d.datname = current_database() and i.name is null`;
+  const [row] = await sql<[Identity]>`
+    select i.name as epoch, concat_ws('.', left(i.id::text, 8), s.system_identifier, d.oid) as database
+    from installation i, pg_control_system() s, pg_database d where d.datname = current_database()`;
+  return row;
 }

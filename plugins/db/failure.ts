@@ -11,7 +11,7 @@ export const codeOf = (error: unknown): string =>
 export function isUnavailable(error: unknown): boolean {
   return (
     error instanceof DeadlineError ||
-    /^(CONNECTION_|CONNECT_TIMEOUT|ECONN|EPIPE|ETIMEDOUT|EHOST|ENET|ENOTFOUND|EAI_AGAIN|ENOENT|08|25006|53|57P|58)/.test(
+    /^(CONNECTION_|CONNECT_TIMEOUT|ECONN|EPIPE|ETIMEDOUT|EHOST|ENET|ENOTFOUND|EAI_AGAIN|ENOENT|UNPROVEN|08|25006|53|57P|58)/.test(
       codeOf(error),
     )
   );
@@ -24,7 +24,7 @@ export function isUnavailable(error: unknown): boolean {
 export function isRefusal(error: unknown): boolean {
   const code = codeOf(error);
   return (
-    /^(ECONNREFUSED|CONNECT_TIMEOUT|CONNECTION_ENDED|EHOST|ENET|ENOTFOUND|EAI_AGAIN|ENOENT|57P03)/.test(
+    /^(ECONNREFUSED|CONNECT_TIMEOUT|CONNECTION_ENDED|EHOST|ENET|ENOTFOUND|EAI_AGAIN|ENOENT|UNPROVEN|57P03)/.test(
       code,
     ) ||
     (error instanceof postgres.PostgresError && !/^(08|57P)/.test(code))

@@ -1,5 +1,6 @@
 import type postgres from 'postgres';
 import type { Sql } from '../../sql/handle.js';
+import type { History } from './history.js';
 
 /** A client of the database with one connection. */
 export type Client = postgres.Sql<{ bigint: number }>;
@@ -33,6 +34,8 @@ export async function deadline<T>(answer: Promise<T>, ms: number): Promise<T> {
 
 interface Lane {
   client: Client;
+  /** Whether its connection leads to the history that is known. */
+  proven: boolean;
 }
 
 /** Through whom the database is asked. */
@@ -63,16 +66,26 @@ export class Lanes implements Asker {
 
   /**
    * @param count lanes
-   * @param open makes a client; it connects when it is first asked
-   * @param options renewable: whether a client whose answer is late is replaced, rather than waited for; onLate: called when one was
+   * @param open makes a client; it connects when it is first asked, and says when a connection of it is closed
+   * @param options renewable: whether a client whose answer is late is replaced, rather than waited for; onLate: called when one
+   *   was; history: what each connection has to prove before it is asked anything
    */
   constructor(
     count: number,
-    private readonly open: () => Client,
-    private readonly options: { renewable: boolean; onLate?: () => void },
+    private readonly open: (onClose: () => void) => Client,
+    private readonly options: { renewable: boolean; onLate?: () => void; history?: History },
   ) {
-    this.lanes = Array.from({ length: count }, () => ({ client: open() }));
+    this.lanes = Array.from({ length: count }, () => {
+      const lane: Lane = { client: open(() => this.doubt(lane)), proven: false };
+      return lane;
+    });
     this.free = [...this.lanes];
+  }
+
+  /** Its next connection may lead to anything. */
+  private doubt(lane: Lane): void {
+    lane.proven = false;
+    this.options.history?.doubt();
   }
 
   ask<T>(question: (sql: Sql) => Promise<T>, ms?: number): Promise<T> {
@@ -82,7 +95,7 @@ export class Lanes implements Asker {
   private async answer<T>(question: (sql: Sql) => Promise<T>, ms = ASK_MS, row = this.waiting): Promise<T> {
     const by = performance.now() + ms;
     const lane = this.free.pop() ?? (await this.turn(ms, row));
-    const answer = question(lane.client);
+    const answer = this.isProven(lane) ? question(lane.client) : this.askProven(lane, question);
     try {
       const result = await deadline(answer, Math.max(by - performance.now(), 0));
       this.giveBack(lane);
@@ -92,6 +105,16 @@ export class Lanes implements Asker {
       else this.clean(lane, error);
       throw error;
     }
+  }
+
+  private isProven(lane: Lane): boolean {
+    return lane.proven && this.options.history?.isOver !== true;
+  }
+
+  private async askProven<T>(lane: Lane, question: (sql: Sql) => Promise<T>): Promise<T> {
+    await this.options.history?.prove(lane.client);
+    lane.proven = true;
+    return question(lane.client);
   }
 
   /** Waits for a free lane. */
@@ -148,7 +171,8 @@ export class Lanes implements Asker {
 
   private replace(lane: Lane): void {
     const old = lane.client;
-    lane.client = this.open();
+    this.doubt(lane);
+    lane.client = this.open(() => this.doubt(lane));
     // It answers what it was asked with an error, which nobody waits for.
     void old.end({ timeout: 0 });
   }

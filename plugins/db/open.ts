@@ -50,8 +50,11 @@ const common = {
   types: { bigint: { to: 20, from: [20], parse: Number, serialize: String } },
 };
 
-/** Makes a client of the database: milliseconds that it waits for locks, seconds that its connection may be idle. */
-export type Open = (options?: { lockMs?: number; idleSeconds?: number }) => Client;
+/**
+ * Makes a client of the database: milliseconds that it waits for locks, seconds that its connection may be idle, and what is called when
+ * a connection is closed.
+ */
+export type Open = (options?: { lockMs?: number; idleSeconds?: number; onClose?: () => void }) => Client;
 
 type Log = Pick<FastifyBaseLogger, 'info' | 'warn'>;
 
@@ -103,12 +106,13 @@ export async function openDatabase(config: Settings, log: Log): Promise<Opened> 
     open = () => postgres(options);
   } else {
     const address = dbOptions(url);
-    open = ({ lockMs = STATEMENT_MS / 2, idleSeconds } = {}) =>
+    open = ({ lockMs = STATEMENT_MS / 2, idleSeconds, onClose } = {}) =>
       postgres({
         ...common,
         ...address,
         max: 1,
         ...(idleSeconds !== undefined && { idle_timeout: idleSeconds }),
+        ...(onClose !== undefined && { onclose: onClose }),
         connection: {
           application_name: `chat-server ${config.INSTANCE_ID}`,
           statement_timeout: STATEMENT_MS,

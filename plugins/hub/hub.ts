@@ -1,6 +1,7 @@
+import { setTimeout as sleep } from 'node:timers/promises';
 import type { FastifyBaseLogger } from 'fastify';
 import { CLOSE } from '../../schemas/close.js';
-import { type Bus, namespaceOf } from '../bus/bus.js';
+import type { Bus } from '../bus/bus.js';
 import type { Typing } from '../bus/parcel.js';
 import type { Clock } from '../clock.js';
 import type { Settings } from '../config.js';
@@ -61,14 +62,15 @@ export class Hub implements Port {
     this.ownership = new Ownership(config, log, bus, registry, counts);
     this.receipts = new Receipts(log, db, registry, this.ownership, this.remote);
     this.moves = new Moves(log, db, counts, (change) => this.receipts.informOf(change));
-    this.repairs = new Repair(config, log, db, bus, registry, counts, (epoch) => this.startNewEpoch(epoch));
+    this.repairs = new Repair(config, log, db, bus, registry, counts);
     const { remote, ownership, receipts } = this;
-    this.router = new Router(log, registry, remote, ownership, receipts, counts);
+    this.router = new Router(log, registry, remote, ownership, receipts, counts, db.history);
     this.beat = new Beat(config, clock, registry, () => {
       ownership.checkLate();
       ownership.renew();
     });
     messages.listener = this.router;
+    void db.history.over.then((error) => this.giveUp(error));
   }
 
   async start(): Promise<void> {
@@ -190,16 +192,13 @@ export class Hub implements Port {
     return slowest;
   }
 
-  private startNewEpoch(epoch: string) {
-    this.log.warn(
-      { was: this.db.epoch, is: epoch },
-      'the database has another history now: clients start afresh',
-    );
-    this.db.epoch = epoch;
-    this.messages.forget();
+  /** The database has another history: nothing that is known here counts, and its clients go elsewhere, or come back to a fresh start. */
+  private async giveUp(error: Error) {
+    this.log.fatal(error.message);
     this.moves.forget();
+    // What is in doubt is answered before.
+    await Promise.race([this.messages.flush(), sleep(FAREWELL_MS, undefined, { ref: false })]);
     for (const connection of this.registry.all) connection.close(CLOSE.shutdown);
-    void this.bus.rename(namespaceOf(epoch));
   }
 
   // ---- end ----

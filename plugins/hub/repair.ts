@@ -1,7 +1,6 @@
 import { setTimeout as sleep } from 'node:timers/promises';
 import type { FastifyBaseLogger } from 'fastify';
 import { lookAtBatches, type Moved, pruneBatches } from '../../sql/batches.js';
-import { epochOf } from '../../sql/epoch.js';
 import type { Bus } from '../bus/bus.js';
 import type { Settings } from '../config.js';
 import type { Connection } from '../connection/connection.js';
@@ -21,6 +20,8 @@ const SWEEP_LOOKS = 150;
 /** Connections that read the log at once where all have to, and milliseconds to the next ones. */
 const SWEEP_CONNECTIONS = 100;
 const SWEEP_PAUSE_MS = 50;
+/** Milliseconds after which what a look saw is known to a standby that loses nothing: what was undone by itself, too, and had no commit. */
+const SETTLED_MS = 1000;
 
 /** Looks, again and again, for messages that a connection doesn't know of: their publish was lost, or is late. */
 export class Repair {
@@ -28,12 +29,14 @@ export class Repair {
   private looking: Promise<void> | undefined;
   /** What the last look could see. */
   private snapshot: string | undefined;
+  /** What an earlier one could, and one that came long enough after it to take its place. */
+  private settled: string | undefined;
+  private settling: { snapshot: string; at: number } | undefined;
   private prunedAt = performance.now();
   private sweep: Iterator<Connection> | undefined;
   private sweepDue = 0;
   private closed = false;
 
-  /** @param onNewEpoch called where the database has another history than before */
   constructor(
     private readonly config: Settings,
     private readonly log: FastifyBaseLogger,
@@ -41,7 +44,6 @@ export class Repair {
     private readonly bus: Bus,
     private readonly registry: Registry,
     private readonly counts: { repaired: number },
-    private readonly onNewEpoch: (epoch: string) => void,
   ) {}
 
   /** Looks for the first time, to know where later looks go on, and plans them. */
@@ -72,24 +74,29 @@ export class Repair {
 
   private async look() {
     try {
-      const epoch = await this.db.delivery.ask(epochOf);
-      if (epoch !== this.db.epoch) {
-        this.snapshot = undefined;
-        this.onNewEpoch(epoch);
-        return;
-      }
-      const { snapshot, pruned, moved } = await this.db.delivery.ask((sql) =>
-        lookAtBatches(sql, this.snapshot),
-      );
-      if (pruned) await this.sweepAll();
+      const { delivery, history } = this.db;
+      const { snapshot, isPart, isUndone, moved } = await delivery.ask(async (sql) => {
+        await history.prove(sql);
+        return lookAtBatches(sql, this.snapshot, this.settled);
+      });
+      if (isUndone) history.lose();
+      if (isPart) await this.sweepAll();
       else this.sweepSome();
       await this.mend(moved);
       // Only now: what a look that failed had found is found again.
       this.snapshot = snapshot;
+      this.settle(snapshot);
       await this.prune();
     } catch (error) {
       this.log.debug({ err: error }, 'could not look for what was stored');
     }
+  }
+
+  private settle(snapshot: string) {
+    const now = performance.now();
+    if (this.settling !== undefined && now - this.settling.at < SETTLED_MS) return;
+    this.settled = this.settling?.snapshot;
+    this.settling = { snapshot, at: now };
   }
 
   /** Has whoever lacks something of these conversations read the log. */

@@ -1,6 +1,7 @@
 import type { FastifyBaseLogger } from 'fastify';
 import { type Parcel, type Typing, unpack } from '../bus/parcel.js';
 import type { Connection } from '../connection/connection.js';
+import type { History } from '../db/history.js';
 import type { Arrival, Delivery, Sender } from '../log/types.js';
 import type { Ownership } from './ownership.js';
 import type { Receipts } from './receipts.js';
@@ -19,16 +20,19 @@ export class Router {
     private readonly ownership: Ownership,
     private readonly receipts: Receipts,
     private readonly counts: { delivered: number },
+    private readonly history: Pick<History, 'saw' | 'heard' | 'isOver'>,
   ) {}
 
   /** Messages were stored, in this order. */
   onStored(deliveries: readonly Delivery[]): void {
     this.ownership.checkLate();
-    for (const { message, senders } of deliveries)
+    for (const { message, senders } of deliveries) {
+      this.history.saw(message);
       for (const user of message.members) {
         const isHere = this.giveTo(user, message, senders);
         if (!isHere || this.ownership.isElsewhere(user)) this.remote.push(user, message, isHere);
       }
+    }
     this.remote.publish();
   }
 
@@ -70,9 +74,13 @@ export class Router {
   }
 
   private onParcel(parcel: Parcel) {
+    // Others may know the other history already, and mean other people.
+    if (this.history.isOver) return;
     this.ownership.checkLate();
-    for (const { message, users } of parcel.messages ?? [])
+    for (const { message, users } of parcel.messages ?? []) {
+      this.history.heard(message);
       for (const user of users) this.giveTo(user, message, []);
+    }
     this.receipts.informHere(parcel.receipts ?? []);
     for (const typing of parcel.typing ?? []) this.writeTyping(typing);
     this.ownership.onKicks(parcel.kicks ?? []);

@@ -8,7 +8,7 @@ import type { Db } from '../db/handle.js';
 
 /** Reads the log for connections, on lanes of their own. */
 export class LogReader implements Reader {
-  constructor(private readonly db: Pick<Db, 'delivery'>) {}
+  constructor(private readonly db: Pick<Db, 'delivery' | 'history'>) {}
 
   ends(user: number, many: boolean): Promise<Position[]> {
     return within(this.db.delivery, (sql) => lastSeqs(sql, user, many));
@@ -18,8 +18,10 @@ export class LogReader implements Reader {
     return places.length === 0 ? [] : within(this.db.delivery, (sql) => timesOf(sql, places));
   }
 
-  after(user: number, positions: readonly Position[], limit: number): Promise<StoredMessage[]> {
-    return within(this.db.delivery, (sql) => readAfter(sql, user, positions, limit));
+  async after(user: number, positions: readonly Position[], limit: number): Promise<StoredMessage[]> {
+    const page = await within(this.db.delivery, (sql) => readAfter(sql, user, positions, limit));
+    for (const message of page) this.db.history.saw(message);
+    return page;
   }
 
   waiting(...asked: Parameters<Reader['waiting']>): Promise<Waiting> {

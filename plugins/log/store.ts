@@ -2,6 +2,7 @@ import { setTimeout as sleep } from 'node:timers/promises';
 import type { BaseLogger } from 'pino';
 import { type Appended, append, findHeld, findStored, OddAnswerError } from '../../sql/messages.js';
 import { codeOf, isRefusal } from '../db/failure.js';
+import { OtherHistoryError } from '../db/history.js';
 import type { Asker } from '../db/lanes.js';
 import { ChatError } from '../errors.js';
 import { conversationKey, type Entry, idKey, storedKey } from './entry.js';
@@ -77,7 +78,7 @@ export class Store {
         rows = await lanes.ask((sql) => append(sql, batch), isHeld ? HELD_ATTEMPT_MS : ATTEMPT_MS);
       } catch (error) {
         const code = codeOf(error);
-        const patient = performance.now() < giveUp;
+        const patient = performance.now() < giveUp && !(error instanceof OtherHistoryError);
         if (patient && (code === '40P01' || code === '40001')) continue;
         if (patient && code === '55P03') {
           if (!isHeld) todo = await this.setAside(outcome, todo);

@@ -110,33 +110,41 @@ async function database(t: Test) {
   return { env, run };
 }
 
-t.test('PostgreSQL: dumped while it runs, restored, and clients are told to begin afresh', async (t) => {
-  const { env, run } = await database(t);
-  const replica = await makeReplica({ name: 'one', port: await freePort(), server, env });
-  t.teardown(replica.remove);
-  await replica.start();
+t.test(
+  'PostgreSQL: dumped while it runs, restored, and clients are told where they have another history',
+  async (t) => {
+    const { env, run } = await database(t);
+    const replica = await makeReplica({ name: 'one', port: await freePort(), server, env });
+    t.teardown(replica.remove);
+    await replica.start();
 
-  const chat = await talk(replica);
-  await run(command('pg_dump -U postgres -Fc chatdb >chatdb.dump'));
-  await chat.send('after the backup');
-  const [welcome] = await syncWith(replica.port, chat.token, []);
-  const epoch = String(welcome?.epoch);
+    const chat = await talk(replica);
+    await run(command('pg_dump -U postgres -Fc chatdb >chatdb.dump'));
+    const after = await chat.send('after the backup');
+    const [welcome] = await syncWith(replica.port, chat.token, []);
+    const epoch = String(welcome?.epoch);
 
-  await replica.end();
-  await run(command('dropdb'));
-  await run(command('createdb'));
-  await run(command('pg_restore'));
-  await replica.start();
+    await replica.end();
+    await run(command('dropdb'));
+    await run(command('createdb'));
+    await run(command('pg_restore'));
+    await replica.start();
 
-  t.strictSame(await chat.contents(), ['before the backup'], 'the same token, and the state of the dump');
-  const positions = [{ conversation_id: chat.conversation, seq: 2 }];
-  const frames = await syncWith(replica.port, chat.token, positions, epoch);
-  t.not(frames[0]?.epoch, epoch);
-  const reset = frames.find(({ type }) => type === 'reset');
-  t.ok(reset);
-  t.equal(reset?.conversation_id, undefined, 'nothing that it held counts here');
-  t.equal((await chat.send('and on')).seq, 2);
-});
+    t.strictSame(await chat.contents(), ['before the backup'], 'the same token, and the state of the dump');
+    t.equal((await chat.send('and on')).seq, 2);
+    const positions = [
+      { conversation_id: chat.conversation, seq: 2, at: Date.parse(String(after.created_at)) },
+    ];
+    const frames = await syncWith(replica.port, chat.token, positions, epoch);
+    t.equal(frames[0]?.epoch, epoch, 'it is the same installation');
+    const reset = frames.find(({ type }) => type === 'reset');
+    t.strictSame(
+      [reset?.conversation_id, reset?.seq],
+      [chat.conversation, 2],
+      'that message was another one',
+    );
+  },
+);
 
 t.test('PostgreSQL: an update that stops all servers, and the way back from it', async (t) => {
   const { env, run } = await database(t);
@@ -205,18 +213,22 @@ t.test('one container: the stopped folder packed, put back, and the secret with 
   await replica.end();
   await execute('bash', ['-euc', `tar ${here(pack?.[1])}`]);
   await replica.start();
-  await chat.send('after the backup');
+  const after = await chat.send('after the backup');
   await replica.end();
   await execute('bash', ['-euc', here(unpack?.[1])]);
   await replica.start();
 
   t.strictSame(await chat.contents(), ['before the backup'], 'the same token, and the state of the copy');
-  const positions = [{ conversation_id: chat.conversation, seq: 2 }];
-  const frames = await syncWith(replica.port, chat.token, positions);
-  t.ok(
-    frames.some(({ type }) => type === 'reset'),
-    'who holds more than there is begins afresh',
-  );
+  const positions = [
+    { conversation_id: chat.conversation, seq: 2, at: Date.parse(String(after.created_at)) },
+  ];
+  const resets = async () =>
+    (await syncWith(replica.port, chat.token, positions))
+      .filter(({ type }) => type === 'reset')
+      .map(({ conversation_id, seq }) => [conversation_id, seq]);
+  t.strictSame(await resets(), [[chat.conversation, 1]], 'who holds more than there is hears of that');
+  await chat.send('another second one');
+  t.strictSame(await resets(), [[chat.conversation, 2]], 'and who holds another one in its place');
 });
 
 t.test(

@@ -21,8 +21,10 @@ export interface Postgres {
   limitFiles(bytes: number | undefined): Promise<void>;
   /** Makes a database that belongs to `app` and gives its url. */
   createDatabase(name?: string): Promise<string>;
-  /** Ends the server, if it runs, and starts it on the same port and data. */
-  restart(how: 'immediate' | 'fast'): Promise<void>;
+  /** Where its data is. */
+  readonly data: string;
+  /** Ends the server, if it runs, and starts it on the same port and data. @param meanwhile done in between */
+  restart(how: 'immediate' | 'fast', meanwhile?: () => Promise<unknown>): Promise<void>;
   /** Kills the server with all its processes; `restart` brings it back. */
   kill9(): Promise<void>;
   /** Stops the server in its tracks: connections stay open and nothing answers. */
@@ -62,9 +64,12 @@ export async function leaveOpen(url: string, statement: string): Promise<() => P
   }
 }
 
-/** Starts PostgreSQL with durable commits; `settings` are those of postgresql.conf, `diskBytes` the size of a small disk. */
+/**
+ * Starts PostgreSQL with durable commits; `settings` are those of postgresql.conf, `diskBytes` the size of a small disk, `standbyOf` the
+ * server that it is to follow.
+ */
 export async function startPostgres(
-  options: { settings?: Record<string, string>; diskBytes?: number } = {},
+  options: { settings?: Record<string, string>; diskBytes?: number; standbyOf?: Postgres } = {},
 ): Promise<Postgres> {
   const bin = present(findPostgres(), 'PostgreSQL');
   const user = ordinaryUser('postgres', 'nobody');
@@ -75,7 +80,20 @@ export async function startPostgres(
     await disk?.remove();
     await folder.remove();
   };
-  const password = randomBytes(12).toString('hex');
+  const { standbyOf } = options;
+  const password =
+    standbyOf === undefined ? randomBytes(12).toString('hex') : new URL(standbyOf.adminUrl()).password;
+
+  async function makeCluster() {
+    const passwordFile = join(folder.path, 'password');
+    await writeFile(passwordFile, password);
+    const locale = process.platform === 'linux' ? 'C.UTF-8' : 'en_US.UTF-8';
+    const flags = ['-U', 'postgres', '-E', 'UTF8', `--locale=${locale}`, '-A', 'scram-sha-256', '--no-sync'];
+    await execute(join(bin, 'initdb'), ['-D', data, ...flags, `--pwfile=${passwordFile}`], {
+      ...user,
+      cwd: folder.path,
+    });
+  }
 
   async function open(port: number) {
     const url = (role: string, database: string) =>
@@ -116,16 +134,15 @@ export async function startPostgres(
   }
 
   try {
-    const passwordFile = join(folder.path, 'password');
-    await writeFile(passwordFile, password);
-    const locale = process.platform === 'linux' ? 'C.UTF-8' : 'en_US.UTF-8';
-    const flags = ['-U', 'postgres', '-E', 'UTF8', `--locale=${locale}`, '-A', 'scram-sha-256', '--no-sync'];
-    await execute(join(bin, 'initdb'), ['-D', data, ...flags, `--pwfile=${passwordFile}`], {
-      ...user,
-      cwd: folder.path,
-    });
+    if (standbyOf === undefined) await makeCluster();
+    else {
+      // What it needs to follow is written beside the data.
+      const flags = ['-d', standbyOf.adminUrl(), '-D', data, '-R', '-c', 'fast', '--no-sync'];
+      await execute(join(bin, 'pg_basebackup'), flags, { ...user, cwd: folder.path });
+    }
     const server = await onFreePorts(1, ([port = 0]) => open(port));
-    await query(server.adminUrl(), `create role app login createdb password '${password}'`);
+    if (standbyOf === undefined)
+      await query(server.adminUrl(), `create role app login createdb password '${password}'`);
     if (disk) {
       await query(server.adminUrl(), `create tablespace small owner app location '${disk.path}'`);
     }
@@ -156,8 +173,10 @@ export async function startPostgres(
         await query(server.url(), `create database "${name}"${disk ? ' tablespace small' : ''}`);
         return server.url(name);
       },
-      async restart(how) {
+      data,
+      async restart(how, meanwhile) {
         await server.running.end(how === 'fast' ? 'SIGINT' : 'SIGQUIT');
+        await meanwhile?.();
         server.running = await server.start();
       },
       kill9: () => server.running.end('SIGKILL'),

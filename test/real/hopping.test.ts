@@ -70,7 +70,7 @@ t.test(
         const ports = connections.map(() => String(port));
         return connections.length === 0 ? [] : [{ ports, line: `${number}:${app.bus.replica}` }];
       });
-      const lines = await redis.get(`${namespaceOf(one.app.db.epoch)}:online:${user.user_id}`);
+      const lines = await redis.get(`${namespaceOf(one.app.db.database)}:online:${user.user_id}`);
       t.strictSame(
         lines
           ?.split('\n')
