@@ -350,6 +350,11 @@ test('one device without what another one has', async (t) => {
   t.strictSame(second(come, own), {});
   t.strictSame(second(come), { lost: 1 }, 'its own message from there');
   t.strictSame(second(), { lost: 2 }, 'nothing at all');
+  const third = (at: number, ...entries: Entry[]) =>
+    broken(run([other, first, plain(3, ...begin(9, at), ...entries)]));
+  t.strictSame(third(5, live(4, 3, 1, 17, 9)), {}, 'a plain one has what others wrote');
+  t.strictSame(third(5), { lost: 1 });
+  t.strictSame(third(11), {}, 'but not what was there before it');
 });
 
 test('a conversation of more than two', async (t) => {

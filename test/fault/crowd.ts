@@ -40,11 +40,14 @@ export function makeCrowd(options: {
     const setup = { user: id, token, doors, random: options.random.fork(`client ${index}`) };
     return index % 2 === 0 ? new PlainClient(setup) : new ExtendedClient({ ...setup, repeat });
   });
-  // Every other one who is extended has a second device.
-  const second = users.flatMap(({ id, token }, index) => {
+  // Every other one who is extended has a second device, and every other one of these a plain one beside.
+  const devices = users.flatMap(({ id, token }, index) => {
     if (index % 4 !== 1) return [];
-    const random = options.random.fork(`second device of client ${index}`);
-    return [new ExtendedClient({ user: id, token, doors, random, repeat, device: 1 })];
+    const device = (nth: string, device: number) => ({
+      ...{ user: id, token, doors, device, random: options.random.fork(`${nth} device of client ${index}`) },
+    });
+    const second = new ExtendedClient({ ...device('second', 1), repeat });
+    return index % 8 === 1 ? [second, new PlainClient(device('third', 2))] : [second];
   });
   const chance = options.random.fork('talk');
   const friends = new Map(
@@ -55,7 +58,7 @@ export function makeCrowd(options: {
         .filter((other) => other !== user),
     ]),
   );
-  clients.push(...second);
+  clients.push(...devices);
   const circles = new Map(
     clients.map(({ user }) => [
       user,

@@ -11,7 +11,11 @@ interface Missing {
 const key = ({ conversation, seq }: { conversation: number; seq: number }) => `${conversation}:${seq}`;
 
 /** The messages that one device of a user heard of, and another never did. */
-export function missingOnDevices(diaries: readonly Diary[], { messages }: Ledger): Missing[] {
+export function missingOnDevices(diaries: readonly Diary[], ledger: Ledger): Missing[] {
+  return [...missingOnExtended(diaries, ledger), ...missingOnPlain(diaries, ledger)];
+}
+
+function missingOnExtended(diaries: readonly Diary[], { messages }: Ledger): Missing[] {
   const devices = new Map<number, Set<string>[]>();
   for (const { user, kind, entries } of diaries) {
     if (kind !== 'extended') continue;
@@ -28,5 +32,21 @@ export function missingOnDevices(diaries: readonly Diary[], { messages }: Ledger
     return hearers.flatMap((user) =>
       (devices.get(user) ?? []).filter((had) => !had.has(key(place))).map(() => ({ message, user })),
     );
+  });
+}
+
+/** A plain device gets what others write to its user, from its first connection on. */
+function missingOnPlain(diaries: readonly Diary[], { messages }: Ledger): Missing[] {
+  return diaries.flatMap(({ user, kind, entries }) => {
+    const since = entries.find(({ type }) => type === 'answered')?.at;
+    if (kind !== 'plain' || since === undefined) return [];
+    const had = new Set(
+      entries.flatMap((entry) => (entry.type === 'live' || entry.type === 'row' ? [entry.content] : [])),
+    );
+    return [...messages.values()].flatMap((message) => {
+      const { content, to, from, sends, first } = message;
+      const isDue = to === user && from !== user && first.has(user) && (sends[0]?.at ?? 0) > since;
+      return isDue && !had.has(content) ? [{ message, user }] : [];
+    });
   });
 }

@@ -23,6 +23,9 @@ export interface ExtendedSetup extends ClientSetup {
   repeat: number;
 }
 
+/** The id of a `sync`, which is no message's. */
+const SYNC = 'sync';
+
 export class ExtendedClient extends Client {
   readonly #numbers: Numbers;
   readonly #outbox = new Outbox();
@@ -171,6 +174,7 @@ export class ExtendedClient extends Client {
   /** After an error that may pass, nothing is sent for a moment; then all that is open, in order. */
   #failed(link: Link, id: string | undefined, code: string, retryable: boolean): void {
     if (id === undefined) return;
+    if (id === SYNC) return this.#syncAgain(link);
     if (!retryable) this.#outbox.done(id);
     // Whoever is told that it is not stored may leave it at that: then it must not turn up.
     if (saysNotStored(code) && this.#outbox.tries(id) === 1 && this.random.chance(givesUp)) {
@@ -196,11 +200,21 @@ export class ExtendedClient extends Client {
     this.#sync(link);
   }
 
+  /** One that failed is said again a moment later. */
+  #syncAgain(link: Link): void {
+    setTimeout(
+      () => {
+        if (link === this.current && link.isOpen && !this.#synced) this.#sync(link);
+      },
+      this.random.int(100, 500),
+    );
+  }
+
   #sync(link: Link): void {
     const positions = this.#positions.entries();
     this.write({ type: 'sync', at: now(), connection: link.number, positions });
     const named = positions.map(([conversation_id, seq]) => ({ conversation_id, seq }));
-    link.send({ type: 'sync', ...(this.#epoch && { epoch: this.#epoch }), positions: named });
+    link.send({ type: 'sync', id: SYNC, ...(this.#epoch && { epoch: this.#epoch }), positions: named });
   }
 
   /** Of another epoch: begins afresh. Of one conversation: its gap is read over HTTP. */

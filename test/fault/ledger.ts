@@ -146,7 +146,8 @@ export function contradictions({ messages }: Ledger): Finding[] {
     const { content, told, copies } = message;
     const first = placeOf(message);
     for (const own of told) {
-      if (own.type !== 'chat' || own.id === message.id) continue;
+      // What a plain device said got an id of the server's.
+      if (own.type !== 'chat' || message.id === undefined || own.id === message.id) continue;
       found.push({ what: `own message with id ${own.id}`, user: message.from, at: own.at, content });
     }
     const places = [...told, ...copies.filter((copy) => copy.type === 'chat' || copy.type === 'page')];

@@ -1,5 +1,5 @@
 /** A client that knows the plain protocol only: no receipts, no ids, no positions. */
-import { Client, type ClientSetup } from './client.js';
+import { Client, type ClientSetup, PER_DEVICE } from './client.js';
 import { now } from './clock.js';
 import type { Frame } from './frame.js';
 import type { Link } from './link.js';
@@ -15,7 +15,7 @@ export class PlainClient extends Client {
 
   constructor(setup: ClientSetup) {
     super('plain', setup);
-    this.#numbers = new Numbers(setup.user);
+    this.#numbers = new Numbers(setup.user, (setup.device ?? 0) * PER_DEVICE);
   }
 
   protected address() {
