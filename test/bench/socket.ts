@@ -1,5 +1,6 @@
 import { createHmac, randomBytes } from 'node:crypto';
 import { connect, type Socket } from 'node:net';
+import { inTime } from './in-time.js';
 
 const encode = (value: object) => Buffer.from(JSON.stringify(value)).toString('base64url');
 
@@ -41,7 +42,7 @@ export class LoadSocket {
   }
 
   static open(port: number, token: string, onText: (text: string) => void): Promise<LoadSocket> {
-    return new Promise((resolve, reject) => {
+    const opened = new Promise<LoadSocket>((resolve, reject) => {
       const socket = connect({ port, host: '127.0.0.1', noDelay: true });
       const client = new LoadSocket(socket, () => resolve(client), reject);
       client.onText = onText;
@@ -50,6 +51,7 @@ export class LoadSocket {
           `Sec-WebSocket-Version: 13\r\nSec-WebSocket-Key: ${randomBytes(16).toString('base64')}\r\n\r\n`,
       );
     });
+    return inTime(opened, 'the answer to an upgrade');
   }
 
   send(text: string): void {
