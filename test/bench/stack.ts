@@ -153,6 +153,17 @@ export class Stack {
     return used;
   }
 
+  /** Ends Redis. */
+  stopRedis(): Promise<void> {
+    return this.redis.kill9();
+  }
+
+  /** Brings Redis back, with nothing in it. */
+  async startRedis(): Promise<void> {
+    await this.redis.restart();
+    for (const { pid, part } of await this.stores()) if (part === 'redis') pin(pid, this.core);
+  }
+
   async stop(): Promise<void> {
     await this.pg.stop();
     await this.redis.stop();
