@@ -6,7 +6,8 @@
 import { readFile, writeFile } from 'node:fs/promises';
 import { cpus } from 'node:os';
 import { parseArgs } from 'node:util';
-import { type Figures, scenarios } from './scenarios.js';
+import type { Figures } from './measure.js';
+import { scenarios } from './scenarios.js';
 import { pin, Stack } from './stack.js';
 
 interface Report {
@@ -43,7 +44,7 @@ function medians(runs: readonly Figures[]): Figures {
 
 const row = (name: string, figure: string, value: number | string, ratio: string) =>
   process.stdout.write(
-    `| ${name.padEnd(40)} | ${figure.padEnd(18)} | ${String(value).padStart(8)} | ${ratio.padEnd(9)} |\n`,
+    `| ${name.padEnd(49)} | ${figure.padEnd(36)} | ${String(value).padStart(8)} | ${ratio.padEnd(9)} |\n`,
   );
 
 const earlier: unknown =
@@ -58,9 +59,12 @@ const stack = await Stack.start(0);
 row('scenario', 'figure', 'value', earlier === undefined ? '' : 'to before');
 row('---', '---', '---', '---');
 const figures: Record<string, Figures> = {};
+// One of that very name, or all that have the text in theirs.
+const isMeant = (name: string) =>
+  values.only in scenarios ? name === values.only : name.includes(values.only);
 try {
   for (const [name, run] of Object.entries(scenarios)) {
-    if (!name.includes(values.only)) continue;
+    if (!isMeant(name)) continue;
     const runs: Figures[] = [];
     for (let i = 0; i < Number(values.runs); i++)
       runs.push(await run({ stack, core: 0, seconds: Number(values.seconds) }));

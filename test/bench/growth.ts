@@ -5,9 +5,11 @@
 import { writeFile } from 'node:fs/promises';
 import { cpus } from 'node:os';
 import { parseArgs } from 'node:util';
-import postgres from 'postgres';
-import { type Figures, loadOn, openLoopOn } from './scenarios.js';
+import type postgres from 'postgres';
+import { prepared } from './data.js';
+import type { Figures } from './measure.js';
 import { FIRST, pin, Stack } from './stack.js';
+import { loadOn, openLoopOn } from './steady.js';
 
 const { values } = parseArgs({
   options: {
@@ -20,16 +22,6 @@ if (cpus().length > 1) pin(process.pid, 1);
 const stack = await Stack.start(0);
 const bench = { stack, core: 0, seconds: Number(values.seconds) };
 const table: Record<string, Figures> = {};
-
-async function prepared(work: (sql: postgres.Sql) => Promise<unknown>): Promise<Record<string, string>> {
-  const env = await stack.fresh();
-  const sql = postgres(env.DB_URL ?? '', { max: 1, onnotice: () => {} });
-  await work(sql);
-  await sql.unsafe('vacuum analyze');
-  await sql.end();
-  await stack.checkpoint();
-  return env;
-}
 
 async function row(name: string, run: () => Promise<Figures>) {
   const figures = await run();
@@ -81,13 +73,13 @@ try {
     );
   for (const each of [0, 1000, 1_000_000])
     await row(`a conversation of ${each} messages`, async () =>
-      loadOn(bench, await prepared(withHistory(each))),
+      loadOn(bench, await prepared(stack, withHistory(each))),
     );
   for (const rows of [0, Number(values.rows) / 20, Number(values.rows)])
-    await row(`a log of ${rows} messages`, async () => loadOn(bench, await prepared(withLog(rows))));
+    await row(`a log of ${rows} messages`, async () => loadOn(bench, await prepared(stack, withLog(rows))));
   for (const count of [0, 1000, 100_000])
     await row(`a receiver for whom ${count} messages wait`, async () =>
-      loadOn(bench, await prepared(withWaiting(count))),
+      loadOn(bench, await prepared(stack, withWaiting(count))),
     );
 } finally {
   await stack.stop();

@@ -1,4 +1,5 @@
 import { setTimeout as sleep } from 'node:timers/promises';
+import { inTime } from './in-time.js';
 import { flushAll, LoadSocket, mint } from './socket.js';
 import { FIRST, SECRET } from './stack.js';
 
@@ -63,12 +64,21 @@ export function percentile(values: readonly number[], p: number): number {
 export const openUser = (port: number, i: number, take: (text: string) => void = () => {}) =>
   LoadSocket.open(port, mint(FIRST + i, SECRET), take);
 
+/** Waits until all is done that a plain client has sent. */
+export async function settled(socket: LoadSocket): Promise<void> {
+  const { onText } = socket;
+  const answer = new Promise<void>((resolve) => {
+    socket.onText = (text) => (text.startsWith('{"type":"online_list"') ? resolve() : onText(text));
+  });
+  socket.send('{"type":"get_online_list"}');
+  flushAll();
+  await inTime(answer, 'an online list');
+  socket.onText = onText;
+}
+
 /** Opens many connections, some at a time. */
-export async function openAll(
-  count: number,
-  open: (i: number) => Promise<LoadSocket>,
-): Promise<LoadSocket[]> {
-  const sockets: LoadSocket[] = new Array(count);
+export async function openAll<T>(count: number, open: (i: number) => Promise<T>): Promise<T[]> {
+  const sockets: T[] = new Array(count);
   let next = 0;
   await Promise.all(
     Array.from({ length: Math.min(64, count) }, async () => {
@@ -84,7 +94,7 @@ export const chat = (socket: LoadSocket | undefined, to: number, content: string
 /**
  * A closed loop: pairs that keep so many messages in flight each.
  * @param ports of the senders' and of the receivers' instance
- * @returns what starts it, and what ends it
+ * @returns what starts it, what stops it until it is started again, and what ends it
  */
 export async function pairs(ledger: Ledger, count: number, inFlight: number, ports: [number, number]) {
   const receivers = await openAll(count, (i) => openUser(ports[1], count + i, ledger.take));
@@ -106,22 +116,40 @@ export async function pairs(ledger: Ledger, count: number, inFlight: number, por
       for (let i = 0; i < count * inFlight; i++) send(i % count);
       flushAll();
     },
-    async stop() {
+    async pause() {
       running = false;
       await ledger.drain();
+    },
+    async stop() {
+      await this.pause();
       for (const socket of [...receivers, ...senders]) socket.end();
     },
   };
 }
 
-/** An open loop: a message each 1/rate seconds from one random user to another; latency counts from when it is due. */
-export function pace(ledger: Ledger, sockets: readonly LoadSocket[], rate: number): () => void {
+/** Who writes to whom: two places among the connections. */
+export type Pick = () => [from: number, to: number];
+
+/** Anybody among so many to anybody else. */
+const atRandom =
+  (users: number): Pick =>
+  () => {
+    const from = Math.floor(Math.random() * users);
+    return [from, (from + 1 + Math.floor(Math.random() * (users - 1))) % users];
+  };
+
+/** An open loop: a message each 1/rate seconds; latency counts from when it is due. */
+export function pace(
+  ledger: Ledger,
+  sockets: readonly LoadSocket[],
+  rate: number,
+  pick = atRandom(sockets.length),
+): () => void {
   const started = now();
   let count = 0;
   const timer = setInterval(() => {
     for (const due = ((now() - started) * rate) / 1000; count < due; count++) {
-      const from = Math.floor(Math.random() * sockets.length);
-      const to = (from + 1 + Math.floor(Math.random() * (sockets.length - 1))) % sockets.length;
+      const [from, to] = pick();
       chat(sockets[from], to, ledger.next(from, started + (count * 1000) / rate));
     }
     flushAll();

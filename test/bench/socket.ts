@@ -1,5 +1,6 @@
 import { createHmac, randomBytes } from 'node:crypto';
 import { connect, type Socket } from 'node:net';
+import { inTime } from './in-time.js';
 
 const encode = (value: object) => Buffer.from(JSON.stringify(value)).toString('base64url');
 
@@ -40,16 +41,24 @@ export class LoadSocket {
     });
   }
 
-  static open(port: number, token: string, onText: (text: string) => void): Promise<LoadSocket> {
-    return new Promise((resolve, reject) => {
+  /** @param protocol the subprotocol; none: the plain protocol */
+  static open(
+    port: number,
+    token: string,
+    onText: (text: string) => void,
+    protocol?: string,
+  ): Promise<LoadSocket> {
+    const opened = new Promise<LoadSocket>((resolve, reject) => {
       const socket = connect({ port, host: '127.0.0.1', noDelay: true });
       const client = new LoadSocket(socket, () => resolve(client), reject);
       client.onText = onText;
       socket.write(
         `GET /ws?token=${token} HTTP/1.1\r\nHost: 127.0.0.1:${port}\r\nConnection: Upgrade\r\nUpgrade: websocket\r\n` +
-          `Sec-WebSocket-Version: 13\r\nSec-WebSocket-Key: ${randomBytes(16).toString('base64')}\r\n\r\n`,
+          `Sec-WebSocket-Version: 13\r\nSec-WebSocket-Key: ${randomBytes(16).toString('base64')}\r\n` +
+          `${protocol === undefined ? '' : `Sec-WebSocket-Protocol: ${protocol}\r\n`}\r\n`,
       );
     });
+    return inTime(opened, 'the answer to an upgrade');
   }
 
   send(text: string): void {

@@ -8,6 +8,7 @@ import { freePort } from '../nodes/find.js';
 import { type Postgres, startPostgres } from '../nodes/postgres.js';
 import { processes } from '../nodes/process.js';
 import { type Redis, startRedis } from '../nodes/redis.js';
+import { inTime } from './in-time.js';
 
 export const SECRET = 'a secret for the bench, long enough to sign';
 /** Users of the bench are FIRST, FIRST + 1, … */
@@ -63,13 +64,16 @@ export async function startReplica(
     new Promise<void>((done) => stdout.on('data', (text) => String(text).includes('is ready') && done())),
     exited.then(() => Promise.reject(new Error('the server ended before it was ready'))),
   ]);
+  const startedIn = performance.now() - started;
+  // Whoever says that it is ready may not hear SIGTERM yet (server.ts changes its listeners then); who answers does.
+  await (await fetch(`http://127.0.0.1:${port}/`)).text();
   return {
     port,
     pid,
-    startedIn: performance.now() - started,
+    startedIn,
     async stop() {
       child.kill('SIGTERM');
-      await exited;
+      await inTime(exited, 'the end of a server');
     },
   };
 }
@@ -147,6 +151,17 @@ export class Stack {
     for (const { pid } of replicas) used.server += await cpu(pid);
     for (const { pid, part } of await this.stores()) used[part] += await cpu(pid);
     return used;
+  }
+
+  /** Ends Redis. */
+  stopRedis(): Promise<void> {
+    return this.redis.kill9();
+  }
+
+  /** Brings Redis back, with nothing in it. */
+  async startRedis(): Promise<void> {
+    await this.redis.restart();
+    for (const { pid, part } of await this.stores()) if (part === 'redis') pin(pid, this.core);
   }
 
   async stop(): Promise<void> {
