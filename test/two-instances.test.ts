@@ -162,6 +162,26 @@ t.test('[X11] receipts go across', async (t) => {
   t.strictSame(await told(), [bob.user_id, 1, 1]);
 });
 
+t.test('[X11] a receipt that could not be told is told again', async (t) => {
+  const [alice, bob] = await pair();
+  const [a, b] = [await connectSynced(t, one, alice), await connectSynced(t, two, bob)];
+  a.send('chat', { to_user_id: bob.user_id, content: 'x' });
+  const { conversation_id } = await b.next('chat');
+  const { bus } = two.app;
+  const publish = bus.publish.bind(bus);
+  let tries = 0;
+  bus.publish = async (replica, text) => {
+    if (++tries === 1) throw new Error('Redis is away');
+    return tries > 2 && publish(replica, text);
+  };
+  t.teardown(() => {
+    bus.publish = publish;
+  });
+  b.send('ack', { conversation_id, seq: 1 });
+  t.equal((await a.next('receipt')).delivered_seq, 1);
+  t.ok(tries >= 3, `it was told after ${tries} tries`);
+});
+
 t.test('[X12] typing goes across', async (t) => {
   const [alice, bob] = await pair();
   const [a, b] = [await connectSynced(t, one, alice), await connectSynced(t, two, bob)];

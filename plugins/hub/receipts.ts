@@ -8,6 +8,8 @@ import type { Remote } from './remote.js';
 
 /** Milliseconds over which changes are gathered. */
 const GATHER_MS = 50;
+/** Milliseconds until what could not be told is tried again. */
+const AGAIN_MS = 1000;
 /** Changes that wait to be told; past them the next one tells. */
 const CHANGES = 100_000;
 
@@ -18,6 +20,9 @@ type Told = Change & { fromElsewhere: boolean };
 export class Receipts {
   private changes = new Map<string, Told>();
   private telling = false;
+  /** What could not be told. */
+  private untold: Told[] = [];
+  private again: NodeJS.Timeout | undefined;
   private closed = false;
 
   constructor(
@@ -53,21 +58,33 @@ export class Receipts {
     while (this.changes.size > 0 && !this.closed) {
       const changes = [...this.changes.values()];
       this.changes.clear();
+      let untold: readonly Told[] = changes;
       try {
         await this.tellHere(changes);
         // Whoever has the connection reads for itself: what is read here may be late there.
-        const away = changes.flatMap(({ fromElsewhere, ...change }) =>
-          !this.registry.has(change.to) || (!fromElsewhere && this.ownership.isElsewhere(change.to))
-            ? [change]
-            : [],
+        const away = changes.filter(
+          ({ to, fromElsewhere }) =>
+            !this.registry.has(to) || (!fromElsewhere && this.ownership.isElsewhere(to)),
         );
-        await this.remote.send(away, (receipts) => ({ receipts }));
+        untold = await this.remote.send(away, (list) => ({
+          receipts: list.map(({ to, user, conversation }) => ({ to, user, conversation })),
+        }));
       } catch (error) {
-        // What is lost here is shown again by the next change, or with the conversation.
-        this.log.debug({ err: error }, 'receipts are not told');
+        this.log.debug({ err: error }, 'receipts could not be told, trying again');
       }
+      this.tellAgain(untold);
     }
     this.telling = false;
+  }
+
+  /** Tries again in a moment: the bus or the database may be away, or the other replica may be late. */
+  private tellAgain(changes: readonly Told[]) {
+    if (changes.length === 0) return;
+    this.untold = [...this.untold, ...changes].slice(0, CHANGES);
+    this.again ??= setTimeout(() => {
+      this.again = undefined;
+      for (const { fromElsewhere, ...change } of this.untold.splice(0)) this.add(change, fromElsewhere);
+    }, AGAIN_MS);
   }
 
   /** Reads how far it is now, so that nobody is told what isn't so, for those who can be told. */
@@ -90,5 +107,6 @@ export class Receipts {
 
   close(): void {
     this.closed = true;
+    clearTimeout(this.again);
   }
 }

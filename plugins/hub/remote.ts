@@ -74,12 +74,21 @@ export class Remote {
     }
   }
 
-  /** Sends each of these to the other replicas that have its user. @throws where the bus is away */
-  async send<T extends { to: number }>(items: readonly T[], parcelOf: (items: T[]) => Parcel): Promise<void> {
-    if (items.length === 0) return;
+  /**
+   * Sends each of these to the other replicas that have its user.
+   * @returns those that a replica wasn't there to receive
+   * @throws where the bus is away
+   */
+  async send<T extends { to: number }>(items: readonly T[], parcelOf: (items: T[]) => Parcel): Promise<T[]> {
+    if (items.length === 0) return [];
     const parcels = await this.byReplica(items, ({ to }) => to);
     parcels.delete(this.bus.replica);
-    await Promise.all([...parcels].map(([replica, list]) => this.bus.publish(replica, pack(parcelOf(list)))));
+    const unheard = await Promise.all(
+      [...parcels].map(async ([replica, list]) =>
+        (await this.bus.publish(replica, pack(parcelOf(list)))) ? [] : list,
+      ),
+    );
+    return unheard.flat();
   }
 
   /** Items, in their order, by the replicas that have their users: one look-up for all. Left out are those whom none has. */
