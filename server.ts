@@ -80,13 +80,14 @@ async function main() {
 
   let asked = false;
   for (const signal of SIGNALS) {
-    process.off(signal, leaveEarly);
     process.on(signal, () => {
       if (asked) process.exit(1);
       asked = true;
       app.log.info({ signal }, 'leaving');
       leave(() => process.exit(0));
     });
+    // Not before: a signal that nobody listens for in between is lost.
+    process.off(signal, leaveEarly);
   }
   // Whoever watches over this process starts it again.
   void app.db.dead.then((error) => {

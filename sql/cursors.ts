@@ -111,8 +111,8 @@ export interface Waiting {
 const EACH = 8;
 
 /**
- * What waits for a user's plain client. Of each range some rows are read, and given up to where the first range is cut off that
- * has more: so a page costs what it gives, however much waits.
+ * What waits for a user's plain client. Of each range some rows are looked at, most of those that begin first, and given up to where
+ * the first range is cut off that has more: so a page costs what it gives, however much waits.
  * @param places where its connection began: what a newer one has made wait past them, this one is pushed
  * @param given how far the client was given each conversation already
  * @param limit rows at most
@@ -132,32 +132,46 @@ export async function readWaiting(
   const ends = numbers(sorted.map(([, seq]) => seq));
   const rows = await sql<(MessageRow & { more: boolean })[]>`
     with gaps as materialized (
-      select * from (
-        select g.conversation_id, c.user_a = c.user_b as alone,
-          greatest(g.first_seq, (${afters}::bigint[])[p.place] + 1) as first_seq,
-          least(g.last_seq, (${ends}::bigint[])[p.place]) as last_seq
-        from plain_gaps g
-        cross join lateral (select width_bucket(g.conversation_id, ${ids}::bigint[]) as place) p
+      select *, row_number() over (order by head) as rank, count(*) over () as gaps from (
+        select g.*, c.user_a = c.user_b as alone, (
+            select x.msg_id from messages x where x.conversation_id = g.conversation_id and x.seq >= g.first_seq
+            order by x.seq limit 1
+          ) as head
+        from (
+          select g.conversation_id, greatest(g.first_seq, (${afters}::bigint[])[p.place] + 1) as first_seq,
+            least(g.last_seq, (${ends}::bigint[])[p.place]) as last_seq
+          from plain_gaps g
+          cross join lateral (select width_bucket(g.conversation_id, ${ids}::bigint[]) as place) p
+          where g.user_id = ${user} and (${ids}::bigint[])[p.place] = g.conversation_id
+        ) g
         cross join lateral (select * from conversations x where x.conversation_id = g.conversation_id limit 1) c
-        where g.user_id = ${user} and (${ids}::bigint[])[p.place] = g.conversation_id
-      ) all_gaps where first_seq <= last_seq
-    ), few as (
-      select greatest(${EACH}, 2 * ${limit} / greatest(count(*), 1)) as rows from gaps
+        where g.first_seq <= g.last_seq
+      ) each_gap
     ), page as materialized (
-      select m.*, count(*) over (partition by g.conversation_id, g.first_seq) = (select rows from few) as is_cut,
-        max(m.msg_id) over (partition by g.conversation_id, g.first_seq) as last_id
-      from gaps g cross join lateral (
+      select g.rank, g.rows, m.conversation_id, m.seq, m.msg_id
+      from (select *, greatest(${EACH}, ${limit} / rank, 2 * ${limit} / gaps) as rows from gaps) g
+      cross join lateral (
         select * from messages x where x.conversation_id = g.conversation_id and x.seq between g.first_seq and g.last_seq
           and (x.from_user_id <> ${user} or g.alone)
-        order by x.seq limit (select rows from few)
+        order by x.seq limit g.rows
       ) m
+    ), cut as materialized (
+      select min(last_id) as id from (
+        select max(msg_id) as last_id from page group by rank, rows having count(*) = rows
+      ) each_cut
     ), known as materialized (
-      select *, row_number() over (order by msg_id) as place,
-        sum(octet_length(content)) over (order by msg_id) - octet_length(content) as before
-      from page where msg_id <= coalesce((select min(last_id) from page where is_cut), ${Number.MAX_SAFE_INTEGER})
+      select m.*, row_number() over (order by m.msg_id) as place,
+        sum(octet_length(m.content)) over (order by m.msg_id) - octet_length(m.content) as before
+      from (
+        select conversation_id, seq from page where msg_id <= coalesce((select id from cut), ${Number.MAX_SAFE_INTEGER})
+        order by msg_id limit ${limit} + 1
+      ) p
+      cross join lateral (
+        select * from messages x where x.conversation_id = p.conversation_id and x.seq = p.seq limit 1
+      ) m
     )
     select conversation_id, seq, msg_id, from_user_id, ${user}::bigint as to_user_id, created_at, client_id, content,
-      exists (select from page where is_cut)
+      (select id from cut) is not null
         or exists (select from known where place > ${limit} or before >= ${bytes}) as more
     from known where place <= ${limit} and before < ${bytes} order by msg_id`;
   return { messages: rows.map(toStored), more: rows[0]?.more ?? false };

@@ -177,9 +177,16 @@ export class RedisBus implements Bus {
     },
   ) {
     this.namespace = options.namespace;
-    this.commands = openLink(options.nodes, this.onError, this.onReady);
-    this.subscriber = openLink(options.nodes, this.onError);
+    this.commands = openLink(options.nodes, this.onBroken, this.onReady);
+    this.subscriber = openLink(options.nodes, this.onBroken);
   }
+
+  /** A connection broke: the bus is away until the next beat says otherwise. A cluster goes on with its other nodes. */
+  private readonly onBroken = (error: Error) => {
+    if (this.options.nodes.length === 1) this.heardAt = Number.NEGATIVE_INFINITY;
+    this.judge();
+    this.onError(error);
+  };
 
   private readonly onError = (error: Error) => {
     if (this.closed || Date.now() - this.complained < 5000) return;
@@ -336,7 +343,7 @@ export class RedisBus implements Bus {
   private async resubscribe() {
     this.subscribing = true;
     destroy(this.subscriber);
-    const fresh = openLink(this.options.nodes, this.onError);
+    const fresh = openLink(this.options.nodes, this.onBroken);
     this.subscriber = fresh;
     try {
       await inTime(fresh.connect());
@@ -353,7 +360,7 @@ export class RedisBus implements Bus {
   private async reconnect() {
     this.connecting = true;
     destroy(this.commands);
-    const fresh = openLink(this.options.nodes, this.onError, this.onReady);
+    const fresh = openLink(this.options.nodes, this.onBroken, this.onReady);
     this.commands = fresh;
     try {
       await inTime(fresh.connect());

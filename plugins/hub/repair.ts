@@ -27,6 +27,8 @@ const SETTLED_MS = 1000;
 export class Repair {
   private timer: NodeJS.Timeout | undefined;
   private looking: Promise<void> | undefined;
+  /** When the next look is due while the bus works. */
+  private due = 0;
   /** What the last look could see. */
   private snapshot: string | undefined;
   /** What an earlier one could, and one that came long enough after it to take its place. */
@@ -54,14 +56,15 @@ export class Repair {
 
   private plan() {
     if (this.closed) return;
-    const ms = this.bus.ok ? this.config.REPAIR_SECONDS * 1000 : ALONE_MS;
-    this.timer = setTimeout(
-      async () => {
+    const spread = 0.75 + Math.random() / 2;
+    // The bus may go while the next look is far off.
+    this.timer = setTimeout(async () => {
+      if (!this.bus.ok || performance.now() >= this.due) {
         await this.now();
-        this.plan();
-      },
-      ms * (0.75 + Math.random() / 2),
-    );
+        this.due = performance.now() + this.config.REPAIR_SECONDS * 1000 * spread;
+      }
+      this.plan();
+    }, ALONE_MS * spread);
   }
 
   /** Looks now, or waits for the look that is under way. */
