@@ -10,11 +10,13 @@ import {
   connect,
   connectSynced,
   eventually,
+  SECRET,
   type Server,
   signUp,
   type User,
 } from '../helper.js';
 import { type Postgres, startPostgres } from '../nodes/postgres.js';
+import { builtServer, startProcess } from '../process.js';
 
 t.setTimeout(300_000);
 
@@ -201,6 +203,32 @@ t.test(
     );
   },
 );
+
+t.test('the process ends with a sentence, to be started again by whoever watches it', async (t) => {
+  const postgres = await startPostgres();
+  t.teardown(() => postgres.stop());
+  const url = await postgres.createDatabase();
+  const file = await builtServer(t);
+  const env = { DB_URL: url, REDIS_ADDR: 'memory', PORT: '0', JWT_SECRET: SECRET, REPAIR_SECONDS: '1' };
+  const server = startProcess(t, file, env, t.testdir());
+  const [, address = ''] = await server.says(/open (http:\S+)/);
+  const ask = async (path: string, body: object, token = '') => {
+    const headers = { 'content-type': 'application/json', authorization: `Bearer ${token}` };
+    const answer = await fetch(address + path, { method: 'POST', headers, body: JSON.stringify(body) });
+    return JSON.parse(await answer.text());
+  };
+  const person = { username: 'alice', password: 'a password' };
+  const { user_id } = (await ask('/register', person)).data;
+  const { token } = (await ask('/login', person)).data;
+  t.equal((await ask('/api/messages', { to_user_id: user_id, content: 'to myself' }, token)).message, 'ok');
+  const client = await connectSynced(t, { url: address }, { ...person, user_id, token });
+  const sql = postgresClient(url, { max: 1 });
+  await sql`delete from messages`;
+  await sql.end();
+  t.equal((await client.closed).code, 1012);
+  t.equal(await server.ended, 1);
+  t.match(server.output(), /The database has another history than this server knows: .*\n$/);
+});
 
 /** A primary and its standby, with a database on both. */
 async function pair(
