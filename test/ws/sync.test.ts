@@ -174,7 +174,7 @@ t.test('[X3] a position past the end, or of a conversation of others, is set bac
   );
 });
 
-t.test('[X18] a position proves itself by the time of its message', async (t) => {
+t.test('[X17] a position proves itself by the time of its message', async (t) => {
   const [alice, bob, carol, dave] = (await users(4)) as [User, User, User, User];
   const a = await connectSynced(t, server, alice);
   const ids: number[] = [];
@@ -219,7 +219,7 @@ t.test('[X18] a position proves itself by the time of its message', async (t) =>
   t.strictSame([again.of('reset').length, chats(again)], [0, ['four']]);
 });
 
-t.test('[X18] what another history has at a position has not arrived', async (t) => {
+t.test('[X17] what another history has at a position has not arrived', async (t) => {
   const [alice, bob] = (await users(2)) as [User, User];
   const conversation = await store(bob, alice, ['one', 'two']);
   const a = await open(t, alice);
