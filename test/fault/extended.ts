@@ -123,7 +123,7 @@ export class ExtendedClient extends Client {
         if (from === this.user && id.id !== undefined) this.#outbox.done(id.id);
         if (link !== this.current) break;
         // Never leave a hole behind: with a new connection the server starts from what is held.
-        if (this.#positions.take(place) === 'hole') link.drop();
+        if (this.#positions.take({ ...place, at: timeOf(frame) }) === 'hole') link.drop();
         else this.#confirmLater(place.conversation);
         break;
       }
@@ -131,7 +131,7 @@ export class ExtendedClient extends Client {
         const place = placeOf(frame);
         const stored = frame.text('id');
         this.write({ type: 'sent', ...line, ...place, id: stored, to: receiverOf(frame) });
-        if (link === this.current) this.#positions.stored(place);
+        if (link === this.current) this.#positions.stored({ ...place, at: timeOf(frame) });
         const letter = this.#outbox.done(stored);
         if (letter && this.random.chance(this.#repeat)) this.#post(letter);
         break;
@@ -213,7 +213,10 @@ export class ExtendedClient extends Client {
   #sync(link: Link): void {
     const positions = this.#positions.entries();
     this.write({ type: 'sync', at: now(), connection: link.number, positions });
-    const named = positions.map(([conversation_id, seq]) => ({ conversation_id, seq }));
+    const named = positions.map(([conversation_id, seq]) => {
+      const at = this.#positions.timeOf(conversation_id);
+      return { conversation_id, seq, ...(at !== undefined && { at }) };
+    });
     link.send({ type: 'sync', id: SYNC, ...(this.#epoch && { epoch: this.#epoch }), positions: named });
   }
 
@@ -233,7 +236,7 @@ export class ExtendedClient extends Client {
     this.write({ type: 'reset', ...line, conversation, seq });
     if (link !== this.current) return;
     const from = Math.min(this.#positions.of(conversation), seq);
-    this.#positions.set(conversation, seq);
+    this.#positions.set(conversation, seq, frame.has('at') ? frame.number('at') : undefined);
     const range = { conversation, after: from, upTo: seq };
     readPages(link.door, this.token, range).then(
       (messages) => {
@@ -271,6 +274,8 @@ export class ExtendedClient extends Client {
 /** The user whom it is to, or the address of a conversation of more than two. */
 const receiverOf = (frame: Frame) =>
   frame.has('to_user_id') ? frame.number('to_user_id') : addressOf(frame.number('conversation_id'));
+
+const timeOf = (frame: Frame): number => Date.parse(frame.text('created_at'));
 
 function placeOf(frame: Frame) {
   const conversation = frame.number('conversation_id');

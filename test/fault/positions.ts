@@ -1,8 +1,13 @@
 /** How far an extended client holds each conversation without a hole; it is kept with what is held. */
 import type { Place } from './diary.js';
 
+/** A place, and when its message was stored, in milliseconds since 1970. */
+type Dated = Pick<Place, 'conversation' | 'seq'> & { at: number };
+
 export class Positions {
   readonly #held = new Map<number, number>();
+  /** Of the messages that they stand at. */
+  readonly #times = new Map<number, number>();
   /** The client's own messages that it was told of ahead of their turn. */
   readonly #ahead = new Map<number, Set<number>>();
 
@@ -14,33 +19,41 @@ export class Positions {
     return [...this.#held];
   }
 
-  set(conversation: number, seq: number): void {
+  /** When the message at a position was stored; undefined where it was reset to nothing. */
+  timeOf(conversation: number): number | undefined {
+    return this.#times.get(conversation);
+  }
+
+  set(conversation: number, seq: number, at: number | undefined): void {
     this.#held.set(conversation, seq);
+    if (at === undefined) this.#times.delete(conversation);
+    else this.#times.set(conversation, at);
   }
 
   clear(): void {
     this.#held.clear();
+    this.#times.clear();
     this.#ahead.clear();
   }
 
   /** Takes a message in; 'hole' if something before it is missing. */
-  take({ conversation, seq }: Place): 'new' | 'known' | 'hole' {
+  take({ conversation, seq, at }: Dated): 'new' | 'known' | 'hole' {
     const position = this.of(conversation);
     if (seq <= position) return 'known';
     const ahead = this.#ahead.get(conversation);
     let next = position + 1;
     while (next < seq && ahead?.has(next)) next++;
     if (next !== seq) return 'hole';
-    this.#held.set(conversation, seq);
+    this.set(conversation, seq, at);
     for (const own of ahead ?? []) if (own <= seq) ahead?.delete(own);
     return 'new';
   }
 
   /** A message of the client's own is stored: it moves the position only where it continues it. */
-  stored({ conversation, seq }: Place): void {
+  stored({ conversation, seq, at }: Dated): void {
     const position = this.of(conversation);
     if (seq === position + 1) {
-      this.#held.set(conversation, seq);
+      this.set(conversation, seq, at);
     } else if (seq > position) {
       this.#ahead.set(conversation, (this.#ahead.get(conversation) ?? new Set()).add(seq));
     }

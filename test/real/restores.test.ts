@@ -10,11 +10,13 @@ import {
   connect,
   connectSynced,
   eventually,
+  SECRET,
   type Server,
   signUp,
   type User,
 } from '../helper.js';
 import { type Postgres, startPostgres } from '../nodes/postgres.js';
+import { builtServer, startProcess } from '../process.js';
 
 t.setTimeout(300_000);
 
@@ -87,6 +89,12 @@ class Talker {
 
 const copy = (from: string, to: string) => execute('cp', ['-a', from, to]);
 
+/** Ends PostgreSQL, and starts it on the files of a copy. */
+const putBack = (postgres: Postgres, backup: string) =>
+  postgres.restart('immediate', () =>
+    execute('sh', ['-c', 'rm -rf "$1" && cp -a "$2" "$1"', 'sh', postgres.data, backup]),
+  );
+
 /** Two servers on a database, as they are on machines of their own. */
 async function twoServers(t: Test, url: string): Promise<[Server, Server]> {
   const settings = { DB_URL: url, REPAIR_SECONDS: '1' };
@@ -151,9 +159,7 @@ t.test(
     await eventually(() => [lost, ...others].every(({ stored }) => stored.size > 50), 'too few are stored');
     const isLost = ({ content }: { content?: unknown }) => String(content).startsWith('lost');
     for (const client of [b, e, plain]) await client.until(() => client.frames.some(isLost), 'nothing comes');
-    await postgres.restart('immediate', () =>
-      execute('sh', ['-c', 'rm -rf "$1" && cp -a "$2" "$1"', 'sh', postgres.data, backup]),
-    );
+    await putBack(postgres, backup);
 
     for (const { app } of [one, two]) t.match(await app.db.dead, { name: 'OtherHistoryError' });
     for (const client of [a, b, e, plain]) t.equal((await client.closed).code, 1012);
@@ -201,6 +207,60 @@ t.test(
     );
   },
 );
+
+t.test('files put back that lack no message, but people, are another history, too', async (t) => {
+  const postgres = await startPostgres();
+  t.teardown(() => postgres.stop());
+  const server = await build(t, { DB_URL: await postgres.createDatabase(), REPAIR_SECONDS: '1' });
+  const alice = await signUp(server);
+  const client = await connectSynced(t, server, alice);
+  client.send('chat', { to_user_id: alice.user_id, content: 'to myself' });
+  await client.next('sent');
+  const backup = `${postgres.data}.backup`;
+  await postgres.restart('fast', () => copy(postgres.data, backup));
+  await eventually(
+    async () => (await server.request('GET', '/readyz')).status === 200,
+    'it does not come back',
+    30_000,
+  );
+  for (let i = 0; i < 300; i++) await signUp(server);
+  // What is over for a second is known to any standby, and undone for no other reason.
+  const since = performance.now();
+  await eventually(async () => {
+    await server.app.hub.repair();
+    return performance.now() - since > 2500;
+  }, 'it does not look');
+  t.notOk(server.app.db.history.isOver);
+  await putBack(postgres, backup);
+  t.match(await server.app.db.dead, { name: 'OtherHistoryError' });
+  t.equal((await client.closed).code, 1012);
+});
+
+t.test('the process ends with a sentence, to be started again by whoever watches it', async (t) => {
+  const postgres = await startPostgres();
+  t.teardown(() => postgres.stop());
+  const url = await postgres.createDatabase();
+  const file = await builtServer(t);
+  const env = { DB_URL: url, REDIS_ADDR: 'memory', PORT: '0', JWT_SECRET: SECRET, REPAIR_SECONDS: '1' };
+  const server = startProcess(t, file, env, t.testdir());
+  const [, address = ''] = await server.says(/open (http:\S+)/);
+  const ask = async (path: string, body: object, token = '') => {
+    const headers = { 'content-type': 'application/json', authorization: `Bearer ${token}` };
+    const answer = await fetch(address + path, { method: 'POST', headers, body: JSON.stringify(body) });
+    return JSON.parse(await answer.text());
+  };
+  const person = { username: 'alice', password: 'a password' };
+  const { user_id } = (await ask('/register', person)).data;
+  const { token } = (await ask('/login', person)).data;
+  t.equal((await ask('/api/messages', { to_user_id: user_id, content: 'to myself' }, token)).message, 'ok');
+  const client = await connectSynced(t, { url: address }, { ...person, user_id, token });
+  const sql = postgresClient(url, { max: 1 });
+  await sql`delete from messages`;
+  await sql.end();
+  t.equal((await client.closed).code, 1012);
+  t.equal(await server.ended, 1);
+  t.match(server.output(), /The database has another history than this server knows: .*\n$/);
+});
 
 /** A primary and its standby, with a database on both. */
 async function pair(
