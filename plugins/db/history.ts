@@ -14,8 +14,8 @@ export class OtherHistoryError extends UnprovenError {
 
 /**
  * Whether the database still has the history that this process knows. Its files may be put back under us, and a standby may be
- * promoted that lacks the last commits, without anything that names server or database being another. So what is known proves itself as a
- * client's position does: the newest message that was seen is there, of the same time. Where it isn't, nothing that this process
+ * promoted that lacks the last commits, without anything that names server or database being another. So what is known proves
+ * itself as a client's position does: the newest message that was seen is there, of the same time. Where it isn't, nothing that this process
  * remembers means anything, and what it would still write could reach somebody else: it asks nothing more, and ends.
  */
 export class History {

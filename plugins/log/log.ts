@@ -83,7 +83,7 @@ export class MessageLog {
     this.start();
   }
 
-  /** Forgets what it knows of the database: another history is in it now. */
+  /** Forgets what it has met in the database, as if it had started just now. */
   forget(): void {
     this.intake.forget();
   }
