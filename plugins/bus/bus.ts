@@ -35,8 +35,6 @@ export interface Bus {
   broadcast(text: string): Promise<void>;
   /** @param listener `up`: the bus works again after it didn't; owners may be gone and messages lost */
   listen(listener: { message(text: string): void; up(): void }): Promise<void>;
-  /** Uses other names from now on, so that nothing from before is met. */
-  rename(namespace: string): Promise<void>;
   close(): Promise<void>;
 }
 
@@ -98,11 +96,6 @@ export class MemoryBus implements Bus {
     this.broker.replicas.set(this.replica, (text) => {
       if (this.broker.replicas.has(this.replica)) listener.message(text);
     });
-  }
-
-  async rename(): Promise<void> {
-    // Whoever has the broker has the same database.
-    this.broker.owners.clear();
   }
 
   async close(): Promise<void> {

@@ -148,7 +148,7 @@ export class RedisBus implements Bus {
   ok = false;
   private commands: Link;
   private subscriber: Link;
-  private namespace: string;
+  private readonly namespace: string;
   private listener: { message(text: string): void; up(): void } | undefined;
   private beatTimer: NodeJS.Timeout | undefined;
   /** By the clock: when the last beat came back, when the last claim was written, and when each link was made. */
@@ -274,12 +274,6 @@ export class RedisBus implements Bus {
       if (error instanceof Error) this.onError(error);
     }
     for (let i = 0; !this.ok && i < DEADLINE_MS / 10; i++) await sleep(10);
-  }
-
-  /** Other owners and channels from now on: the database has another history, whose numbers mean nothing beside the old ones. */
-  async rename(namespace: string): Promise<void> {
-    this.namespace = namespace;
-    await this.resubscribe();
   }
 
   private readonly onMessage = (text: string) => {
