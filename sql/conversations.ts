@@ -1,7 +1,7 @@
 import type { Conversation } from '../schemas/conversation.js';
 import type { Message } from '../schemas/message.js';
 import { numbers, parseNumbers, type Sql } from './handle.js';
-import type { Target } from './messages.js';
+import type { Position, Target } from './messages.js';
 
 /** Somebody in a conversation. */
 export interface Member {
@@ -57,23 +57,73 @@ export async function othersIn(
   });
 }
 
-/**
- * How far each conversation of a user goes, as far as they may see it; one without a message is left out.
- * @param many whether those count that aren't of two
- */
-export async function lastSeqs(
-  sql: Sql,
-  user: number,
-  many: boolean,
-): Promise<{ conversation: number; seq: number }[]> {
-  const isDirect = sql`
-    and (select user_a from conversations x where x.conversation_id = m.conversation_id) is not null`;
-  return sql<{ conversation: number; seq: number }[]>`
+/** How far each conversation of a user goes, as far as they may see it; one without a message is left out. */
+export async function lastSeqs(sql: Sql, user: number): Promise<Position[]> {
+  return sql<Position[]>`
     select m.conversation_id as conversation, least(e.seq, m.last_seq) as seq
     from members m cross join lateral (
       select seq from messages x where x.conversation_id = m.conversation_id order by seq desc limit 1
     ) e
-    where m.user_id = ${user} ${many ? sql`` : isDirect}`;
+    where m.user_id = ${user}`;
+}
+
+/**
+ * The same of the conversations of two alone, for a plain connection.
+ * @param number of the connection
+ * @returns undefined where a newer plain connection of its user has begun
+ */
+export async function plainLastSeqs(sql: Sql, user: number, number: number): Promise<Position[] | undefined> {
+  const rows = await sql<{ is_replaced: boolean; conversation: number | null; seq: number | null }[]>`
+    select u.plain_number > ${number} as is_replaced, c.* from users u left join lateral (
+      select m.conversation_id as conversation, e.seq
+      from members m cross join lateral (
+        select seq from messages x where x.conversation_id = m.conversation_id order by seq desc limit 1
+      ) e
+      where m.user_id = u.user_id
+        and (select user_a from conversations x where x.conversation_id = m.conversation_id) is not null
+    ) c on true
+    where u.user_id = ${user}`;
+  if (rows[0]?.is_replaced === true) return undefined;
+  return rows.flatMap(({ conversation, seq }) =>
+    conversation === null || seq === null ? [] : [{ conversation, seq }],
+  );
+}
+
+/** How far a conversation of a user goes, and what its cursor says. */
+export interface Standing {
+  conversation: number;
+  /** As far as they may see it. */
+  end: number;
+  /** How far one of their devices has it. */
+  delivered: number;
+  /** When the message at the position that was asked for was stored, in milliseconds since 1970; undefined where it isn't there. */
+  at: number | undefined;
+}
+
+/**
+ * How far each conversation of a user goes; one without a message is left out.
+ * @param positions whose messages are asked for
+ */
+export async function standings(sql: Sql, user: number, positions: readonly Position[]): Promise<Standing[]> {
+  const sorted = [...positions].sort((x, y) => x.conversation - y.conversation);
+  const ids = numbers(sorted.map(({ conversation }) => conversation));
+  const seqs = numbers(sorted.map(({ seq }) => seq));
+  const rows = await sql<(Omit<Standing, 'at'> & { at: Date | null })[]>`
+    select m.conversation_id as conversation, least(e.seq, m.last_seq) as "end", coalesce(k.delivered_seq, 0) as delivered, (
+        select created_at from messages x
+        where x.conversation_id = (${ids}::bigint[])[p.place] and x.seq = (${seqs}::bigint[])[p.place]
+          and x.conversation_id = m.conversation_id
+      ) as at
+    from members m
+    cross join lateral (select width_bucket(m.conversation_id, ${ids}::bigint[]) as place) p
+    cross join lateral (
+      select seq from messages x where x.conversation_id = m.conversation_id order by seq desc limit 1
+    ) e
+    left join lateral (
+      select delivered_seq from cursors x where x.user_id = m.user_id and x.conversation_id = m.conversation_id limit 1
+    ) k on true
+    where m.user_id = ${user}`;
+  return rows.map(({ at, ...row }) => ({ ...row, at: at?.getTime() }));
 }
 
 /**

@@ -117,6 +117,27 @@ t.test('[P6] an older connection is not given by get_offline what waits for a ne
   await older.closed;
 });
 
+t.test(
+  '[O6] an older plain connection that is not told of the newer one is closed where it reads the log',
+  async (t) => {
+    const [alice, bob] = await pair();
+    const older = await connect(t, one, bob);
+    const { bus } = two.app;
+    const publish = bus.publish.bind(bus);
+    t.teardown(() => {
+      bus.publish = publish;
+    });
+    bus.publish = async () => false;
+    const newer = await connect(t, two, bob);
+    const a = await connect(t, two, alice);
+    a.send('chat', { to_user_id: bob.user_id, content: 'for the newer one' });
+    t.equal((await newer.next('chat')).content, 'for the newer one');
+    await one.app.hub.repair();
+    t.strictSame(await older.closed, { code: 4002, reason: 'replaced by a newer connection' });
+    t.strictSame(older.of('chat'), []);
+  },
+);
+
 t.test('[P3] the online list is that of the instance', async (t) => {
   const [alice, bob] = await pair();
   const [a, b] = [await connect(t, one, alice), await connect(t, two, bob)];

@@ -42,6 +42,8 @@ export abstract class Connection extends Endpoint implements Sender {
 
   /** Where it goes on from its opening. @param missed whether something is in the log that it wasn't given */
   protected abstract opened(missed: boolean): State;
+  /** How far its conversations go. */
+  protected abstract ends(): Promise<Position[]>;
   /** Writes the frame of a message and notes it as unconfirmed. */
   protected abstract give(message: StoredMessage): void;
   protected abstract hasUnconfirmedRoom(): boolean;
@@ -71,7 +73,8 @@ export abstract class Connection extends Endpoint implements Sender {
    */
   lacks(conversation: number, end: number, many: boolean): boolean {
     if (many && !this.counting.many) return false;
-    return this.isOpening || (this.standing(conversation) ?? end) < end;
+    if (this.isOpening || this.state.is === 'syncing') return true;
+    return (this.standing(conversation) ?? end) < end;
   }
 
   /** Whether it is given messages as they are stored. */
@@ -106,7 +109,7 @@ export abstract class Connection extends Endpoint implements Sender {
   deliver(message: StoredMessage): void {
     if (message.to === undefined && !this.counting.many) return;
     const { state } = this;
-    if (state.is === 'opening' || state.is === 'behind') state.missed = true;
+    if ('missed' in state) state.missed = true;
     if (state.is !== 'live') return;
     if (!this.hasRoom()) return this.fallBehind();
     const verdict = this.cursor.arrived(message);
@@ -143,7 +146,7 @@ export abstract class Connection extends Endpoint implements Sender {
   /** Turns to the log for everything that is owed. */
   fallBehind(): void {
     const { state } = this;
-    if (state.is === 'opening' || state.is === 'behind') state.missed = true;
+    if ('missed' in state) state.missed = true;
     if (state.is === 'live') this.turnToLog();
     else this.pump();
   }
@@ -237,7 +240,7 @@ export abstract class Connection extends Endpoint implements Sender {
 
   /** The conversations that go on past where the client stands. */
   private async behindTheirEnds(): Promise<Position[]> {
-    const ends = await this.port.reader.ends(this.user, this.counting.many);
+    const ends = await this.ends();
     return ends.filter((end) => end.seq > this.cursor.position(end.conversation));
   }
 

@@ -6,7 +6,7 @@ import { Connection } from './connection.js';
 import type { Counting } from './cursor.js';
 import type { Endpoint } from './endpoint.js';
 import { Inbox } from './inbox.js';
-import { comparePositions, type Named, proofsOf } from './positions.js';
+import { type Compared, comparePositions, type Named, proofsOf } from './positions.js';
 import { type State, WAITING } from './state.js';
 import { ToldReceipts } from './told-receipts.js';
 import { Unconfirmed } from './unconfirmed.js';
@@ -73,6 +73,7 @@ export class ExtendedConnection extends Connection {
     this.send({ type: 'sent', id: message.clientId, ...presentPlace(message) });
     const { is } = this.state;
     if (is === 'live' || is === 'behind') this.noteSent(message);
+    else if (this.state.is === 'syncing') this.state.missed = true;
   }
 
   onFailed(clientId: string | undefined, error: ChatError): void {
@@ -96,6 +97,10 @@ export class ExtendedConnection extends Connection {
 
   protected get wantsPages(): boolean {
     return false;
+  }
+
+  protected ends(): Promise<Position[]> {
+    return this.port.reader.ends(this.user);
   }
 
   protected give(message: StoredMessage): void {
@@ -183,11 +188,11 @@ export class ExtendedConnection extends Connection {
     this.named = undefined;
     if (state.is === 'opening' || state.is === 'closing') return;
     // What comes while the log is asked is in the log: it is read after that.
-    const syncing: State = { is: 'syncing' };
+    const syncing: State = { is: 'syncing', missed: false };
     this.state = syncing;
-    let positions: Map<number, number>;
+    let compared: Compared;
     try {
-      positions = await this.accept(named, frame.rest === 'end', id);
+      compared = await this.accept(named, frame.rest === 'end', id);
     } catch (error) {
       if (this.state === syncing) {
         if (state.is === 'waiting') this.state = WAITING;
@@ -197,8 +202,8 @@ export class ExtendedConnection extends Connection {
     }
     if (this.state !== syncing) return;
     this.unconfirmed = new Unconfirmed();
-    this.cursor.restart(positions);
-    this.lagging = undefined;
+    this.cursor.restart(compared.kept);
+    this.lagging = syncing.missed ? undefined : compared.lagging;
     this.toAnswer = id;
     this.turnToLog();
   }
@@ -208,18 +213,15 @@ export class ExtendedConnection extends Connection {
    * @param named by conversation
    * @param rest whether the conversations that aren't named are held to their ends
    * @param id of the frame, for its answers
-   * @returns the positions to go on from
    */
   private async accept(
     named: ReadonlyMap<number, Named>,
     rest: boolean,
     id: { id?: string },
-  ): Promise<Map<number, number>> {
+  ): Promise<Compared> {
     const { reader } = this.port;
-    const proofs = proofsOf(named);
-    const [ends, found] = await Promise.all([reader.ends(this.user, COUNTING.many), reader.times(proofs)]);
-    const times = new Map(proofs.map(({ conversation }, i) => [conversation, found[i]]));
-    const { kept, arrived, resets } = comparePositions(named, rest, ends, times);
+    const compared = comparePositions(named, rest, await reader.standings(this.user, proofsOf(named)));
+    const { arrived, resets } = compared;
     await this.arrivedBefore(arrived);
     const timesThere = await reader.times(resets);
     for (const [i, { conversation, seq }] of resets.entries()) {
@@ -232,7 +234,7 @@ export class ExtendedConnection extends Connection {
         ...(at !== undefined && { at }),
       });
     }
-    return kept;
+    return compared;
   }
 
   private async arrivedBefore(positions: readonly Position[]) {

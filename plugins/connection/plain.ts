@@ -1,7 +1,8 @@
+import { CLOSE } from '../../schemas/close.js';
 import type { PlainFrame } from '../../schemas/frames.js';
 import { LIMITS } from '../../schemas/limits.js';
 import type { Waiting } from '../../sql/cursors.js';
-import type { StoredMessage } from '../../sql/messages.js';
+import type { Position, StoredMessage } from '../../sql/messages.js';
 import type { ChatError } from '../errors.js';
 import { present } from '../message.js';
 import { Connection } from './connection.js';
@@ -117,6 +118,13 @@ export class PlainConnection extends Connection {
     });
     this.unconfirmedBytes += bytes;
     this.given++;
+  }
+
+  /** Where instances don't hear each other the log tells of a newer connection, which has what this one lacks. */
+  protected async ends(): Promise<Position[]> {
+    const ends = await this.port.reader.plainEnds(this.user, this.number);
+    if (ends === undefined) this.close(CLOSE.replaced);
+    return ends ?? [];
   }
 
   protected give(message: StoredMessage): void {

@@ -1,5 +1,5 @@
 import type { BaseLogger } from 'pino';
-import type { Member } from '../../sql/conversations.js';
+import type { Member, Standing } from '../../sql/conversations.js';
 import type { Move, Waiting } from '../../sql/cursors.js';
 import type { Position, StoredMessage } from '../../sql/messages.js';
 import type { Clock } from '../clock.js';
@@ -19,8 +19,12 @@ export interface Arrived extends Move {
 
 /** What a connection asks the log for. Each throws ChatError `overloaded` where the database can't answer now. */
 export interface Reader {
-  /** How far each conversation of a user goes; `many`: also those that aren't of two. */
-  ends(user: number, many: boolean): Promise<Position[]>;
+  /** How far each conversation of a user goes. */
+  ends(user: number): Promise<Position[]>;
+  /** The same of those of two; undefined where a plain connection with a higher number has begun. */
+  plainEnds(user: number, number: number): Promise<Position[] | undefined>;
+  /** The same of all, with the messages at these positions and how far its user's devices have them. */
+  standings(user: number, positions: readonly Position[]): Promise<Standing[]>;
   /** When the messages at these places were stored, in milliseconds since 1970; undefined where there is none. */
   times(places: readonly Position[]): Promise<(number | undefined)[]>;
   /** What comes after positions of a user, each conversation in order. */

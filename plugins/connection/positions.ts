@@ -1,3 +1,4 @@
+import type { Standing } from '../../sql/conversations.js';
 import type { Position } from '../../sql/messages.js';
 
 /** What a client says that it has of a conversation: everything up to `seq`, where the message was stored `at`. */
@@ -11,7 +12,9 @@ export interface Named {
 export interface Compared {
   /** By conversation: where it goes on from. */
   kept: Map<number, number>;
-  /** What has arrived, for it says that it has it. */
+  /** The conversations that go on from there, with their ends. */
+  lagging: Position[];
+  /** What has arrived, for it says that it has it, and nobody knew. */
   arrived: Position[];
   /** The ends of the conversations in which it has something else than the log, or more. */
   resets: Position[];
@@ -28,24 +31,27 @@ export const proofsOf = (named: ReadonlyMap<number, Named>): Position[] =>
  * and two histories share what comes before a message that they share: so where the time is the same, all up to there is.
  * @param named its positions, by conversation
  * @param rest whether the conversations that aren't named are held to their ends
- * @param rows how far each of its user's conversations goes
- * @param times by conversation: when the message at the position was stored, where that was asked and it is still there
+ * @param standings of all conversations of its user, with the messages at its positions
  */
 export function comparePositions(
   named: ReadonlyMap<number, Named>,
   rest: boolean,
-  rows: readonly Position[],
-  times: ReadonlyMap<number, number | undefined>,
+  standings: readonly Standing[],
 ): Compared {
-  const ends = new Map(rows.map((end) => [end.conversation, end.seq]));
-  const compared: Compared = { kept: new Map(rest ? ends : []), arrived: [], resets: [] };
+  const kept = new Map(rest ? standings.map(({ conversation, end }) => [conversation, end]) : []);
+  const there = new Map(standings.map((standing) => [standing.conversation, standing]));
+  const arrived: Position[] = [];
+  const resets: Position[] = [];
   for (const [conversation, { seq, at }] of named) {
-    const end = ends.get(conversation) ?? 0;
-    const time = times.get(conversation);
-    const valid = seq <= end && (time === undefined || time === at);
-    if (ends.has(conversation)) compared.kept.set(conversation, valid ? seq : end);
-    if (!valid) compared.resets.push({ conversation, seq: end });
-    else if (seq > 0) compared.arrived.push({ conversation, seq });
+    const standing = there.get(conversation);
+    const end = standing?.end ?? 0;
+    const valid = seq <= end && (at === undefined || standing?.at === undefined || standing.at === at);
+    if (standing !== undefined) kept.set(conversation, valid ? seq : end);
+    if (!valid) resets.push({ conversation, seq: end });
+    else if (seq > (standing?.delivered ?? 0)) arrived.push({ conversation, seq });
   }
-  return compared;
+  const lagging = standings.flatMap(({ conversation, end }) =>
+    end > (kept.get(conversation) ?? 0) ? [{ conversation, seq: end }] : [],
+  );
+  return { kept, lagging, arrived, resets };
 }

@@ -4,8 +4,8 @@ export type State =
   | { is: 'opening'; missed: boolean }
   /** The client hasn't said what it has: it is given nothing. */
   | { is: 'waiting' }
-  /** The log is asked about what the client says that it has. */
-  | { is: 'syncing' }
+  /** The log is asked about what the client says that it has. Whether something came meanwhile: the answer may not have it. */
+  | { is: 'syncing'; missed: boolean }
   /** It reads the log. */
   | Behind
   /** It is given messages as they are stored. */

@@ -1,5 +1,12 @@
 import { LIMITS } from '../../schemas/limits.js';
-import { lastSeqs, type Member, othersIn } from '../../sql/conversations.js';
+import {
+  lastSeqs,
+  type Member,
+  othersIn,
+  plainLastSeqs,
+  type Standing,
+  standings,
+} from '../../sql/conversations.js';
 import { moveCursors, readWaiting, type Waiting } from '../../sql/cursors.js';
 import { type Position, readAfter, type StoredMessage, timesOf } from '../../sql/messages.js';
 import type { Reader } from '../connection/port.js';
@@ -10,8 +17,16 @@ import type { Db } from '../db/handle.js';
 export class LogReader implements Reader {
   constructor(private readonly db: Pick<Db, 'delivery' | 'history'>) {}
 
-  ends(user: number, many: boolean): Promise<Position[]> {
-    return within(this.db.delivery, (sql) => lastSeqs(sql, user, many));
+  ends(user: number): Promise<Position[]> {
+    return within(this.db.delivery, (sql) => lastSeqs(sql, user));
+  }
+
+  plainEnds(user: number, number: number): Promise<Position[] | undefined> {
+    return within(this.db.delivery, (sql) => plainLastSeqs(sql, user, number));
+  }
+
+  standings(user: number, positions: readonly Position[]): Promise<Standing[]> {
+    return within(this.db.delivery, (sql) => standings(sql, user, positions));
   }
 
   async times(places: readonly Position[]): Promise<(number | undefined)[]> {

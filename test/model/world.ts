@@ -12,7 +12,7 @@ import type {
   Transport,
 } from '../../plugins/connection/port.js';
 import { isFor } from '../../plugins/message.js';
-import type { Member } from '../../sql/conversations.js';
+import type { Member, Standing } from '../../sql/conversations.js';
 import type { Waiting } from '../../sql/cursors.js';
 import type { Position, StoredMessage } from '../../sql/messages.js';
 import type { Random } from '../fault/random.js';
@@ -97,11 +97,26 @@ export class ModelLog implements Reader {
     return found;
   }
 
-  ends(_user: number, many: boolean): Promise<Position[]> {
+  ends(): Promise<Position[]> {
     return this.seen(() =>
-      [...this.messages]
-        .filter(([conversation]) => many || conversation !== MANY)
-        .map(([conversation, list]) => ({ conversation, seq: list.length })),
+      [...this.messages].map(([conversation, list]) => ({ conversation, seq: list.length })),
+    );
+  }
+
+  async plainEnds(_user: number, number: number): Promise<Position[] | undefined> {
+    const ends = await this.ends();
+    return number < this.newest ? undefined : ends.filter(({ conversation }) => conversation !== MANY);
+  }
+
+  standings(_user: number, positions: readonly Position[]): Promise<Standing[]> {
+    const asked = new Map(positions.map(({ conversation, seq }) => [conversation, seq]));
+    return this.seen(() =>
+      [...this.messages].map(([conversation, list]) => ({
+        conversation,
+        end: list.length,
+        delivered: 0,
+        at: list[(asked.get(conversation) ?? 0) - 1]?.createdAt,
+      })),
     );
   }
 
