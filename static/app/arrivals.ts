@@ -1,13 +1,18 @@
 import type { ExtendedServer } from '../../schemas/frames.js';
-import type { Directory } from './directory.js';
+import type { User } from '../../schemas/user.js';
 import type { Outbox } from './outbox.js';
-import type { Thread } from './thread.js';
+import type { Thread, Unknown } from './thread.js';
 
 type Chat = ExtendedServer['chat'];
 
 interface Arrivals {
   me: number;
-  directory: Directory;
+  directory: {
+    ensure: (user: User) => Thread;
+    byConversation: (id: number) => Thread | undefined;
+    link: (thread: Thread, conversation: number) => void;
+    save: (thread: Thread) => void;
+  };
   outbox: Outbox;
   ack: (conversation: number, seq: number) => void;
   /** Whether the server's list isn't whole here yet: it goes on with what the list hasn't told of, wherever that ends. */
@@ -32,6 +37,9 @@ export function createArrivals({
   onChange,
   onIncoming,
 }: Arrivals) {
+  /** Conversations that began with what shows nothing: nobody knows yet whose they are. */
+  const begun = new Set<number>();
+
   function onChat(message: Chat): void {
     // Of conversations that aren't of two the page shows nothing yet.
     if (message.to_user_id === undefined) {
@@ -57,15 +65,28 @@ export function createArrivals({
     if (message.seq > thread.readSeq) onIncoming(thread, message);
   }
 
-  function place(thread: Thread, message: Chat): ReturnType<Thread['accept']> {
-    if (thread.position === 0 && !thread.described && listing()) thread.startAt(message.seq - 1);
+  /** [X17] */
+  function onUnknown(unknown: Unknown): void {
+    const { conversation_id, seq } = unknown;
+    const thread = directory.byConversation(conversation_id);
+    if (!thread) begun.add(conversation_id);
+    else if (place(thread, unknown) === 'ahead') {
+      onHole();
+      return;
+    }
+    ack(conversation_id, thread?.position ?? seq);
+  }
+
+  function place(thread: Thread, message: Chat | Unknown): ReturnType<Thread['accept']> {
+    const elsewhere = listing() || begun.has(message.conversation_id);
+    if (thread.position === 0 && !thread.described && elsewhere) thread.startAt(message.seq - 1);
     const before = thread.position;
     const outcome = thread.accept(message);
     for (let seq = before + 1; seq <= thread.position; seq++) {
       const own = thread.messages.get(seq);
       if (own?.id && own.from_user_id === me) outbox.placed(own.id);
     }
-    if (outcome === 'known' && message.id) outbox.placed(message.id);
+    if (outcome === 'known' && 'id' in message && message.id) outbox.placed(message.id);
     directory.save(thread);
     return outcome;
   }
@@ -108,5 +129,5 @@ export function createArrivals({
     }, typingShown);
   }
 
-  return { onChat, onSent, onReceipt, onRead, onTyping };
+  return { onChat, onUnknown, onSent, onReceipt, onRead, onTyping };
 }

@@ -15,7 +15,7 @@ import { createPeople } from './people.js';
 import { createRenewal } from './renewal.js';
 import { expired, renew, session } from './session.js';
 import { createSocket } from './socket.js';
-import type { Thread } from './thread.js';
+import { type Thread, unknownIn } from './thread.js';
 import { within } from './within.js';
 import { heardOf } from './worker.js';
 
@@ -196,6 +196,11 @@ export function createClient(me: { user_id: number; username: string }) {
         break;
       case 'pong':
         break;
+      default: {
+        // A newer server's.
+        const unknown = unknownIn(frame);
+        if (unknown) arrivals.onUnknown(unknown);
+      }
     }
   }
 

@@ -6,8 +6,6 @@ import { type Api, ApiError } from './api.js';
 import type { Keeper } from './records.js';
 import { Thread } from './thread.js';
 
-export type Directory = ReturnType<typeof createDirectory>;
-
 const pageSize = 100;
 const atOnce = 4;
 
@@ -187,10 +185,15 @@ export function createDirectory(me: number, local: Keeper, api: Api, epoch: () =
           continue;
         asked.add(page);
         loading++;
+        const last = Math.min((page + 1) * pageSize, thread.position);
         api
           .after(id, page * pageSize, pageSize)
           .then(
-            (history) => thread.load(history.messages),
+            ({ messages }) => {
+              // Dropped or jumped over meanwhile, the thread may have another end than what was answered.
+              if (pages.get(thread) === asked) thread.load(messages, page * pageSize + 1, last);
+              else thread.version.value++;
+            },
             () => setTimeout(() => asked.delete(page) && thread.version.value++, 3000),
           )
           .finally(() => {

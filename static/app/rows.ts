@@ -23,14 +23,20 @@ interface Question {
 
 /** What the row at an index shows: first the log by `seq`, then what is on its way out. */
 export function rowOf({ index, thread, me, pending, states, receipt, online }: Question) {
-  const at = (i: number): Message | Outgoing | undefined =>
+  const at = (i: number): Message | Outgoing | null | undefined =>
     i < thread.position ? thread.messages.get(i + 1) : pending[i - thread.position];
-  const message = at(index);
-  const before = index > 0 ? at(index - 1) : undefined;
-  const after = at(index + 1);
+  const beside = (step: 1 | -1): number => {
+    let i = index + step;
+    while (at(i) === null) i += step;
+    return i;
+  };
+  const message = at(index) ?? undefined;
+  const previous = beside(-1);
+  const before = at(previous);
+  const after = at(beside(1));
   const own = message !== undefined && isOwn(message, me);
   const newDay =
-    message && (index === 0 || (before && dayOf(before.created_at) !== dayOf(message.created_at)));
+    message && (previous < 0 || (before && dayOf(before.created_at) !== dayOf(message.created_at)));
   return {
     index,
     key: message?.id ?? `seq-${index + 1}`,
@@ -47,8 +53,8 @@ const isOwn = (message: Message | Outgoing, me: number): boolean =>
   !('from_user_id' in message) || message.from_user_id === me;
 
 function together(
-  one: Message | Outgoing | undefined,
-  two: Message | Outgoing | undefined,
+  one: Message | Outgoing | null | undefined,
+  two: Message | Outgoing | null | undefined,
   me: number,
 ): boolean {
   if (!one || !two || isOwn(one, me) !== isOwn(two, me)) return false;

@@ -6,6 +6,8 @@ import type { Held } from './records.js';
 
 /** The server counts unread messages no further. */
 const countedUpTo = 1000;
+/** Of a long thread the device keeps the end. */
+const keptTail = 60;
 
 type Receipt = Conversation['receipt'];
 
@@ -15,13 +17,31 @@ export interface Place {
   shift: number;
 }
 
+/** What a newer server put in a conversation, of a type that this version doesn't know: it has a place, and shows nothing. */
+export interface Unknown {
+  conversation_id: number;
+  seq: number;
+  /** When it was stored, in milliseconds since 1970. */
+  at: number | undefined;
+}
+
+/** Null for a frame that stands in no conversation. */
+export function unknownIn(frame: object): Unknown | null {
+  if (!('conversation_id' in frame && 'seq' in frame)) return null;
+  const { conversation_id, seq } = frame;
+  if (typeof conversation_id !== 'number' || typeof seq !== 'number') return null;
+  const stored = 'created_at' in frame && typeof frame.created_at === 'string' ? frame.created_at : '';
+  return { conversation_id, seq, at: Date.parse(stored) || undefined };
+}
+
 /**
  * One conversation. `seq` counts without a gap, so messages are kept by it and what isn't here yet is simply absent:
  * there is no "oldest loaded" to get wrong. `position` is how far the server has given them.
  */
 export class Thread {
   readonly user = signal<User>({ user_id: 0, username: '' });
-  readonly messages = new Map<number, Message>();
+  /** Null where something stands that shows nothing. */
+  readonly messages = new Map<number, Message | null>();
   /** Grows with every change of the messages. */
   readonly version = signal(0);
   readonly unread = signal(0);
@@ -53,7 +73,7 @@ export class Thread {
   /** Whether the server's list has told of it since the page was loaded. */
   described = false;
 
-  readonly #early = new Map<number, Message>();
+  readonly #early = new Map<number, Message | Unknown>();
   readonly #me: number;
 
   constructor(me: number, user: User) {
@@ -66,13 +86,19 @@ export class Thread {
   }
 
   get last(): Message | undefined {
-    return this.messages.get(this.position);
+    // What shows nothing is passed over, also where it isn't here again yet.
+    for (let seq = this.position; seq > this.position - keptTail; seq--) {
+      const message = this.messages.get(seq);
+      if (message) return message;
+    }
+    return undefined;
   }
 
   /** `ahead` is one past a hole, kept until the hole is filled. */
-  accept(message: Message): 'new' | 'known' | 'ahead' {
+  accept(message: Message | Unknown): 'new' | 'known' | 'ahead' {
     if (message.seq <= this.position) {
-      if (!this.messages.has(message.seq)) this.load([message]);
+      if (!this.messages.has(message.seq))
+        this.load('content' in message ? [message] : [], message.seq, message.seq);
       return 'known';
     }
     if (message.seq > this.position + 1) {
@@ -97,7 +123,13 @@ export class Thread {
     this.counted = seq;
   }
 
-  #append(message: Message): void {
+  #append(message: Message | Unknown): void {
+    if (!('content' in message)) {
+      this.messages.set(message.seq, null);
+      this.position = message.seq;
+      this.at = message.at;
+      return;
+    }
     this.messages.set(message.seq, message);
     this.position = message.seq;
     const at = Date.parse(message.created_at) || 0;
@@ -109,9 +141,20 @@ export class Thread {
     if (message.seq > this.readSeq) this.unread.value++;
   }
 
-  /** History: fills in what is at or before the position. */
-  load(messages: readonly Message[]): void {
-    for (const message of messages) if (message.seq <= this.position) this.messages.set(message.seq, message);
+  /** Whether a message there counts as read or unread; one that isn't here may. */
+  #counts(seq: number): boolean {
+    const message = this.messages.get(seq);
+    return message !== null && message?.from_user_id !== this.#me;
+  }
+
+  /** History: fills in what is at or before the position. What it lacks from one place to another shows nothing. */
+  load(messages: readonly Message[], from = 1, to = 0): void {
+    for (const message of messages) {
+      if (message.seq > this.position) continue;
+      const known = !('type' in message) || message.type === 'chat';
+      this.messages.set(message.seq, known ? message : null);
+    }
+    for (let seq = from; seq <= to; seq++) if (!this.messages.has(seq)) this.messages.set(seq, null);
     this.version.value++;
   }
 
@@ -124,7 +167,8 @@ export class Thread {
       // Nobody has compared what is kept from before with the server.
       this.messages.clear();
       this.position = said.last_seq;
-      this.at = said.last_message ? Date.parse(said.last_message.created_at) : undefined;
+      const { last_message: last } = said;
+      this.at = last?.seq === said.last_seq ? Date.parse(last.created_at) : undefined;
     }
     // The server's word: a `read` may have been lost with its socket, and is then told again.
     this.toldRead = said.read_seq;
@@ -134,7 +178,7 @@ export class Thread {
       this.unread.value = this.readSeq >= said.last_seq ? 0 : said.unread;
       // What has come meanwhile was not in the list yet.
       for (let seq = Math.max(said.last_seq, this.readSeq) + 1; seq <= this.position; seq++)
-        if (this.messages.get(seq)?.from_user_id !== this.#me) this.unread.value++;
+        if (this.#counts(seq)) this.unread.value++;
     }
     this.described = true;
     const last = said.last_message;
@@ -157,9 +201,7 @@ export class Thread {
     const upTo = Math.min(seq, this.position);
     if (upTo <= this.readSeq) return;
     let theirs = 0;
-    for (let at = this.readSeq + 1; at <= upTo; at++) {
-      if (this.messages.get(at)?.from_user_id !== this.#me) theirs++;
-    }
+    for (let at = this.readSeq + 1; at <= upTo; at++) if (this.#counts(at)) theirs++;
     this.readSeq = upTo;
     if (theirs > 0) this.tellRead = upTo;
     this.unread.value = upTo >= this.position ? 0 : Math.max(0, this.unread.peek() - theirs);
@@ -200,10 +242,11 @@ export class Thread {
 
   held(): Held {
     const tail: Message[] = [];
-    for (let seq = this.position; seq > 0 && tail.length < 60; seq--) {
+    for (let seq = this.position; seq > 0 && tail.length < keptTail; seq--) {
       const message = this.messages.get(seq);
-      if (!message) break;
-      tail.unshift(message);
+      if (message === undefined) break;
+      // Not kept: the next version may know it.
+      if (message) tail.unshift(message);
     }
     return {
       user: this.user.peek(),

@@ -73,9 +73,14 @@ function Log({ client, thread }: { client: Client; thread: Thread }) {
   const states = client.outbox.state.value;
   const unkept = client.unkept.value;
   const online = client.link.value.state === 'online';
+  /** Of a type that this version doesn't know: it has no row. */
+  const silent = (index: number) => thread.messages.get(index + 1) === null;
+  let newest = count - 1;
+  while (silent(newest)) newest--;
 
   useLayoutEffect(() => {
     viewport.resize(count);
+    for (let index = start; index < end; index++) if (silent(index)) viewport.heights.set(index, 0);
     viewport.measure();
     if (start < end) client.directory.need(thread, start + 1, Math.min(end, thread.position));
   });
@@ -94,9 +99,14 @@ function Log({ client, thread }: { client: Client; thread: Thread }) {
 
   // One's own messages are never new to oneself.
   let divider = dividerAt.value;
-  while (divider > 0 && thread.messages.get(divider)?.from_user_id === client.me.user_id) divider++;
+  while (
+    divider > 0 &&
+    (silent(divider - 1) || thread.messages.get(divider)?.from_user_id === client.me.user_id)
+  )
+    divider++;
   const rows = [];
   for (let index = start; index < Math.min(end, count); index++) {
+    if (silent(index)) continue;
     const row = rowOf({
       index,
       thread,
@@ -113,7 +123,7 @@ function Log({ client, thread }: { client: Client; thread: Thread }) {
         {...props}
         divider={divider === index + 1}
         unkept={row.message?.id !== undefined && unkept.has(`outbox/${row.message.id}`)}
-        newest={index === count - 1}
+        newest={index === newest}
         sender={row.own ? t('me') : thread.user.value.username}
         onRetry={client.outbox.retry}
         onDiscard={client.discard}
