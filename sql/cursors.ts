@@ -58,7 +58,7 @@ export async function moveCursors(
     on conflict (user_id, conversation_id) do update
       set delivered_seq = greatest(cursors.delivered_seq, excluded.delivered_seq),
         plain_seq = greatest(cursors.plain_seq, excluded.plain_seq)
-      where excluded.delivered_seq > cursors.delivered_seq or excluded.plain_seq > cursors.plain_seq
+      where excluded.delivered_seq > cursors.delivered_seq or excluded.plain_seq > coalesce(cursors.plain_seq, 0)
     returning user_id as "user", conversation_id as conversation`;
 }
 

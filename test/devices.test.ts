@@ -195,6 +195,24 @@ t.test('[P5] what other devices have confirmed waits for the plain one', async (
   t.strictSame(await waiting(), []);
 });
 
+t.test('[P6] what a plain one has confirmed after the others does not come again', async (t) => {
+  const { alice, b, laptop } = await devices(t);
+  const plain = await connect(t, one, alice, { options: { autoPong: false } });
+  const pings: Buffer[] = [];
+  plain.socket.on('ping', (payload: Buffer) => pings.push(payload));
+  b.send('chat', { to_user_id: alice.user_id, content: 'hello' });
+  await plain.next('chat');
+  const { conversation_id, seq } = await laptop.next('chat');
+  laptop.send('ack', { conversation_id, seq });
+  t.equal((await b.next('receipt')).delivered_seq, 1, 'its cursor is there');
+  await eventually(() => pings.length > 0, 'no ping');
+  for (const payload of pings) plain.socket.pong(payload);
+  await plain.barrier();
+  const again = await connect(t, one, alice);
+  again.send('get_offline');
+  t.strictSame((await again.next('offline_list')).data, []);
+});
+
 t.test('[O6] where SINGLE_SESSION is set, a newer connection of any kind replaces the older', async (t) => {
   const user = await signUp(single);
   const older = await connectSynced(t, single, user);
