@@ -42,15 +42,15 @@ t.test('the AsyncAPI document has every frame of both protocols', async (t) => {
 });
 
 t.test('the metrics count what is connected and stored', async (t) => {
-  const user = await signUp(server);
-  const client = await connect(t, server, user);
-  client.send('chat', { to_user_id: user.user_id, content: 'to myself' });
-  await client.next('chat');
+  const [alice, bob] = [await signUp(server), await signUp(server)];
+  const [a, b] = [await connect(t, server, alice), await connect(t, server, bob)];
+  a.send('chat', { to_user_id: bob.user_id, content: 'hello' });
+  await b.next('chat');
   const response = await fetch(`${server.url}/metrics`);
   t.equal(response.headers.get('content-type'), 'text/plain; version=0.0.4; charset=utf-8');
   const lines = (await response.text()).split('\n');
   for (const line of [
-    'chat_connections 1',
+    'chat_connections 2',
     'chat_messages_stored_total 1',
     'chat_messages_delivered_total 1',
     'chat_database_up 1',

@@ -40,10 +40,11 @@ create table plain_gaps (
   primary key (user_id, conversation_id, first_seq)
 );
 
--- Since when a user has a plain client, and the number of its newest connection.
+-- Since when a user has a plain client, and the number of its newest connection, which is of the clock and no more of a sequence.
 alter table users
   add column plain_at timestamptz,
   add column plain_number bigint not null default 0;
+drop sequence connection_numbers;
 update users set plain_at = now() where user_id in (select to_user_id from offline_messages);
 
 insert into plain_gaps (user_id, conversation_id, first_seq, last_seq)

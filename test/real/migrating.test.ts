@@ -1,0 +1,86 @@
+/** A server of the version before cursors goes on storing while its tables are converted. */
+import { readFile } from 'node:fs/promises';
+import postgres from 'postgres';
+import t from 'tap';
+import { checksumOf, migrate } from '../../sql/migrate.js';
+import { eventually } from '../helper.js';
+import { startPostgres } from '../nodes/postgres.js';
+
+t.setTimeout(120_000);
+const MIGRATIONS = new URL('../../sql/migrations/', import.meta.url);
+/** Messages that are there before: the conversion takes a while. */
+const BEFORE = 50_000;
+const SENDERS = 4;
+
+t.test(
+  'what an old server stored while the tables were converted is there, and the rest was refused',
+  async (t) => {
+    const database = await startPostgres();
+    t.teardown(() => database.stop());
+    const url = await database.createDatabase();
+    const connect = (max: number) => {
+      const sql = postgres(url, {
+        max,
+        onnotice: () => {},
+        types: { bigint: { to: 20, from: [20], parse: Number, serialize: String } },
+      });
+      t.teardown(() => sql.end({ timeout: 1 }));
+      return sql;
+    };
+    const sql = connect(1);
+    await sql`create table migrations (
+    name text primary key, checksum text not null, applied_at timestamptz not null default now())`;
+    for (const name of ['0001_log.sql', '0002_people.sql', '0003_batches.sql']) {
+      const text = await readFile(new URL(name, MIGRATIONS), 'utf8');
+      await sql.unsafe(text);
+      await sql`insert into migrations (name, checksum) values (${name}, ${checksumOf(text)})`;
+    }
+    await sql.unsafe(`
+    insert into users (username, password, name_key) select 'u' || g, '', 'u' || g from generate_series(1, ${2 * SENDERS}) g;
+    insert into conversations (user_a, user_b, last_seq) values (1, 2, ${BEFORE});
+    insert into messages (conversation_id, seq, msg_id, from_user_id, created_at, client_id, content)
+      select conversation_id, s, nextval('message_ids'), 1, now(), '~' || s, 'before'
+      from conversations, generate_series(1, ${BEFORE}) s;
+    insert into offline_messages (to_user_id, msg_id, conversation_id, seq)
+      select 2, msg_id, conversation_id, seq from messages;`);
+    const append = await readFile(new URL('append-before-cursors.sql', import.meta.url), 'utf8');
+    const old = connect(SENDERS);
+    const stored: string[] = [];
+    const refused: string[] = [];
+    /** One user writes to another, one message after the other, until one is refused. */
+    const send = async (from: number, to: number) => {
+      for (let n = 1; refused.length < SENDERS; n++) {
+        const id = `${from}-${n}`;
+        const one = (value: string | number) => `{${value}}`;
+        const values = [from, to, 1, 1, 1, from, to, id, id].map(one);
+        try {
+          await old.unsafe(append, [...values, '{}', '{}']);
+          stored.push(id);
+        } catch (error) {
+          if (!(error instanceof postgres.PostgresError)) throw error;
+          refused.push(error.code);
+          return;
+        }
+      }
+    };
+    const sending = Array.from({ length: SENDERS }, (_, i) => send(2 * i + 1, 2 * i + 2));
+    await eventually(() => stored.length > 100, 'nothing is stored');
+    const fresh = await migrate(sql);
+    await Promise.all(sending);
+    t.ok(fresh.includes('0004_cursors.sql'));
+    t.strictSame([...new Set(refused)].sort(), ['42703'], 'a statement of the old form names what is gone');
+    const rows = await sql<{ id: string }[]>`
+    select client_id as id from messages where client_id not like '~%' order by msg_id`;
+    t.strictSame(
+      rows.map(({ id }) => id).sort(),
+      stored.sort(),
+      'what was answered is there, and nothing else',
+    );
+    const [whole] = await sql`
+    select (select count(*)::int from messages) as messages,
+      (select sum(last_seq - first_seq + 1)::int from plain_gaps) as waiting,
+      (select sum(last)::int from (select max(seq) as last from messages group by conversation_id) each) as ends`;
+    const all = BEFORE + stored.length;
+    t.strictSame({ ...whole }, { messages: all, waiting: all, ends: all });
+  },
+);
