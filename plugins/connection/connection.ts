@@ -151,11 +151,11 @@ export abstract class Connection extends Endpoint implements Sender {
     else this.pump();
   }
 
-  /** Is behind from now on. */
-  protected turnToLog(): void {
+  /** Is behind from now on. @param missed whether something may have come past what is known of the log's ends */
+  protected turnToLog(missed = true): void {
     this.cursor.dropHeld();
     this.progressAt = this.port.clock.now;
-    this.state = { is: 'behind', missed: true };
+    this.state = { is: 'behind', missed };
     this.pump();
   }
 
@@ -177,7 +177,11 @@ export abstract class Connection extends Endpoint implements Sender {
     try {
       while (this.isReading) {
         const before: Behind | undefined = this.state.is === 'behind' ? this.state : undefined;
-        if (before !== undefined) before.missed = false;
+        if (before !== undefined) {
+          // What a sync found to be all is not all any more.
+          if (before.missed && this.lagging?.length === 0) this.lagging = undefined;
+          before.missed = false;
+        }
         const more = await this.read();
         this.progressAt = this.port.clock.now;
         if (more || before === undefined || before.missed || this.state !== before) continue;

@@ -203,9 +203,9 @@ export class ExtendedConnection extends Connection {
     if (this.state !== syncing) return;
     this.unconfirmed = new Unconfirmed();
     this.cursor.restart(compared.kept);
-    this.lagging = syncing.missed ? undefined : compared.lagging;
+    this.lagging = compared.lagging;
     this.toAnswer = id;
-    this.turnToLog();
+    this.turnToLog(syncing.missed);
   }
 
   /**

@@ -26,6 +26,8 @@ class Run {
   private readonly client: ModelClient;
   private line: ModelLine | undefined;
   private connection: PlainConnection | ExtendedConnection | undefined;
+  /** What was published to the connection. */
+  private published: Position[] = [];
   /** Counts connections. */
   private number = 0;
   /** What this replica stored and tells of, in the order of the log. */
@@ -64,6 +66,11 @@ class Run {
   /** Nobody says anything any more, and all that waits comes. */
   private async finish() {
     if (this.line?.isOpen !== true) this.connect();
+    this.stall(false);
+    await this.all();
+    // What was published to it is there without repair, and without that its client asks.
+    if (this.connection?.isLive === true && this.lacks(this.published))
+      this.client.faults.push('what was published to a live connection did not come');
     for (let i = 0; i < 3; i++) {
       this.stall(false);
       await this.all();
@@ -120,7 +127,9 @@ class Run {
 
   private deliver(message: StoredMessage, again: boolean) {
     const arrival: Arrival = { ...message, again, receipts: true };
-    if (this.connection?.isClosing === false) this.connection.deliver(arrival);
+    if (this.connection?.isClosing !== false) return;
+    this.connection.deliver(arrival);
+    this.published.push(message);
   }
 
   /** What the repair of a replica does (plugins/hub/repair.ts), with time to go wrong in between. */
@@ -144,6 +153,7 @@ class Run {
 
   private connect() {
     const { port, client } = this;
+    this.published = [];
     const who = { user: ME, username: 'me', number: ++this.number, alone: false };
     const line = new ModelLine(this.steps, (head, text) => client.hear(head, text));
     const connection =
