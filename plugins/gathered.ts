@@ -5,17 +5,15 @@ const INTERVAL_MS = 3;
  * Makes one call of many that are asked for at the same time: while one is under way, the next gathers.
  * @param work for all keys at once; by key, missing where there is nothing
  */
-export function gathered<V>(
-  work: (keys: number[]) => Promise<Map<number, V>>,
-): (key: number) => Promise<V | undefined> {
-  let waiting: { key: number; resolve(value: V | undefined): void; reject(error: unknown): void }[] = [];
+export function gathered<K, V>(work: (keys: K[]) => Promise<Map<K, V>>): (key: K) => Promise<V | undefined> {
+  let waiting: { key: K; resolve(value: V | undefined): void; reject(error: unknown): void }[] = [];
   let running = false;
   let startedAt = Number.NEGATIVE_INFINITY;
   const run = async () => {
     while (waiting.length > 0) {
       startedAt = performance.now();
       // A key that is asked for twice gets two calls: each answer may be good for one only.
-      const batch = new Map<number, (typeof waiting)[number]>();
+      const batch = new Map<K, (typeof waiting)[number]>();
       const rest: typeof waiting = [];
       for (const item of waiting) {
         if (batch.has(item.key)) rest.push(item);

@@ -46,32 +46,24 @@ export default fp(
         throw error;
       }
     };
-    const draw = gathered((users) => proven(within(app.db.delivery, (sql) => drawConnections(sql, users))));
-    /** Those that wait, in the order in which they came. */
-    const beginnings = new Map<number, Beginning>();
-    let last = 0;
-    const begin = gathered(async (keys) => {
-      const newest = new Map<number, Beginning & { key: number }>();
-      for (const key of keys) {
-        const one = beginnings.get(key);
-        beginnings.delete(key);
-        if (one !== undefined && one.number > (newest.get(one.user)?.number ?? 0))
-          newest.set(one.user, { ...one, key });
-      }
+    const draw = gathered((users: number[]) =>
+      proven(within(app.db.delivery, (sql) => drawConnections(sql, users))),
+    );
+    const begin = gathered(async (beginnings: Beginning[]) => {
+      const newest = new Map<number, Beginning>();
+      for (const one of beginnings)
+        if (one.number > (newest.get(one.user)?.number ?? 0)) newest.set(one.user, one);
       const begun = await proven(within(app.db.delivery, (sql) => beginPlain(sql, [...newest.values()])));
       return new Map(
-        [...newest].flatMap(([user, { key }]) => {
+        [...newest].flatMap(([user, one]) => {
           const how = begun.get(user);
-          return how === undefined ? [] : [[key, how] as const];
+          return how === undefined ? [] : [[one, how] as const];
         }),
       );
     });
     app.decorate('openings', {
       draw,
-      begin(beginning) {
-        beginnings.set(++last, beginning);
-        return begin(last);
-      },
+      begin,
       async isReady() {
         if (performance.now() - provenAt < BELIEVED_MS) return true;
         return draw(NOBODY).then(

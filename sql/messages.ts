@@ -36,11 +36,16 @@ export interface Appended {
   createdAt: number;
 }
 
+/** Names the conversation of a message. */
+export function conversationKey({ from, target }: Pick<NewMessage, 'from' | 'target'>): string {
+  return 'conversation' in target ? namedKey(target.conversation) : pairKey(from, target.user);
+}
+
+const namedKey = (conversation: number) => `in ${conversation}`;
+const pairKey = (a: number, b: number) => (a < b ? `${a}:${b}` : `${b}:${a}`);
+
 /** A conversation of a batch. */
 interface Group {
-  /** The users of one of two, the lower first; `b` is 0 in any other, and `a` its number. */
-  a: number;
-  b: number;
   members: readonly number[];
   /** How many messages it gets. */
   count: number;
@@ -52,26 +57,36 @@ interface Group {
 function grouped(messages: readonly NewMessage[]) {
   // One of two is named by its users, not by an id that was looked up before: in a database that was put back to an earlier moment
   // that may be the one of somebody else.
+  const pairs: (Group & { a: number; b: number })[] = [];
+  const named: (Group & { id: number })[] = [];
   const groups = new Map<string, Group>();
   const ranks: number[] = [];
-  const groupOf = messages.map(({ from, target }) => {
-    const isPair = 'user' in target;
-    const [a, b] = !isPair
-      ? [target.conversation, 0]
-      : from < target.user
-        ? [from, target.user]
-        : [target.user, from];
-    const key = `${a}:${b}`;
-    const group = groups.get(key) ?? { a, b, members: isPair ? membersOf(a, b) : [], count: 0, place: 0 };
-    groups.set(key, group);
+  const groupOf = messages.map((message) => {
+    const key = conversationKey(message);
+    let group = groups.get(key);
+    if (group === undefined) {
+      const { from, target } = message;
+      group = 'user' in target ? pairGroup(from, target.user) : namedGroup(target.conversation);
+      groups.set(key, group);
+    }
     ranks.push(++group.count);
     return group;
   });
+  function pairGroup(from: number, to: number): Group {
+    const [a, b] = from < to ? [from, to] : [to, from];
+    const pair = { a, b, members: membersOf(a, b), count: 0, place: 0 };
+    pairs.push(pair);
+    return pair;
+  }
+  function namedGroup(id: number): Group {
+    const one = { id, members: [], count: 0, place: 0 };
+    named.push(one);
+    return one;
+  }
   // In order, as every replica does it: two that make the same wait for each other instead of locking each other out.
-  const sorted = [...groups.values()].sort((x, y) => x.a - y.a || x.b - y.b);
-  const pairs = sorted.filter(({ b }) => b > 0);
-  const named = sorted.filter(({ b }) => b === 0);
-  const all = [...pairs, ...named];
+  pairs.sort((x, y) => x.a - y.a || x.b - y.b);
+  named.sort((x, y) => x.id - y.id);
+  const all: Group[] = [...pairs, ...named];
   for (const [i, group] of all.entries()) group.place = i + 1;
   return { pairs, named, all, groupOf, ranks };
 }
@@ -98,7 +113,7 @@ export async function append(sql: Sql, messages: readonly NewMessage[]): Promise
   >`
     select ids::text, ends::text, rosters::text, outsiders::text, msg_ids::text, at from append_1(
       ${numbers(pairs.map((pair) => pair.a))}::bigint[], ${numbers(pairs.map((pair) => pair.b))}::bigint[],
-      ${numbers(named.map(({ a }) => a))}::bigint[], ${numbers(all.map(({ count }) => count))}::int[],
+      ${numbers(named.map(({ id }) => id))}::bigint[], ${numbers(all.map(({ count }) => count))}::int[],
       ${numbers(groupOf.map((group) => group.place))}::int[], ${numbers(ranks)}::int[],
       ${numbers(messages.map((message) => message.from))}::bigint[],
       ${strings(messages.map((message) => message.clientId))}::text[],
@@ -153,14 +168,11 @@ export async function tryAppend(sql: Sql, contents: readonly string[]): Promise<
   }
 }
 
-/** A conversation, by its two users or by its number. */
-export type Named = { from: number; target: Target };
-
-/** Those among the messages' conversations whose row somebody holds, or that somebody may be making at this moment. */
-export async function findHeld(sql: Sql, messages: readonly NewMessage[]): Promise<Named[]> {
+/** Those of the messages whose conversation's row somebody holds, or somebody may be making at this moment. */
+export async function findHeld<T extends NewMessage>(sql: Sql, messages: readonly T[]): Promise<T[]> {
   const pairs = messages.flatMap(({ from, target }) => ('user' in target ? [{ from, to: target.user }] : []));
   const named = messages.flatMap(({ target }) => ('conversation' in target ? [target.conversation] : []));
-  const rows = await sql<{ a: number | null; b: number; id: number }[]>`
+  const rows = await sql<({ a: number; b: number } | { a: null; id: number })[]>`
     with wanted as materialized (
       select distinct least(m.a, m.b) as a, greatest(m.a, m.b) as b
       from unnest(${numbers(pairs.map(({ from }) => from))}::bigint[],
@@ -174,9 +186,8 @@ export async function findHeld(sql: Sql, messages: readonly NewMessage[]): Promi
       for no key update skip locked
     )
     select a, b, id from there where id is null or id <> all (array(select conversation_id from free))`;
-  return rows.map(({ a, b, id }) =>
-    a === null ? { from: 0, target: { conversation: id } } : { from: a, target: { user: b } },
-  );
+  const held = new Set(rows.map((row) => (row.a === null ? namedKey(row.id) : pairKey(row.a, row.b))));
+  return messages.filter((message) => held.has(conversationKey(message)));
 }
 
 export interface MessageRow {

@@ -31,10 +31,11 @@ export interface Parcel {
   presence?: { online: number[]; offline: number[] };
 }
 
-/** Several users, or the only one. A message says whom it is to, if it is between two. */
+/** Several users, or the only one. */
 type Users = number | readonly number[];
 
-// Short keys and rows, since a replica reads as many of these as it has messages. Rows of another form get another key.
+// Short keys and rows, since a replica reads as many of these as it has messages; null where a message isn't between two. Rows of
+// another form get another key.
 interface Packed {
   n?: [Users, number, number, number, number, number | null, string, number, number, string?][];
   r?: Change[];

@@ -5,15 +5,13 @@ import { frameOf, TEXT } from './outlet.js';
 
 /** The `chat` frame of the last message that was asked for: a message to many is the same bytes for all but its sender. */
 export class Frames {
-  private message: StoredMessage | undefined;
-  private frame: Buffer = Buffer.alloc(0);
+  private last: { message: StoredMessage; frame: Buffer } | undefined;
 
   of(message: StoredMessage): Buffer {
-    if (message !== this.message) {
+    if (this.last?.message !== message) {
       const chat: ExtendedFrame = { type: 'chat', ...present(message) };
-      this.frame = frameOf(TEXT, JSON.stringify(chat));
-      this.message = message;
+      this.last = { message, frame: frameOf(TEXT, JSON.stringify(chat)) };
     }
-    return this.frame;
+    return this.last.frame;
   }
 }

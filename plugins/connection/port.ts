@@ -53,7 +53,7 @@ export interface Port {
   readonly turn: Turn;
   /** The frame of a message as all extended clients are given it, but for those of its sender. */
   readonly frames: { of(message: StoredMessage): Buffer };
-  /** Names the history that the log has; clients that hold another one begin afresh. */
+  /** Names the installation; clients that hold another one's messages begin afresh. */
   readonly epoch: string;
   readonly reader: Reader;
   /** Ids of the users with a connection to this instance, ascending. */

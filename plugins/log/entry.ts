@@ -1,4 +1,4 @@
-import type { Named, NewMessage, StoredMessage } from '../../sql/messages.js';
+import type { NewMessage, StoredMessage } from '../../sql/messages.js';
 import type { Sender } from './types.js';
 
 /** A message on its way into the log, and those that asked for the very same. */
@@ -13,13 +13,6 @@ export const idKey = ({ from, target, clientId }: NewMessage): string =>
 /** The same of one that is stored. */
 export const storedKey = ({ from, to, conversation, clientId }: StoredMessage): string =>
   to === undefined ? `${from}:in ${conversation}:${clientId}` : `${from}:${to}:${clientId}`;
-
-/** Names a conversation. */
-export function conversationKey({ from, target }: Named): string {
-  if ('conversation' in target) return `in ${target.conversation}`;
-  const { user } = target;
-  return from < user ? `${from}:${user}` : `${user}:${from}`;
-}
 
 /** Begins the ids that the log gives to messages without one; a client's own can't begin so. */
 export const OURS = '~';

@@ -1,7 +1,8 @@
+import { conversationKey } from '../../sql/messages.js';
 import { HELD_LANES } from '../db/handle.js';
 import type { Asker } from '../db/lanes.js';
 import { weightOf } from '../weight.js';
-import { conversationKey, type Entry, idKey } from './entry.js';
+import { type Entry, idKey } from './entry.js';
 import type { Outcome, Store } from './store.js';
 
 /** Entries that one statement stores at most. */

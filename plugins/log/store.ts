@@ -5,7 +5,7 @@ import { codeOf, isRefusal } from '../db/failure.js';
 import { OtherHistoryError } from '../db/history.js';
 import type { Asker } from '../db/lanes.js';
 import { ChatError } from '../errors.js';
-import { conversationKey, type Entry, idKey, storedKey } from './entry.js';
+import { type Entry, idKey, storedKey } from './entry.js';
 import type { Health } from './health.js';
 import type { Stored } from './types.js';
 
@@ -144,9 +144,9 @@ export class Store {
   private async setAside(outcome: Outcome, entries: readonly Entry[]): Promise<Entry[]> {
     this.counts.statements++;
     const found = await this.lanes.ask((sql) => findHeld(sql, entries), ATTEMPT_MS).catch(() => []);
-    const held = new Set(found.map(conversationKey));
+    const held = new Set(found);
     return entries.filter((entry) => {
-      const locked = held.has(conversationKey(entry));
+      const locked = held.has(entry);
       if (locked) outcome.locked.push(entry);
       return !locked;
     });
