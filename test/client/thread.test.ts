@@ -1,17 +1,7 @@
 import t from 'tap';
 import { Thread } from '../../static/app/thread.js';
+import { me, message, user } from './message.js';
 
-const me = 1;
-const user = { user_id: 2, username: 'Ben' };
-const message = (seq: number, from = 2) => ({
-  conversation_id: 9,
-  msg_id: 100 + seq,
-  seq,
-  from_user_id: from,
-  to_user_id: from === me ? 2 : me,
-  content: `${seq}`,
-  created_at: '2026-01-02T03:04:05.000Z',
-});
 const said = (last: number, unread: number, read: number) => ({
   conversation_id: 9,
   user,

@@ -3,20 +3,11 @@ import { createArrivals } from '../../static/app/arrivals.js';
 import { createOutbox } from '../../static/app/outbox.js';
 import type { Keeper } from '../../static/app/records.js';
 import { Thread, unknownIn } from '../../static/app/thread.js';
+import { created_at, me, message as spoken, user } from './message.js';
 
-const me = 1;
-const user = { user_id: 2, username: 'Ben' };
-const created_at = '2026-01-02T03:04:05.000Z';
 const at = Date.parse(created_at);
-const message = (seq: number, from = 2) => ({
-  type: 'chat' as const,
-  conversation_id: 9,
-  msg_id: 100 + seq,
-  seq,
-  from_user_id: from,
-  to_user_id: from === me ? 2 : me,
-  content: `${seq}`,
-  created_at: '2026-01-02T03:00:00.000Z',
+const message = (...said: Parameters<typeof spoken>) => ({
+  ...{ type: 'chat' as const, ...spoken(...said), created_at: '2026-01-02T03:00:00.000Z' },
 });
 const unknown = (seq: number, conversation_id = 9) => ({ conversation_id, seq, at });
 
