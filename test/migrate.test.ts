@@ -235,6 +235,7 @@ const LANDED = {
   '0005_append.sql': 'b17f16c2dc87cd525d136dfe33198cc9048abdb2edadd1ab8ed7e6c38d9f1f68',
   '0006_begin_plain.sql': '5ca9fafcd920fbb3e394e97f69da821bcae3ae806a98639568c01c13eb4ad7b8',
   '0007_name.sql': '00d91ac86bcc7f0744c2618797a948f7da575285b46a161a3f4194d791385ac8',
+  '0008_sessions.sql': '39c64255ce3e04da686a22f7c4baa21768887a74a4e3c0524db402aee2496000',
 };
 const sha256 = (text: string) => createHash('sha256').update(text).digest('hex');
 
