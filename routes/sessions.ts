@@ -13,12 +13,13 @@ import { findPassword } from '../sql/users.js';
 import { UNHASHABLE } from './register.js';
 
 /**
- * Lets a request pass that a page of this server makes. A browser says so with every POST.
+ * Lets a request pass that a page of this server makes. A browser says so with every POST. Whoever came by https is no page that came
+ * without; the other way round there may be a proxy in between that doesn't say so.
  * @throws ChatError `origin_refused`
  */
-function ownOrigin(request: FastifyRequest): void {
-  if (request.headers.origin !== `${request.protocol}://${request.host}`)
-    throw new ChatError('origin_refused');
+function ownOrigin({ headers: { origin }, protocol, host }: FastifyRequest): void {
+  if (origin === `https://${host}` || (protocol === 'http' && origin === `http://${host}`)) return;
+  throw new ChatError('origin_refused');
 }
 
 /** Where somebody is signed in, and the ends of that. */

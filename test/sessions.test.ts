@@ -1,7 +1,7 @@
 /** Where a user is signed in, and the ends of that, on two instances. */
 import { request as httpRequest } from 'node:http';
 import t from 'tap';
-import { build, connect, eventually, freshName, type Server, signUp } from './helper.js';
+import { build, connect, eventually, freshName, freshStack, SECRET, type Server, signUp } from './helper.js';
 import { mint } from './raw.js';
 
 const one = await build(t, { INSTANCE_ID: 'one' });
@@ -286,7 +286,6 @@ t.test('the cookie is exchanged for the own page only', async (t) => {
   const { host, hostname, port } = new URL(one.url);
   for (const origin of [
     'null',
-    `https://${host}`,
     `http://${hostname}`,
     `http://${hostname}:${Number(port) + 1}`,
     `http://a.${host}`,
@@ -304,6 +303,11 @@ t.test('the cookie is exchanged for the own page only', async (t) => {
   });
   t.equal(forwarded.body.error, 'origin_refused', 'who is no proxy that is trusted says nothing of the host');
   t.equal(await withoutOrigin(cookie ?? ''), 403);
+  t.equal(
+    (await exchange(one, cookie, { origin: `https://${host}` })).status,
+    200,
+    'a proxy in between that isn’t known',
+  );
   t.equal((await exchange(one, undefined)).body.error, 'missing_token');
   for (const bad of ['x', `${cookie?.split(';')[0]}x`, (cookie ?? '').replace(/=.{5}/, '=AAAAA')])
     t.equal((await exchange(one, bad)).status, 401);
@@ -384,3 +388,20 @@ t.test('the secret of before still lets in, and signs nothing', async (t) => {
   for (const secret of ['', 'another one'])
     t.equal(await me(other, mint({ user_id, username, exp: now() + 60 }, { secret })), 401);
 });
+
+t.test(
+  'instances that sign with different secrets say so, and those that know the other one do not',
+  async (t) => {
+    const env = await freshStack(t);
+    const first = await build(t, env);
+    const said: string[] = [];
+    first.app.log.error = (text: unknown) => void said.push(String(text));
+    await build(
+      t,
+      { JWT_SECRET: 'a secret that the first one does not know', JWT_SECRET_BEFORE: SECRET },
+      first,
+    );
+    await eventually(() => said.length > 0, 'nothing is said');
+    t.match(said[0], /^Another instance on this database signs tokens with another JWT_SECRET/);
+  },
+);

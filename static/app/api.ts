@@ -80,7 +80,7 @@ export const register = (body: Credentials) =>
 export const login = (body: Credentials, stays: boolean) =>
   call<SignedIn>('/login', {
     method: 'POST',
-    body: { ...body, stay_signed_in: stays, device: deviceName() },
+    body: { ...body, stay_signed_in: stays, device: deviceName(navigator.userAgent) },
     cookie: true,
   });
 

@@ -3,7 +3,7 @@ const browsers: [RegExp, string][] = [
   [/\bEdgA?\//, 'Edge'],
   [/\bOPR\//, 'Opera'],
   [/\b(Firefox|FxiOS)\//, 'Firefox'],
-  [/\b(Chrome|CriOS)\//, 'Chrome'],
+  [/(Chrome|CriOS)\//, 'Chrome'],
   [/\bSafari\//, 'Safari'],
 ];
 const systems: [RegExp, string][] = [
@@ -16,7 +16,7 @@ const systems: [RegExp, string][] = [
 ];
 
 /** What this device is called in the list of those that are signed in. */
-export function deviceName(agent = navigator.userAgent): string {
+export function deviceName(agent: string): string {
   const named = (list: [RegExp, string][]) => list.find(([pattern]) => pattern.test(agent))?.[1];
   return [named(browsers), named(systems)].filter((name) => name !== undefined).join(', ') || 'Browser';
 }
