@@ -1,6 +1,8 @@
 /** Where a user is signed in, and the ends of that, on two instances. */
 import { request as httpRequest } from 'node:http';
 import t from 'tap';
+import type { Asker } from '../plugins/db/lanes.js';
+import { Standings } from '../plugins/sessions/standings.js';
 import { build, connect, eventually, freshName, freshStack, SECRET, type Server, signUp } from './helper.js';
 import { mint } from './raw.js';
 
@@ -210,6 +212,47 @@ t.test('a token is renewed no further than its session goes', async (t) => {
   await one.app.sessions.ring([user_id]);
   t.equal(await me(one, body.data.token), 401);
 });
+
+t.test('a session that goes on does so where an earlier end is known', async (t) => {
+  const { username, user_id } = await register();
+  const { token } = await signIn(one, username);
+  const ends = new Date(Date.now() + 1000);
+  await sql`update sessions set ends_at = ${ends} where user_id = ${user_id}`;
+  await one.app.sessions.ring([user_id]);
+  t.equal(await me(one, token), 200);
+  await sql`update sessions set ends_at = now() + interval '1 day' where user_id = ${user_id}`;
+  await eventually(() => Date.now() > ends.getTime(), 'the time does not pass');
+  t.equal(await me(one, token), 200);
+});
+
+t.test(
+  'a session that is made while its user is being asked for is not taken for one that has ended',
+  async (t) => {
+    const { username, user_id } = await register();
+    const { token } = await signIn(one, username);
+    let answer = () => {};
+    let asked = 0;
+    const answered = new Promise<void>((resolve) => {
+      answer = resolve;
+    });
+    const slow: Asker = {
+      async ask(question) {
+        const found = await one.app.db.delivery.ask(question);
+        asked++;
+        await answered;
+        return found;
+      },
+    };
+    const standings = new Standings(slow, 86_400_000, () => {});
+    const older = standings.isValid(one.app.tokens.read(token));
+    await eventually(() => asked === 1, 'nobody is asked for');
+    const fresh = await signIn(two, username);
+    const newer = standings.isValid(one.app.tokens.read(fresh.token));
+    answer();
+    t.strictSame([await older, await newer], [true, true]);
+    t.equal(user_id, fresh.user_id);
+  },
+);
 
 t.test('of too many sessions the one that was seen longest ago ends', async (t) => {
   const { username, user_id } = await register();

@@ -5,9 +5,9 @@ import { within } from '../db/failure.js';
 import type { Asker } from '../db/lanes.js';
 import { gathered } from '../gathered.js';
 
-/** Users whose standing is kept, in each of two generations, and milliseconds after which it is asked for again anyway. */
+/** Users whose standing is kept, in each of two generations, and milliseconds after which it is asked for again anyway: a session goes on without a ring. */
 const USERS = 20_000;
-const AGE_MS = 300_000;
+const KEPT_MS = 600_000;
 /** Sessions that are known to be over. */
 const OVER = 20_000;
 
@@ -16,7 +16,7 @@ const REFERENCE_MS = 86_400_000;
 
 /** Whether tokens are valid: what the database said of their user is kept until a ring says that it may be another by now. */
 export class Standings {
-  private readonly known = new Cache<number, Standing>({ entries: USERS, ageMs: AGE_MS });
+  private readonly known = new Cache<number, { standing: Standing; until: number }>({ entries: USERS });
   private readonly over = new Cache<string, true>({ entries: OVER });
   /** Users who are asked for, so that an answer from before a ring isn't kept. */
   private readonly asking = new Map<number, Promise<Standing | undefined>>();
@@ -55,11 +55,11 @@ export class Standings {
    */
   async endOf({ user_id: user, sid }: Token & { sid: string }): Promise<number | undefined> {
     if (this.over.get(sid) !== undefined) return undefined;
-    let standing = this.known.get(user);
-    // It may have been made since.
-    if (standing?.sessions.has(sid) !== true) {
-      if (standing !== undefined) this.forget(user);
-      standing = await this.of(user);
+    let standing = this.kept(user);
+    if (!goesOn(standing, sid)) {
+      if (standing === undefined) standing = await this.of(user);
+      // What was asked before this session was made, or went on, knows nothing of it.
+      if (!goesOn(standing, sid)) standing = await this.ask(user);
       this.onUse(sid);
     }
     const ends = standing?.sessions.get(sid);
@@ -78,19 +78,29 @@ export class Standings {
     return isOfUser && (standing.tokensFrom === undefined || made >= standing.tokensFrom);
   }
 
-  private async of(user: number): Promise<Standing | undefined> {
+  private kept(user: number): Standing | undefined {
     const known = this.known.get(user);
-    if (known !== undefined) return known;
-    const asked = this.asking.get(user);
-    if (asked !== undefined) return asked;
+    return known !== undefined && known.until > Date.now() ? known.standing : undefined;
+  }
+
+  private async of(user: number): Promise<Standing | undefined> {
+    return this.kept(user) ?? this.asking.get(user) ?? this.ask(user);
+  }
+
+  private async ask(user: number): Promise<Standing | undefined> {
     const asking = this.load(user);
     this.asking.set(user, asking);
     try {
       const standing = await asking;
-      if (standing !== undefined && this.asking.get(user) === asking) this.known.set(user, standing);
+      if (standing !== undefined && this.asking.get(user) === asking)
+        this.known.set(user, { standing, until: Date.now() + KEPT_MS });
       return standing;
     } finally {
       if (this.asking.get(user) === asking) this.asking.delete(user);
     }
   }
 }
+
+/** Whether a session is known to go on. */
+const goesOn = (standing: Standing | undefined, sid: string): boolean =>
+  (standing?.sessions.get(sid) ?? 0) > Date.now();
