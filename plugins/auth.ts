@@ -1,7 +1,10 @@
 import type { FastifyRequest } from 'fastify';
 import fp from 'fastify-plugin';
 import type { Token } from '../schemas/token.js';
-import { Passwords } from './auth/passwords.js';
+import { PASSWORD_BYTES } from '../schemas/user.js';
+import { findPassword } from '../sql/users.js';
+import { askerOf, Passwords } from './auth/passwords.js';
+import { within } from './db/failure.js';
 import { ChatError } from './errors.js';
 
 declare module 'fastify' {
@@ -18,11 +21,18 @@ interface Auth {
   passwords: Passwords;
   /**
    * What a valid token says.
-   * @throws ChatError `unauthorized`; `overloaded` where the database is needed to know and can't answer now
+   * @throws ChatError `unauthorized`; `second_factor_needed`; `overloaded` where the database is needed to know and can't answer now
    */
   verify(token: string): Promise<Token>;
   /** Lets a request pass that has a valid bearer token. */
   required(request: FastifyRequest): Promise<void>;
+  /** The same, where it needn't be of somebody who has the second factor that is asked for. */
+  enrolling(request: FastifyRequest): Promise<void>;
+  /**
+   * Asks again for the password of who asks.
+   * @throws ChatError `wrong_password`; `overloaded`
+   */
+  ownPassword(request: FastifyRequest, password: string): Promise<void>;
 }
 
 /** The token of an `Authorization: Bearer` header. */
@@ -34,22 +44,38 @@ export function bearerToken(header: string | undefined): string | undefined {
 /** Who asks: passwords, and tokens of sessions that go on. */
 export default fp(
   async (app) => {
+    async function valid(token: string): Promise<Token> {
+      const said = app.tokens.read(token);
+      if (!(await app.sessions.isValid(said))) throw new ChatError('unauthorized');
+      return said;
+    }
+
+    async function admit(request: FastifyRequest, verify: (token: string) => Promise<Token>) {
+      const token = bearerToken(request.headers.authorization);
+      if (token === undefined) throw new ChatError('missing_token');
+      request.claims = await verify(token);
+      app.sockets.admit(request, request.claims.user_id);
+    }
+
     const auth: Auth = {
       passwords: new Passwords(),
       async verify(token) {
-        const said = app.tokens.read(token);
-        if (!(await app.sessions.isValid(said))) throw new ChatError('unauthorized');
+        const said = await valid(token);
+        if (await app.sessions.needsFactor(said.user_id)) throw new ChatError('second_factor_needed');
         return said;
       },
-      async required(request) {
-        const token = bearerToken(request.headers.authorization);
-        if (token === undefined) throw new ChatError('missing_token');
-        request.claims = await auth.verify(token);
-        app.sockets.admit(request, request.claims.user_id);
+      required: (request) => admit(request, auth.verify),
+      enrolling: (request) => admit(request, valid),
+      async ownPassword(request, password) {
+        const user = request.claims.user_id;
+        const found = await within(app.db.requests, (sql) => findPassword(sql, user));
+        const usable = Buffer.byteLength(password) <= PASSWORD_BYTES;
+        const matches = await auth.passwords.matches(usable ? password : '', found, askerOf(request));
+        if (!matches || !usable) throw new ChatError('wrong_password');
       },
     };
     app.decorate('auth', auth);
     app.addHook('onClose', () => auth.passwords.close());
   },
-  { name: 'auth', dependencies: ['errors', 'sockets', 'tokens', 'sessions'] },
+  { name: 'auth', dependencies: ['db', 'errors', 'sockets', 'tokens', 'sessions'] },
 );

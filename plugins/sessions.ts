@@ -34,6 +34,8 @@ interface Named {
 interface Given {
   token: string;
   token_expires_at: string;
+  /** As in `SignedIn`. */
+  second_factor_needed?: true;
 }
 
 interface Sessions {
@@ -45,6 +47,11 @@ interface Sessions {
    * @throws ChatError `overloaded` where that isn't known and the database can't answer now
    */
   isValid(token: Token): Promise<boolean>;
+  /**
+   * Whether a user has to set up a second factor before anything else.
+   * @throws ChatError `overloaded`, as `isValid`
+   */
+  needsFactor(user: number): Promise<boolean>;
   /**
    * Signs a user in.
    * @param options `device`: its name; `stays`: it is given a secret (`secret` in what is returned), to keep for good or, if false, while
@@ -62,7 +69,7 @@ interface Sessions {
    */
   another(request: FastifyRequest): Promise<Given>;
   /** A token for a device that has shown its secret. @param ends the end of its session */
-  forDevice(user: Named, sid: string, ends: Date): Given;
+  forDevice(user: Named, sid: string, ends: Date): Promise<Given>;
   /** Whether a request comes from a device on which a user is signed in. */
   isKnown(request: FastifyRequest, user: number): Promise<boolean>;
   /** What was committed of these users is told to all replicas, and ends what isn't valid any more. */
@@ -84,18 +91,26 @@ export default fp(
       Math.max(REFERENCE_HOURS, config.TOKEN_HOURS) * HOUR_MS,
       (sid) => void touch(sid).catch((error: unknown) => log.debug({ err: error }, 'a session is not noted')),
     );
+    const needsFactor = async (user: number) =>
+      config.SECOND_FACTOR === 'required' && !(await standings.hasFactor(user));
+    const mayStay = async (token: Token) =>
+      (await standings.isValid(token)) && !(await needsFactor(token.user_id));
     let warnedOf: string | undefined;
-    const rings = new Rings(log, db.delivery, bus, hub, standings, (print) => {
+    const rings = new Rings(log, db.delivery, bus, hub, standings, mayStay, (print) => {
       if (print === tokens.print || print === warnedOf || tokens.printsBefore.has(print)) return;
       warnedOf = print;
       log.error(
         'Another instance on this database signs tokens with another JWT_SECRET: who signs in there is refused here. Give all instances the same one; where it changes, put the other one into JWT_SECRET_BEFORE.',
       );
     });
-    const given = (user: Named, sid: string, ends: number, hours: number): Given => {
+    const given = async (user: Named, sid: string, ends: number, hours: number): Promise<Given> => {
       const seconds = Math.floor(Math.min(hours * HOUR_MS, ends - Date.now()) / 1000);
       const token = tokens.sign(user, sid, seconds);
-      return { token, token_expires_at: new Date(tokens.read(token).exp * 1000).toISOString() };
+      return {
+        token,
+        token_expires_at: new Date(tokens.read(token).exp * 1000).toISOString(),
+        ...((await needsFactor(user.user_id)) && { second_factor_needed: true }),
+      };
     };
     const days = { days: config.SESSION_DAYS, foreignDays: FOREIGN_DAYS };
 
@@ -103,6 +118,7 @@ export default fp(
       cookie: new DeviceCookie(db.epoch),
       days,
       isValid: (token) => standings.isValid(token),
+      needsFactor,
       async open(request, user, { device, stays, password }) {
         const sid = newSid();
         const secret = stays === undefined ? undefined : newSecret();
@@ -125,7 +141,7 @@ export default fp(
         );
         if (!added) throw new ChatError('unauthorized');
         const hours = secret === undefined ? config.TOKEN_HOURS : DEVICE_HOURS;
-        return { ...given(user, sid, Date.now() + length * 24 * HOUR_MS, hours), sid, secret };
+        return { ...(await given(user, sid, Date.now() + length * 24 * HOUR_MS, hours)), sid, secret };
       },
       async another(request) {
         const { claims } = request;

@@ -25,7 +25,8 @@ const login: FastifyPluginAsyncTypebox = async (app) => {
     );
     if (!matches || !usable || user === undefined) throw new ChatError('unauthorized');
     if (user.suspended) throw new ChatError('suspended');
-    const { device, stay_signed_in: stays } = request.body;
+    const { code, device, stay_signed_in: stays } = request.body;
+    if (user.has_factor) await app.factor.ask(user.user_id, code);
     const { sid, secret, ...given } = await app.sessions.open(request, user, {
       device,
       stays,
@@ -43,7 +44,7 @@ const login: FastifyPluginAsyncTypebox = async (app) => {
 
   app.get(
     '/api/me',
-    { onRequest: app.auth.required, schema: { response: answers(Me) } },
+    { onRequest: app.auth.enrolling, schema: { response: answers(Me) } },
     async ({ claims }) => {
       const user = await within(app.db.requests, (sql) => findUser(sql, claims.user_id));
       if (user === undefined) throw new ChatError('unauthorized');

@@ -9,7 +9,6 @@ import { answers, ok } from '../schemas/envelope.js';
 import { NewPassword, SessionParams, Sessions } from '../schemas/session.js';
 import { PASSWORD_BYTES, SignedIn } from '../schemas/user.js';
 import { endSession, endSessionless, endSessions, exchangeSecret, listSessions } from '../sql/sessions.js';
-import { findPassword } from '../sql/users.js';
 import { UNHASHABLE } from './register.js';
 
 /**
@@ -48,7 +47,7 @@ const sessions: FastifyPluginAsyncTypebox = async (app) => {
     const days = found.stays ? app.sessions.days.days : undefined;
     app.sessions.cookie.write(request, reply, found.changed ? { sid, secret } : device, days);
     const { user_id, username } = found;
-    return ok({ user_id, username, ...app.sessions.forDevice(found, sid, found.ends_at) });
+    return ok({ user_id, username, ...(await app.sessions.forDevice(found, sid, found.ends_at)) });
   });
 
   app.get('/api/sessions', { ...required, schema: { response: answers(Sessions) } }, async ({ claims }) => {
@@ -76,17 +75,21 @@ const sessions: FastifyPluginAsyncTypebox = async (app) => {
     return ok({});
   });
 
-  app.post('/api/logout', { ...required, schema: { response: nothing } }, async (request, reply) => {
-    const { user_id: user, sid } = request.claims;
-    // Those without a session can't be told apart.
-    await within(app.db.requests, async (sql) => {
-      if (sid === undefined) await endSessionless(sql, user);
-      else await endSession(sql, user, sid);
-    });
-    await app.sessions.ring([user]);
-    if (app.sessions.cookie.read(request)?.sid === sid) app.sessions.cookie.clear(request, reply);
-    return ok({});
-  });
+  app.post(
+    '/api/logout',
+    { onRequest: app.auth.enrolling, schema: { response: nothing } },
+    async (request, reply) => {
+      const { user_id: user, sid } = request.claims;
+      // Those without a session can't be told apart.
+      await within(app.db.requests, async (sql) => {
+        if (sid === undefined) await endSessionless(sql, user);
+        else await endSession(sql, user, sid);
+      });
+      await app.sessions.ring([user]);
+      if (app.sessions.cookie.read(request)?.sid === sid) app.sessions.cookie.clear(request, reply);
+      return ok({});
+    },
+  );
 
   app.post(
     '/api/password',
@@ -94,15 +97,11 @@ const sessions: FastifyPluginAsyncTypebox = async (app) => {
     async (request) => {
       const { claims, body } = request;
       const { user_id: user, username } = claims;
-      const asker = askerOf(request);
-      const found = await within(app.db.requests, (sql) => findPassword(sql, user));
-      const old = Buffer.byteLength(body.old_password) <= PASSWORD_BYTES ? body.old_password : '';
-      if (!(await app.auth.passwords.matches(old, found, asker)) || old === '')
-        throw new ChatError('wrong_password');
+      await app.auth.ownPassword(request, body.old_password);
       const password = body.new_password;
       if (Buffer.byteLength(password) > PASSWORD_BYTES) throw new ChatError('password_too_long');
       if (UNHASHABLE.test(password)) throw new ChatError('password_invalid');
-      const hash = await app.auth.passwords.hash(password, asker);
+      const hash = await app.auth.passwords.hash(password, askerOf(request));
       await within(app.db.requests, (sql) => endSessions(sql, user, claims.sid, hash));
       await app.sessions.ring([user]);
       const { token, token_expires_at } = await app.sessions.another(request);

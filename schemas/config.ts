@@ -35,6 +35,10 @@ export const Config = Type.Object({
     1,
     3650,
   ),
+  SECOND_FACTOR: oneOf('`required`: who signs in with a password has to set up a second factor first', [
+    'optional',
+    'required',
+  ]),
   DATA_DIR: text('Folder of the embedded database', './data'),
   ALLOWED_ORIGINS: text(
     'Further web origins that may open a WebSocket, separated by commas; the own origin always may',

@@ -18,6 +18,8 @@ export const LIMITS = {
   userDevices: 40,
   /** Sessions of one user; past them the one that was seen longest ago ends. */
   userSessions: 200,
+  /** Recovery codes that a second factor comes with. */
+  recoveryCodes: 10,
   /** Characters of a device's name. */
   deviceName: 200,
   /** Bytes that may wait unread in a connection's socket before it counts as behind, and nothing more is read from it. */

@@ -28,5 +28,6 @@ export const Sessions = Type.Object({
   ),
 });
 
-const Password = Type.String({ minLength: 1, maxLength: 4096 });
+/** A password that is compared, whatever it is. */
+export const Password = Type.String({ minLength: 1, maxLength: 4096 });
 export const NewPassword = Type.Object({ old_password: Password, new_password: Password });

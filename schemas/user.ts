@@ -1,5 +1,6 @@
 import { type Static, Type } from '@sinclair/typebox';
 import { Id, Timestamp, Username } from './common.js';
+import { Code } from './factor.js';
 import { DeviceName } from './session.js';
 
 /** Body of `/register` and `/login`. Both fields are optional here so that a missing one gets its own sentence. */
@@ -16,12 +17,18 @@ export const SignedIn = Type.Object({
   username: Username,
   token: Type.String({ maxLength: 4096 }),
   token_expires_at: Timestamp,
+  second_factor_needed: Type.Optional(
+    Type.Literal(true, {
+      description: 'the token is good for setting up a second factor, and for nothing else',
+    }),
+  ),
 });
 
 /** Body of `/login`. */
 export const Login = Type.Composite([
   Credentials,
   Type.Object({
+    code: Type.Optional(Code),
     device: Type.Optional(DeviceName),
     stay_signed_in: Type.Optional(
       Type.Boolean({

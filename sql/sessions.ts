@@ -40,6 +40,8 @@ export async function addSession(sql: Sql, session: NewSession, atMost: number):
 /** What decides whether tokens of a user are valid. */
 export interface Standing {
   suspended: boolean;
+  /** Whether there is a second factor. */
+  hasFactor: boolean;
   /** Milliseconds since 1970; undefined where that isn't known. */
   createdAt: number | undefined;
   /** Tokens without a session are void if they are older, in milliseconds since 1970. */
@@ -54,12 +56,14 @@ export async function standingsOf(sql: Sql, users: readonly number[]): Promise<M
     {
       user_id: number;
       suspended: boolean;
+      has_factor: boolean;
       created_at: Date | null;
       tokens_from: Date | null;
       sessions: string | null;
     }[]
   >`
-    select u.user_id, u.suspended_at is not null as suspended, u.created_at, u.tokens_from, (
+    select u.user_id, u.suspended_at is not null as suspended, u.factor_secret is not null as has_factor,
+      u.created_at, u.tokens_from, (
       select json_agg(json_build_array(s.sid, round(extract(epoch from s.ends_at) * 1000)))
       from sessions s where s.user_id = u.user_id
     )::text as sessions
@@ -69,6 +73,7 @@ export async function standingsOf(sql: Sql, users: readonly number[]): Promise<M
       const sessions: [string, number][] = JSON.parse(row.sessions ?? '[]');
       const standing = {
         suspended: row.suspended,
+        hasFactor: row.has_factor,
         createdAt: row.created_at?.getTime(),
         tokensFrom: row.tokens_from?.getTime(),
         sessions: new Map(sessions),

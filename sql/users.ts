@@ -6,6 +6,7 @@ export interface UserRow {
   username: string;
   password: string;
   suspended: boolean;
+  has_factor: boolean;
 }
 
 /**
@@ -29,7 +30,7 @@ export async function addUser(sql: Sql, username: string, password: string): Pro
 /** The user of that very name, else the one whose name differs in case or Unicode form only. */
 export async function findByName(sql: Sql, username: string): Promise<UserRow | undefined> {
   const [row] = await sql<UserRow[]>`
-    select user_id, username, password, suspended_at is not null as suspended from users
+    select user_id, username, password, suspended_at is not null as suspended, factor_secret is not null as has_factor from users
     where username = ${username} or (name_key = ${nameKey(username)} and not legacy)
     order by username = ${username} desc limit 1`;
   return row;

@@ -19,6 +19,8 @@ t.test('the OpenAPI document has every route with its answers', async (t) => {
     '/api/me',
     '/api/messages',
     '/api/password',
+    '/api/second-factor',
+    '/api/second-factor/secret',
     '/api/sessions',
     '/api/sessions/{id}',
     '/api/token',

@@ -236,6 +236,7 @@ const LANDED = {
   '0006_begin_plain.sql': '5ca9fafcd920fbb3e394e97f69da821bcae3ae806a98639568c01c13eb4ad7b8',
   '0007_name.sql': '00d91ac86bcc7f0744c2618797a948f7da575285b46a161a3f4194d791385ac8',
   '0008_sessions.sql': '30e08ce1dd098b4543f1684dbe58f10678c2145f09162e9b0a134938d6add591',
+  '0010_second_factor.sql': '8dbf53b63ca231c9fcd6c901a0d1044f357ab7a08addd1c4d8dac47867c1e1b1',
 };
 const sha256 = (text: string) => createHash('sha256').update(text).digest('hex');
 

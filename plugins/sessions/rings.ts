@@ -1,5 +1,6 @@
 import type { FastifyBaseLogger } from 'fastify';
 import { CLOSE } from '../../schemas/close.js';
+import type { Token } from '../../schemas/token.js';
 import { lookAtRings, pruneSessions } from '../../sql/sessions.js';
 import type { Bus } from '../bus/bus.js';
 import { pack } from '../bus/parcel.js';
@@ -29,13 +30,17 @@ export class Rings {
   private prunedAt = performance.now();
   private closed = false;
 
-  /** @param onPrint told which secret an instance on this database signs with, the last that started */
+  /**
+   * @param mayStay whether a connection of this token may go on
+   * @param onPrint told which secret an instance on this database signs with, the last that started
+   */
   constructor(
     private readonly log: FastifyBaseLogger,
     private readonly lanes: Asker,
     private readonly bus: Bus,
     private readonly hub: Pick<Hub, 'users' | 'isHere' | 'connectionsOf'>,
     private readonly standings: Standings,
+    private readonly mayStay: (token: Token) => Promise<boolean>,
     private readonly onPrint: (print: string) => void,
   ) {}
 
@@ -118,7 +123,7 @@ export class Rings {
 
   /** Ends a connection whose token isn't valid any more. @throws ChatError `overloaded` where that can't be known now */
   async recheck(connection: Connection): Promise<void> {
-    if (!(await this.standings.isValid(connection.token))) connection.close(CLOSE.expired);
+    if (!(await this.mayStay(connection.token))) connection.close(CLOSE.expired);
   }
 
   async close(): Promise<void> {

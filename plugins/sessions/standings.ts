@@ -68,6 +68,11 @@ export class Standings {
     return standing?.suspended === false && ends !== undefined && ends > Date.now() ? ends : undefined;
   }
 
+  /** Whether a user has a second factor. @throws ChatError `overloaded` where the database can't answer now */
+  async hasFactor(user: number): Promise<boolean> {
+    return (await this.of(user))?.hasFactor === true;
+  }
+
   /** Whether a token is valid that names no session. */
   private isValidAlone({ exp, iat }: Token, standing: Standing | undefined): boolean {
     if (standing === undefined || standing.suspended) return false;

@@ -1,5 +1,6 @@
 import type { Static } from '@sinclair/typebox';
 import type { Conversations } from '../../schemas/conversation.js';
+import type { FactorOffer, FactorState, RecoveryCodes } from '../../schemas/factor.js';
 import type { History } from '../../schemas/message.js';
 import type { Sessions } from '../../schemas/session.js';
 import type { Profile, Registered, SignedIn as SignedInSchema, User, Users } from '../../schemas/user.js';
@@ -20,7 +21,7 @@ export class ApiError extends Error {
 }
 
 interface Call {
-  method?: 'GET' | 'POST' | 'DELETE';
+  method?: 'GET' | 'POST' | 'PUT' | 'DELETE';
   body?: object;
   token?: string;
   /** Whether the device's cookie goes along and may be changed. */
@@ -74,10 +75,16 @@ export interface Credentials {
   password: string;
 }
 
+/** What is asked before a second factor is changed. */
+export interface Proof {
+  password: string;
+  code: string;
+}
+
 export const register = (body: Credentials) =>
   call<Static<typeof Registered>>('/register', { method: 'POST', body });
 /** @param stays whether the device is one's own, so that it stays signed in */
-export const login = (body: Credentials, stays: boolean) =>
+export const login = (body: Credentials & { code?: string }, stays: boolean) =>
   call<SignedIn>('/login', {
     method: 'POST',
     body: { ...body, stay_signed_in: stays, device: deviceName(navigator.userAgent) },
@@ -143,6 +150,12 @@ export function createApi(tokenOf: (refused?: string) => Promise<string>, onRefu
       authorized<Static<typeof History>>(
         `/api/conversations/${conversation}/messages?after=${seq}&limit=${limit}`,
       ),
+    factor: () => authorized<Static<typeof FactorState>>('/api/second-factor'),
+    offerFactor: () =>
+      authorized<Static<typeof FactorOffer>>('/api/second-factor/secret', { method: 'POST' }),
+    addFactor: (body: Proof & { secret: string }) =>
+      authorized<Static<typeof RecoveryCodes>>('/api/second-factor', { method: 'PUT', body }),
+    endFactor: (body: Proof) => authorized<object>('/api/second-factor', { method: 'DELETE', body }),
     sessions: () => authorized<Static<typeof Sessions>>('/api/sessions'),
     endSession: (id: string) => authorized<object>(`/api/sessions/${id}`, { method: 'DELETE' }),
     endOthers: () => authorized<object>('/api/sessions', { method: 'DELETE' }),

@@ -6,8 +6,10 @@ import { watchIncoming } from './notify.js';
 import { keepInSight } from './on-screen-keyboard.js';
 import { openUser } from './route.js';
 import { expired, session, successor, userId } from './session.js';
+import { factorNeeded } from './token.js';
 import { App } from './views/app.js';
 import { Auth } from './views/auth.js';
+import { FactorPage } from './views/factor.js';
 import { Successor } from './views/successor.js';
 import { keepShell } from './worker.js';
 
@@ -69,7 +71,7 @@ document.addEventListener('visibilitychange', () => {
 
 function Root() {
   const now = client.value;
-  if (now && !expired.value) return <App client={now} />;
+  if (now && !expired.value) return factorNeeded.value ? <FactorPage client={now} /> : <App client={now} />;
   if (successor.value) return <Successor session={successor.value} />;
   return <Auth unsent={now?.outbox.items.value.length ?? 0} />;
 }

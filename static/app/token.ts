@@ -1,3 +1,4 @@
+import { signal } from '@preact/signals';
 import { ApiError, exchange, type SignedIn } from './api.js';
 
 // Tokens are short and in memory alone: what a browser keeps is a cookie that no script can read.
@@ -10,9 +11,13 @@ interface Held {
 let held: Held | null = null;
 let asking: Promise<SignedIn> | null = null;
 
+/** The server wants a second factor before anything else. */
+export const factorNeeded = signal(false);
+
 /** Goes on with what signing in has given. */
-export function holdToken({ user_id, token }: SignedIn): void {
+export function holdToken({ user_id, token, second_factor_needed: needed }: SignedIn): void {
   held = { user: user_id, token };
+  factorNeeded.value = needed === true;
 }
 
 export function dropToken(): void {

@@ -9,6 +9,7 @@ import { onShortcut } from '../shortcuts.js';
 import { Banner } from './banner.js';
 import { Devices } from './devices.js';
 import { Dialog } from './dialog.js';
+import { FactorDialog } from './factor.js';
 import { Icon } from './icons.js';
 import { Menu } from './menu.js';
 import { People } from './people.js';
@@ -57,6 +58,7 @@ export function App({ client }: { client: Client }) {
       {cover.value === 'settings' && <Settings client={client} />}
       {cover.value === 'shortcuts' && <Shortcuts />}
       {cover.value === 'devices' && <Devices client={client} />}
+      {cover.value === 'factor' && <FactorDialog client={client} />}
       {cover.value === 'people' && <People client={client} />}
       {cover.value === 'profile' && thread && <Profile client={client} thread={thread} />}
       {cover.value === 'menu' && <Menu />}

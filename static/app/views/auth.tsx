@@ -4,10 +4,12 @@ import { type Field, mistakeIn } from '../account.js';
 import { ApiError, login, register, type SignedIn } from '../api.js';
 import { errorText, t } from '../i18n/index.js';
 import { expired, leftBehind, session, signIn } from '../session.js';
+import { CodeField } from './factor.js';
 import { Icon } from './icons.js';
 import { LanguagePicker } from './settings.js';
 
-type Problem = { field: Field | null; text: string };
+type Place = Field | 'code';
+type Problem = { field: Place | null; text: string };
 
 /**
  * Signing in and up: one page, two words of difference.
@@ -16,6 +18,8 @@ type Problem = { field: Field | null; text: string };
 export function Auth({ unsent }: { unsent: number }) {
   const creating = useSignal(false);
   const busy = useSignal(false);
+  /** The password was right, and a code of the second factor is asked for. */
+  const codeAsked = useSignal(false);
   const problem = useSignal<Problem | null>(null);
   const instead = useSignal<SignedIn | null>(null);
   const form = useRef<HTMLFormElement>(null);
@@ -37,21 +41,27 @@ export function Auth({ unsent }: { unsent: number }) {
       busy.value = true;
       try {
         if (creating.value) await register({ username, password });
-        const fresh = await login({ username, password }, data.get('foreign') === null);
+        const code = String(data.get('code') ?? '').trim();
+        const fresh = await login(
+          { username, password, ...(code && { code }) },
+          data.get('foreign') === null,
+        );
         if (unsent > 0 && again && fresh.user_id !== session.peek()?.user_id) instead.value = fresh;
         else signIn(fresh);
         return;
       } catch (error) {
         problem.value = explain(error);
+        if (problem.value.field === 'code') codeAsked.value = true;
       } finally {
         busy.value = false;
       }
     }
-    // Where the mistake is, there the cursor goes.
+    // Where the mistake is, there the cursor goes, even if its field has just come.
+    await Promise.resolve();
     form.current?.querySelector<HTMLElement>(`[name=${problem.value.field ?? 'username'}]`)?.focus();
   }
 
-  const at = (field: Field) => (problem.value?.field === field ? problem.value.text : '');
+  const at = (field: Place) => (problem.value?.field === field ? problem.value.text : '');
   return (
     <main class="auth">
       <div class="card">
@@ -87,6 +97,14 @@ export function Auth({ unsent }: { unsent: number }) {
             </p>
           </div>
           <Password creating={creating.value} wrong={at('password')} />
+          {codeAsked.value && (
+            <>
+              <CodeField problem="code-note" wrong={at('code') !== ''} />
+              <p id="code-note" class="note wrong" role="alert">
+                {at('code')}
+              </p>
+            </>
+          )}
           <label class="check">
             <input type="checkbox" name="foreign" />
             <span>{t('foreignDevice')}</span>
@@ -105,6 +123,7 @@ export function Auth({ unsent }: { unsent: number }) {
             class="link"
             onClick={() => {
               creating.value = !creating.value;
+              codeAsked.value = false;
               problem.value = null;
             }}
           >
@@ -168,13 +187,15 @@ function Password({ creating, wrong }: { creating: boolean; wrong: string }) {
   );
 }
 
-const places: Record<string, Field> = {
+const places: Record<string, Place> = {
   username_taken: 'username',
   username_invalid: 'username',
   username_required: 'username',
   password_required: 'password',
   password_too_long: 'password',
   unauthorized: 'password',
+  code_needed: 'code',
+  code_wrong: 'code',
 };
 
 function explain(error: unknown): Problem {

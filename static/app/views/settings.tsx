@@ -55,6 +55,9 @@ export function Settings({ client }: { client: Client }) {
       <button type="button" class="plain" onClick={() => openCover('devices')}>
         {t('devices')}
       </button>
+      <button type="button" class="plain" onClick={() => openCover('factor')}>
+        {t('factor')}
+      </button>
       <button type="button" class="plain" onClick={() => openCover('shortcuts')}>
         {t('shortcuts')}
       </button>
