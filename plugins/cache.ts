@@ -50,11 +50,4 @@ export class Cache<K, V> {
     this.young.delete(key);
     this.old.delete(key);
   }
-
-  clear(): void {
-    this.young = new Map();
-    this.old = new Map();
-    this.youngBytes = 0;
-    this.oldBytes = 0;
-  }
 }
