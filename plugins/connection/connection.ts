@@ -118,6 +118,11 @@ export abstract class Connection extends Endpoint implements Sender {
     if (this.cursor.holds) this.giveHeld(message.conversation);
   }
 
+  /** Whether a message that the client sent isn't delivered to it: who writes plainly to themselves hears of it as from anybody else. */
+  isToldOf(message: StoredMessage): boolean {
+    return this.counting.copies || message.to !== this.user;
+  }
+
   /** The client's own message was stored, which it is told of. */
   protected noteSent(message: StoredMessage): void {
     const { state } = this;
