@@ -216,6 +216,7 @@ export class PlainConnection extends Connection {
   }
 
   protected caughtUp(): void {}
+  protected skipped(): void {}
   sendReceipt(): void {}
   sendTyping(): void {}
 }
