@@ -7,6 +7,7 @@ import { identify } from '../sql/epoch.js';
 import { forgetForeignRings } from '../sql/sessions.js';
 import { type Db, HELD_LANES } from './db/handle.js';
 import { History } from './db/history.js';
+import type { Hosts } from './db/hosts.js';
 import { type Client, Lanes } from './db/lanes.js';
 import { bringUp, IDLE_SECONDS, LOG_LOCK_MS, type Open, openDatabase } from './db/open.js';
 
@@ -33,13 +34,13 @@ function oneLane(sql: Client, history: History): Pool {
 }
 
 /** @param count lanes, those for appends left out */
-function poolOf(open: Open, count: number, history: History): Pool {
+function poolOf(open: Open, hosts: Hosts, count: number, history: History): Pool {
   // Where one connection died without a word, the others probably did too.
   const onLate = () => {
     for (const lanes of Object.values(pool)) lanes.renew();
   };
   const delivery = Math.ceil(count / 3);
-  const options = { renewable: true, onLate, history };
+  const options = { renewable: true, onLate, history, hosts };
   const pool = {
     requests: new Lanes(count - delivery, (onClose) => open({ onClose }), options),
     delivery: new Lanes(delivery, (onClose) => open({ onClose }), options),
@@ -66,7 +67,7 @@ export default fp<{ beside?: FastifyInstance | undefined }>(
       return;
     }
     const opened = await openDatabase(config, log);
-    const { open, sql, embedded, firstAnswer } = opened;
+    const { open, hosts, sql, embedded, firstAnswer } = opened;
     const applied = await bringUp(opened, log);
     if (applied.length > 0) log.info({ applied }, 'database migrated');
     // Once it is up: a version that fails and is started again must not take the way back along.
@@ -85,7 +86,7 @@ export default fp<{ beside?: FastifyInstance | undefined }>(
     });
     const history = new History();
     void history.over.then(die);
-    const { end, ...lanes } = embedded ? oneLane(sql, history) : poolOf(open, config.DB_POOL, history);
+    const { end, ...lanes } = embedded ? oneLane(sql, history) : poolOf(open, hosts, config.DB_POOL, history);
     const db: Db = {
       ...lanes,
       sql,

@@ -96,13 +96,15 @@ export const extendedServer = {
   synced: frame('synced', { id: Correlation }),
   /**
    * Without `conversation_id`: everything held is of another epoch. With: what is held of that conversation is of another history,
-   * and its position is now `seq`, where the message is of `at`.
+   * and its position is now `seq`, where the message is of `at`. With `keep`: its position is now `seq`, since nothing is left of
+   * what is before; what is held stays.
    */
   reset: frame('reset', {
     id: Correlation,
     conversation_id: Type.Optional(Id),
     seq: Type.Optional(Seq),
     at: Type.Optional(At),
+    keep: Type.Optional(Type.Literal(true)),
   }),
   sent: frame('sent', {
     id: ClientId,

@@ -57,14 +57,18 @@ export async function othersIn(
   });
 }
 
+/** Members, and how far their conversations go: where nothing is left, as far as they went. One without a message is left out. */
+const goingTo = (sql: Sql) => sql`members m join lateral (
+    select coalesce(
+      (select seq from messages x where x.conversation_id = m.conversation_id order by seq desc limit 1),
+      (select nullif(first_seq, 1) - 1 from conversations x where x.conversation_id = m.conversation_id)) as seq offset 0
+  ) e on e.seq is not null`;
+
 /** How far each conversation of a user goes, as far as they may see it; one without a message is left out. */
 export async function lastSeqs(sql: Sql, user: number): Promise<Position[]> {
   return sql<Position[]>`
     select m.conversation_id as conversation, least(e.seq, m.last_seq) as seq
-    from members m cross join lateral (
-      select seq from messages x where x.conversation_id = m.conversation_id order by seq desc limit 1
-    ) e
-    where m.user_id = ${user}`;
+    from ${goingTo(sql)} where m.user_id = ${user}`;
 }
 
 /**
@@ -75,11 +79,7 @@ export async function lastSeqs(sql: Sql, user: number): Promise<Position[]> {
 export async function plainLastSeqs(sql: Sql, user: number, number: number): Promise<Position[] | undefined> {
   const rows = await sql<{ is_replaced: boolean; conversation: number | null; seq: number | null }[]>`
     select u.plain_number > ${number} as is_replaced, c.* from users u left join lateral (
-      select m.conversation_id as conversation, e.seq
-      from members m cross join lateral (
-        select seq from messages x where x.conversation_id = m.conversation_id order by seq desc limit 1
-      ) e
-      where m.user_id = u.user_id
+      select m.conversation_id as conversation, e.seq from ${goingTo(sql)} where m.user_id = u.user_id
         and (select user_a from conversations x where x.conversation_id = m.conversation_id) is not null
     ) c on true
     where u.user_id = ${user}`;
@@ -114,11 +114,8 @@ export async function standings(sql: Sql, user: number, positions: readonly Posi
         where x.conversation_id = (${ids}::bigint[])[p.place] and x.seq = (${seqs}::bigint[])[p.place]
           and x.conversation_id = m.conversation_id
       ) as at
-    from members m
+    from ${goingTo(sql)}
     cross join lateral (select width_bucket(m.conversation_id, ${ids}::bigint[]) as place) p
-    cross join lateral (
-      select seq from messages x where x.conversation_id = m.conversation_id order by seq desc limit 1
-    ) e
     left join lateral (
       select delivered_seq from cursors x where x.user_id = m.user_id and x.conversation_id = m.conversation_id limit 1
     ) k on true
@@ -179,8 +176,9 @@ export async function countUnread(
   const [row] = await sql<[{ unread: number }]>`
     select count(*) as unread from (
       select from messages m
-      where m.conversation_id = ${conversation} and m.from_user_id <> ${user} and m.seq > coalesce(
-        (select read_seq from cursors where user_id = ${user} and conversation_id = ${conversation}), 0)
+      where m.conversation_id = ${conversation} and m.from_user_id <> ${user} and m.seq > greatest(
+        (select read_seq from cursors where user_id = ${user} and conversation_id = ${conversation}),
+        (select first_seq - 1 from members where user_id = ${user} and conversation_id = ${conversation}))
       limit ${atMost}
     ) counted`;
   return row.unread;

@@ -264,7 +264,10 @@ export async function timesOf(sql: Sql, places: readonly Position[]): Promise<(n
 const toUser = (sql: Sql, user: number) =>
   sql`case when m.from_user_id <> ${user} and c.user_a is not null then ${user} else c.user_a + c.user_b - ${user} end`;
 
-/** What comes after the given positions of a user, each conversation in order, as far as they may see it. */
+/**
+ * What is left after the given positions of a user, each conversation in order, as far as they may see it. Where it doesn't go on from
+ * there by one, what was between is gone, or not for them.
+ */
 export async function readAfter(
   sql: Sql,
   user: number,
@@ -278,10 +281,11 @@ export async function readAfter(
       ${numbers(positions.map((position) => position.seq))}::bigint[]) with ordinality p(conversation_id, seq, i)
     cross join lateral (select * from conversations x where x.conversation_id = p.conversation_id limit 1) c
     cross join lateral (
-      select last_seq from members x where x.user_id = ${user} and x.conversation_id = p.conversation_id limit 1
+      select first_seq, last_seq from members x where x.user_id = ${user} and x.conversation_id = p.conversation_id limit 1
     ) me
     cross join lateral (
-      select * from messages where conversation_id = p.conversation_id and messages.seq > p.seq
+      select * from messages where conversation_id = p.conversation_id
+        and messages.seq > greatest(p.seq, me.first_seq - 1, c.first_seq - 1)
         and messages.seq <= coalesce(me.last_seq, ${Number.MAX_SAFE_INTEGER})
       order by messages.seq limit ${limit}
     ) m
@@ -305,8 +309,9 @@ export async function readHistory(
       m.created_at, m.client_id, m.content
     from messages m join conversations c using (conversation_id)
     where m.conversation_id = ${conversation}
-      and m.seq > greatest(${page.after ?? 0}, (select first_seq - 1 from members me
-        where me.user_id = ${user} and me.conversation_id = ${conversation}))
+      and m.seq > greatest(${page.after ?? 0},
+        (select first_seq - 1 from conversations x where x.conversation_id = ${conversation}),
+        (select first_seq - 1 from members me where me.user_id = ${user} and me.conversation_id = ${conversation}))
       and m.seq < least(${page.before ?? Number.MAX_SAFE_INTEGER}, (select last_seq + 1 from members me
         where me.user_id = ${user} and me.conversation_id = ${conversation}))
     order by m.seq ${forward ? sql`asc` : sql`desc`} limit ${page.limit}`;

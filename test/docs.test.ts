@@ -53,13 +53,15 @@ t.test('the metrics count what is connected and stored', async (t) => {
   const [a, b] = [await connect(t, server, alice), await connect(t, server, bob)];
   a.send('chat', { to_user_id: bob.user_id, content: 'hello' });
   await b.next('chat');
+  a.send('chat', { to_user_id: alice.user_id, content: 'a note to oneself' });
+  await a.next('chat');
   const response = await fetch(`${server.url}/metrics`);
   t.equal(response.headers.get('content-type'), 'text/plain; version=0.0.4; charset=utf-8');
   const lines = (await response.text()).split('\n');
   for (const line of [
     'chat_connections 2',
-    'chat_messages_stored_total 1',
-    'chat_messages_delivered_total 1',
+    'chat_messages_stored_total 2',
+    'chat_messages_delivered_total 2',
     'chat_database_up 1',
   ])
     t.ok(lines.includes(line), line);

@@ -18,6 +18,7 @@ import {
   signUp,
   type User,
 } from './helper.js';
+import { findProgram } from './nodes/find.js';
 
 const execute = promisify(execFile);
 
@@ -71,44 +72,61 @@ t.test('the update keeps the epoch that the version before gave', async (t) => {
   t.strictSame(rest, before.split('.').slice(1));
 });
 
-if (!REAL)
-  t.test('[X18] files put back over a stopped folder are noticed, where they lack something', async (t) => {
-    const folder = await makeFolder(t);
-    const first = await build(t);
-    const { DATA_DIR: data = '' } = first.env;
-    const [alice, bob, carol] = [await signUp(first), await signUp(first), await signUp(first)];
-    const say = async (server: Server, to: User, content: string): Promise<object> => {
-      const body = { to_user_id: to.user_id, content };
-      const { conversation_id, seq, created_at } = (
-        await server.request('POST', '/api/messages', { token: alice.token, body })
-      ).body.data;
-      return { conversation_id, seq, at: Date.parse(created_at) };
-    };
-    const kept = await say(first, carol, 'kept');
-    await say(first, bob, 'kept, too');
-    await first.stop();
-    await cp(data, join(folder, 'backup'), { recursive: true });
+/** Ways to put a copy back in place: each lays its files over those that are there, and leaves what only those have. */
+const ways: { program: string; lay: (from: string, to: string) => Promise<unknown> }[] = [
+  { program: 'cp', lay: (from, to) => execute('cp', ['-a', `${from}/.`, to]) },
+  { program: 'rsync', lay: (from, to) => execute('rsync', ['-a', `${from}/`, to]) },
+  { program: 'tar', lay: (from, to) => execute('sh', ['-c', 'tar -cC "$0" . | tar -xpC "$1"', from, to]) },
+];
 
-    const second = await build(t, first.env);
-    const { epoch } = second.app.db;
-    const lost = [await say(second, bob, 'lost'), await say(second, bob, 'lost, too')];
-    await second.stop();
-    // In place: each file is the one that it was, with other bytes.
-    await execute('cp', ['-a', `${join(folder, 'backup')}/.`, data]);
+t.test('[X18] files put back over a stopped folder are noticed, where they lack something', async (t) => {
+  const folder = await makeFolder(t);
+  const first = await build(
+    t,
+    REAL ? { DATA_DIR: join(folder, 'data'), DB_URL: '', REDIS_ADDR: 'memory' } : {},
+  );
+  const { DATA_DIR: data = '' } = first.env;
+  const [alice, bob, carol] = [await signUp(first), await signUp(first), await signUp(first)];
+  const say = async (server: Server, to: User, content: string): Promise<object> => {
+    const body = { to_user_id: to.user_id, content };
+    const { conversation_id, seq, created_at } = (
+      await server.request('POST', '/api/messages', { token: alice.token, body })
+    ).body.data;
+    return { conversation_id, seq, at: Date.parse(created_at) };
+  };
+  const kept = await say(first, carol, 'kept');
+  await say(first, bob, 'kept, too');
+  await first.stop();
+  const backup = join(folder, 'backup');
+  await execute('cp', ['-a', data, backup]);
 
-    const third = await build(t, first.env);
-    t.equal(third.app.db.epoch, epoch);
-    const resets = async (position: object | undefined) => {
-      const client = await connect(t, third, alice, { extended: true });
-      client.send('sync', { epoch, positions: [kept, position] });
-      await client.next('synced');
-      return client.of('reset').map(({ seq }) => seq);
-    };
-    t.strictSame(await resets(lost[1]), [1], 'past the end');
-    const anew = await say(third, bob, 'another');
-    t.strictSame(await resets(lost[0]), [2], 'another one in its place');
-    t.strictSame(await resets(anew), []);
-  });
+  const second = await build(t, first.env);
+  const { epoch } = second.app.db;
+  const lost = [await say(second, bob, 'lost'), await say(second, bob, 'lost, too')];
+  await second.stop();
+
+  for (const { program, lay } of ways) {
+    const skip = findProgram(program) === undefined && `${program} is not installed: run test/install.sh`;
+    await t.test(`by ${program}`, { skip }, async (t) => {
+      const place = join(folder, program);
+      await execute('cp', ['-a', data, place]);
+      await lay(backup, place);
+
+      const third = await build(t, { ...first.env, DATA_DIR: place });
+      t.equal(third.app.db.epoch, epoch);
+      const resets = async (position: object | undefined) => {
+        const client = await connect(t, third, alice, { extended: true });
+        client.send('sync', { epoch, positions: [kept, position] });
+        await client.next('synced');
+        return client.of('reset').map(({ seq }) => seq);
+      };
+      t.strictSame(await resets(lost[1]), [1], 'past the end');
+      const anew = await say(third, bob, 'another');
+      t.strictSame(await resets(lost[0]), [2], 'another one in its place');
+      t.strictSame(await resets(anew), []);
+    });
+  }
+});
 
 /** A server with two people, and what they and two others ask of it. */
 async function talk(t: Test) {

@@ -49,6 +49,8 @@ export abstract class Connection extends Endpoint implements Sender {
   protected abstract hasUnconfirmedRoom(): boolean;
   /** Whether more than the live frames is wanted from the log. */
   protected abstract get wantsPages(): boolean;
+  /** The client stands at this place from now on: nothing is left of what is before. */
+  protected abstract skipped(conversation: number, seq: number): void;
   /** Called when the log has no more for this connection. */
   protected abstract caughtUp(): void;
   abstract onStored(message: StoredMessage): void;
@@ -116,6 +118,11 @@ export abstract class Connection extends Endpoint implements Sender {
     if (verdict === 'hold') return this.hold(message);
     if (verdict === 'give') this.give(message);
     if (this.cursor.holds) this.giveHeld(message.conversation);
+  }
+
+  /** Whether a message that the client sent isn't delivered to it: who writes plainly to themselves hears of it as from anybody else. */
+  isToldOf(message: StoredMessage): boolean {
+    return this.counting.copies || message.to !== this.user;
   }
 
   /** The client's own message was stored, which it is told of. */
@@ -225,21 +232,26 @@ export abstract class Connection extends Endpoint implements Sender {
       await this.sends.answered();
     // A sync in between has other positions: what was read for the old ones is of no use.
     if (!this.isOpen || this.lagging !== lagging) return true;
-    if (page.length === 0) {
-      lagging.splice(0, wanted.length);
-      // What came meanwhile is looked for before it counts as all.
-      if (lagging.length === 0) this.lagging = undefined;
-    } else {
-      const first = page[0]?.conversation;
-      const done = lagging.findIndex((position) => position.conversation === first);
-      if (done > 0) lagging.splice(0, done);
-    }
+    const first = page[0]?.conversation;
+    const done = lagging.findIndex(({ conversation }) => conversation === first);
+    for (const { conversation, seq } of lagging.splice(0, done < 0 ? wanted.length : done))
+      this.skip(conversation, seq);
+    // What came meanwhile is looked for before it counts as all.
+    if (lagging.length === 0) this.lagging = undefined;
     for (const message of page) {
-      if (!this.cursor.isNext(message)) continue;
+      const { conversation, seq } = message;
+      const position = this.cursor.position(conversation);
+      if (seq <= position) continue;
       if (!this.hasRoom()) break;
+      if (seq > position + 1) this.skip(conversation, seq - 1);
       if (this.cursor.take(message) === 'give') this.give(message);
     }
     return true;
+  }
+
+  /** The log has nothing from where the client stands up to a place. */
+  private skip(conversation: number, seq: number) {
+    if (this.cursor.skip(conversation, seq)) this.skipped(conversation, seq);
   }
 
   /** The conversations that go on past where the client stands. */

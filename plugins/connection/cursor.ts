@@ -70,9 +70,11 @@ export class Cursor {
     return this.told?.get(conversation)?.has(seq) === true;
   }
 
-  /** Whether a message is the next one in its conversation. */
-  isNext({ conversation, seq }: StoredMessage): boolean {
-    return seq === this.position(conversation) + 1;
+  /** Nothing is left of what is before a place: the client stands there, or further. @returns whether that is news to it */
+  skip(conversation: number, seq: number): boolean {
+    if (seq <= this.position(conversation)) return false;
+    this.move(conversation, seq);
+    return true;
   }
 
   /** The client stands at this message, or has gone past it already. */

@@ -244,6 +244,10 @@ export class ExtendedConnection extends Connection {
       this.port.informOf({ to: user, user: this.user, conversation });
   }
 
+  protected skipped(conversation: number, seq: number): void {
+    this.send({ type: 'reset', conversation_id: conversation, seq, keep: true });
+  }
+
   protected caughtUp(): void {
     if (this.toAnswer === undefined) return;
     this.send({ type: 'synced', ...this.toAnswer });

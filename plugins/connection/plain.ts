@@ -92,9 +92,7 @@ export class PlainConnection extends Connection {
 
   onStored(message: StoredMessage): void {
     this.answered();
-    // Who writes to themselves hears of it as from anybody else.
-    if (message.to !== this.user) this.noteSent(message);
-    else this.deliver(message);
+    if (this.isToldOf(message)) this.noteSent(message);
   }
 
   onFailed(_clientId: string | undefined, error: ChatError): void {
@@ -218,6 +216,7 @@ export class PlainConnection extends Connection {
   }
 
   protected caughtUp(): void {}
+  protected skipped(): void {}
   sendReceipt(): void {}
   sendTyping(): void {}
 }

@@ -57,9 +57,9 @@ export class History {
   async prove(sql: Sql): Promise<void> {
     if (this.error !== undefined) throw this.error;
     const { newest: known, doubts } = this;
-    const { standby, at, newest } = await testify(sql, known);
+    const { standby, at, gone, newest } = await testify(sql, known);
     if (standby) throw new UnprovenError('the database is a standby, which may lack what was stored');
-    if (known !== undefined && at !== known.createdAt) this.lose();
+    if (known !== undefined && at !== known.createdAt && !gone) this.lose();
     if (newest !== undefined) this.saw(newest);
     this.settled = doubts;
   }

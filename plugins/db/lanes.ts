@@ -1,6 +1,7 @@
 import type postgres from 'postgres';
 import type { Sql } from '../../sql/handle.js';
 import type { History } from './history.js';
+import type { Hosts } from './hosts.js';
 
 /** A client of the database with one connection. */
 export type Client = postgres.Sql<{ bigint: number }>;
@@ -32,6 +33,10 @@ export async function deadline<T>(answer: Promise<T>, ms: number): Promise<T> {
   }
 }
 
+/** Whether the server answered that a statement failed. */
+const isRefused = (error: unknown) =>
+  error instanceof Error && 'severity' in error && error.severity === 'ERROR';
+
 interface Lane {
   client: Client;
   /** Whether its connection leads to the history that is known. */
@@ -57,6 +62,7 @@ export interface Asker {
 export class Lanes implements Asker {
   /** Questions given up since the start. */
   late = 0;
+  private ended = false;
   private readonly lanes: Lane[];
   private readonly free: Lane[];
   private readonly waiting = new Set<(lane: Lane) => void>();
@@ -68,12 +74,17 @@ export class Lanes implements Asker {
    * @param count lanes
    * @param open makes a client; it connects when it is first asked, and says when a connection of it is closed
    * @param options renewable: whether a client whose answer is late is replaced, rather than waited for; onLate: called when one
-   *   was; history: what each connection has to prove before it is asked anything
+   *   was; history: what each connection has to prove before it is asked anything; hosts: those that `open` chooses from
    */
   constructor(
     count: number,
     private readonly open: (onClose: () => void) => Client,
-    private readonly options: { renewable: boolean; onLate?: () => void; history?: History },
+    private readonly options: {
+      renewable: boolean;
+      onLate?: () => void;
+      history?: History;
+      hosts?: Hosts;
+    },
   ) {
     this.lanes = Array.from({ length: count }, () => {
       const lane: Lane = { client: open(() => this.doubt(lane)), proven: false };
@@ -95,6 +106,7 @@ export class Lanes implements Asker {
   private async answer<T>(question: (sql: Sql) => Promise<T>, ms = ASK_MS, row = this.waiting): Promise<T> {
     const by = performance.now() + ms;
     const lane = this.free.pop() ?? (await this.turn(ms, row));
+    if (!lane.proven && this.options.hosts?.isLeft(lane.client)) this.replace(lane);
     const answer = this.isProven(lane) ? question(lane.client) : this.askProven(lane, question);
     try {
       const result = await deadline(answer, Math.max(by - performance.now(), 0));
@@ -112,9 +124,27 @@ export class Lanes implements Asker {
   }
 
   private async askProven<T>(lane: Lane, question: (sql: Sql) => Promise<T>): Promise<T> {
-    await this.options.history?.prove(lane.client);
-    lane.proven = true;
-    return question(lane.client);
+    const client = await this.proven(lane);
+    return question(client);
+  }
+
+  /** The client of a lane, once it has proven itself: where several servers may be meant, each is tried. */
+  private async proven(lane: Lane): Promise<Client> {
+    const { history, hosts } = this.options;
+    for (let left = hosts?.count ?? 1; ; left--) {
+      const { client } = lane;
+      try {
+        await history?.prove(client);
+        // Given up meanwhile, the lane has another client.
+        lane.proven = lane.client === client;
+        return client;
+      } catch (error) {
+        if (isRefused(error)) throw error;
+        hosts?.leave(client);
+        if (left === 1 || this.ended || lane.client !== client || history?.isOver) throw error;
+        this.replace(lane);
+      }
+    }
   }
 
   /** Waits for a free lane. */
@@ -158,8 +188,7 @@ export class Lanes implements Asker {
    * connection, until a statement completes: the next answer would begin with as many holes (postgres 3.4).
    */
   private clean(lane: Lane, error: unknown): void {
-    const refused = error instanceof Error && 'severity' in error && error.severity === 'ERROR';
-    if (!refused && this.options.renewable) {
+    if (!isRefused(error) && this.options.renewable) {
       this.replace(lane);
       this.giveBack(lane);
     } else
@@ -183,6 +212,7 @@ export class Lanes implements Asker {
   }
 
   async end(): Promise<void> {
+    this.ended = true;
     await Promise.all(this.lanes.map(({ client }) => client.end({ timeout: 5 })));
   }
 }

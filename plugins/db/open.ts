@@ -8,6 +8,7 @@ import type { Settings, Task } from '../config.js';
 import { type Embedded, openEmbedded } from './embedded.js';
 import { WARN_AGE } from './embedded-upkeep.js';
 import { isUnavailable } from './failure.js';
+import { Hosts } from './hosts.js';
 import { type Client, DeadlineError, deadline } from './lanes.js';
 import { examine, lastingReason, OURS } from './start.js';
 import { type DbUrl, dbOptions, parseDbUrl, whereIs } from './url.js';
@@ -40,11 +41,14 @@ const FIRST_ANSWER_MS = 8000;
 /** Where there is none, in the embedded database. */
 const NO_URL: DbUrl = { hosts: [], user: '', password: '', database: '', parameters: new URLSearchParams() };
 
+/** Seconds for a connection to a server. */
+const CONNECT_SECONDS = 5;
+
 const common = {
   // Arrays go as text (sql/handle.ts), so the types of the server needn't be asked for.
   fetch_types: false,
   onnotice: () => {},
-  connect_timeout: 5,
+  connect_timeout: CONNECT_SECONDS,
   // Seconds: a server that comes back is met soon.
   backoff: (attempt: number) => Math.min(0.05 * 2 ** attempt, 1) * (0.5 + Math.random() / 2),
   types: { bigint: { to: 20, from: [20], parse: Number, serialize: String } },
@@ -61,6 +65,7 @@ type Log = Pick<FastifyBaseLogger, 'info' | 'warn'>;
 /** A database that has given its first answer. */
 export type Opened = {
   open: Open;
+  hosts: Hosts;
   sql: Client;
   embedded: Embedded | undefined;
   /** As in `Db`. */
@@ -78,6 +83,7 @@ export async function openDatabase(config: Settings, log: Log): Promise<Opened> 
   let embedded: Embedded | undefined;
   let transactionAge: number | undefined;
   let open: Open;
+  const hosts = new Hosts(url.hosts);
   if (config.embedded) {
     let warned = Number.NEGATIVE_INFINITY;
     embedded = await openEmbedded(config.DATA_DIR, {
@@ -105,40 +111,49 @@ export async function openDatabase(config: Settings, log: Log): Promise<Opened> 
     };
     open = () => postgres(options);
   } else {
-    const address = dbOptions(url);
     open = ({ lockMs = STATEMENT_MS / 2, idleSeconds, onClose } = {}) =>
-      postgres({
-        ...common,
-        ...address,
-        max: 1,
-        ...(idleSeconds !== undefined && { idle_timeout: idleSeconds }),
-        ...(onClose !== undefined && { onclose: onClose }),
-        connection: {
-          application_name: `chat-server ${config.INSTANCE_ID}`,
-          statement_timeout: STATEMENT_MS,
-          lock_timeout: lockMs,
-          client_connection_check_interval: 1000,
-          ...PLANNING,
-          ...OURS,
-          search_path: url.parameters.get('search_path') ?? OURS.search_path,
-        },
-      });
+      hosts.open((host) =>
+        postgres({
+          ...common,
+          ...dbOptions(url, host),
+          // One that is silent leaves time for the others.
+          connect_timeout: CONNECT_SECONDS / hosts.count,
+          max: 1,
+          ...(idleSeconds !== undefined && { idle_timeout: idleSeconds }),
+          ...(onClose !== undefined && { onclose: onClose }),
+          connection: {
+            application_name: `chat-server ${config.INSTANCE_ID}`,
+            statement_timeout: STATEMENT_MS,
+            lock_timeout: lockMs,
+            client_connection_check_interval: 1000,
+            ...PLANNING,
+            ...OURS,
+            search_path: url.parameters.get('search_path') ?? OURS.search_path,
+          },
+        }),
+      );
   }
   const startEnd = Date.now() + config.STARTUP_WAIT_SECONDS * 1000;
   const sql = embedded ? open() : await reach();
-  return { open, sql, embedded, age: () => transactionAge, firstAnswer };
+  return { open, hosts, sql, embedded, age: () => transactionAge, firstAnswer };
 
   /** A client of a server that was asked whether it can be worked with; waited for as long as the settings say. */
   async function reach(): Promise<Client> {
     for (let pause = 250; ; pause = Math.min(pause * 2, 5000)) {
-      const client = open({ idleSeconds: IDLE_SECONDS });
-      try {
-        await deadline(examine(client, url, config.DB_POOL), FIRST_ANSWER_MS);
-        return client;
-      } catch (error) {
-        void client.end({ timeout: 0 });
-        await again(error, pause);
+      const errors: unknown[] = [];
+      while (errors.length < hosts.count) {
+        const client = open({ idleSeconds: IDLE_SECONDS });
+        try {
+          await deadline(examine(client, url, config.DB_POOL), FIRST_ANSWER_MS);
+          return client;
+        } catch (error) {
+          void client.end({ timeout: 0 });
+          hosts.leave(client);
+          errors.push(error);
+        }
       }
+      // One that may come yet is waited for, whatever is wrong with the others.
+      await again(errors.find((error) => lastingReason(error, url) === undefined) ?? errors[0], pause);
     }
   }
 

@@ -76,7 +76,7 @@ function problemOf(state: State, url: DbUrl, pool: number): string | undefined {
   if (state.encoding !== 'UTF8')
     return `keeps its text as ${state.encoding}, which can't hold every character: make the database anew with createdb -T template0 -E UTF8 ${database}.`;
   if (state.standby)
-    return 'is a standby, which takes no messages: point DB_URL at the primary, or add ?target_session_attrs=read-write.';
+    return 'is a standby, which takes no messages: point DB_URL at the primary, or name both with a comma between them, as in host1:5432,host2:5432.';
   if (state.read_only)
     return 'takes no writes by default (default_transaction_read_only is on, for the server, the database or the role): switch that off, or find out why it is on; some services do it when their disk is nearly full.';
   if (state.elsewhere !== null)

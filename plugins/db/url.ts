@@ -5,11 +5,17 @@ const MODES = ['disable', 'allow', 'prefer', 'require', 'verify-ca', 'verify-ful
 /** Parameters that managed services put into their addresses, and that mean nothing here. */
 const IGNORED = ['channel_binding', 'gssencmode', 'connect_timeout', 'application_name'];
 const KNOWN = ['sslmode', 'sslrootcert', 'target_session_attrs', 'search_path', ...IGNORED];
-const SESSIONS = ['read-write', 'read-only', 'primary', 'standby', 'prefer-standby'] as const;
+/** Of several servers only the one that takes writes is of use, whatever is asked for. */
+const SESSIONS = ['any', 'read-write', 'primary'];
 
-/** `DB_URL`, taken apart. Several hosts, as the driver takes them, are no URL to the standard. */
+export interface Host {
+  host: string;
+  port: number;
+}
+
+/** `DB_URL`, taken apart. Several hosts are no URL to the standard. */
 export interface DbUrl {
-  hosts: { host: string; port: number }[];
+  hosts: Host[];
   user: string;
   password: string;
   database: string;
@@ -63,8 +69,8 @@ export function dbUrlProblems(text: string): string[] {
     if (!KNOWN.includes(name))
       problems.push(`DB_URL: ${name} is not among its parameters, ${KNOWN.join(', ')}`);
   const attributes = url.parameters.get('target_session_attrs');
-  if (attributes !== null && attributes !== 'any' && !SESSIONS.some((name) => name === attributes))
-    problems.push(`DB_URL: target_session_attrs should be one of any, ${SESSIONS.join(', ')}`);
+  if (attributes !== null && !SESSIONS.includes(attributes))
+    problems.push(`DB_URL: target_session_attrs should be one of ${SESSIONS.join(', ')}`);
   return problems;
 }
 
@@ -74,20 +80,13 @@ export const whereIs = ({ hosts, database }: DbUrl) =>
 
 /**
  * The driver's options for an address: only what stands there, nothing from the environment of libpq.
+ * @param host one of its hosts
  * @throws Error with a sentence if `sslrootcert` can't be read
  */
-export function dbOptions(url: DbUrl) {
-  const attributes = SESSIONS.find((name) => name === url.parameters.get('target_session_attrs'));
-  const options = {
-    database: url.database,
-    user: url.user,
-    password: url.password,
-    ssl: tlsOf(url),
-    ...(attributes !== undefined && { target_session_attrs: attributes }),
-  };
+export function dbOptions(url: DbUrl, { host, port }: Host) {
+  const options = { database: url.database, user: url.user, password: url.password, ssl: tlsOf(url) };
   // The driver takes lists, its types don't; and a text it takes apart at each colon, which breaks `::1`.
-  const lists = { host: url.hosts.map(({ host }) => host), port: url.hosts.map(({ port }) => port) };
-  return Object.assign<typeof options, object>(options, lists);
+  return Object.assign<typeof options, object>(options, { host: [host], port: [port] });
 }
 
 /** TLS as libpq's `sslmode` and `sslrootcert` say it. Without a mode it is taken where it is offered, but for this very machine. */

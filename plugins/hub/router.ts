@@ -40,7 +40,7 @@ export class Router {
   }
 
   /**
-   * Gives a message to the user's connections here, but for those that sent it.
+   * Gives a message to the user's connections here, but for those that sent it and are told of that.
    * @returns false if there is none, or only such as end
    */
   giveTo(user: number, message: Arrival, senders: readonly Sender[]): boolean {
@@ -48,7 +48,8 @@ export class Router {
     for (const connection of this.registry.of(user)) {
       if (connection.isClosing) continue;
       isHere = true;
-      if (user !== message.from || !senders.includes(connection)) this.give(connection, message);
+      const isSender = user === message.from && senders.includes(connection);
+      if (!isSender || !connection.isToldOf(message)) this.give(connection, message);
     }
     return isHere;
   }

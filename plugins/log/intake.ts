@@ -43,11 +43,6 @@ export class Intake {
       if (!isOurs(message.clientId)) this.recent.set(storedKey(message), message);
   }
 
-  forget(): void {
-    this.targets.clear();
-    this.recent.clear();
-  }
-
   /** Somebody isn't in a conversation any more. */
   forgetMember(member: Member): void {
     this.targets.delete(memberKey(member));

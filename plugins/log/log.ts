@@ -83,11 +83,6 @@ export class MessageLog {
     this.start();
   }
 
-  /** Forgets what it has met in the database, as if it had started just now. */
-  forget(): void {
-    this.intake.forget();
-  }
-
   /** Finishes what was asked so far. */
   async flush(): Promise<void> {
     this.start();

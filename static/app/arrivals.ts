@@ -37,7 +37,7 @@ export function createArrivals({
   onChange,
   onIncoming,
 }: Arrivals) {
-  /** Conversations that began with what shows nothing: nobody knows yet whose they are. */
+  /** Conversations that began with what shows nothing, or not with their first message: nobody knows yet whose they are. */
   const begun = new Set<number>();
 
   function onChat(message: Chat): void {
@@ -75,6 +75,17 @@ export function createArrivals({
       return;
     }
     ack(conversation_id, thread?.position ?? seq);
+  }
+
+  /** [X19] */
+  function onGone(conversation: number, seq: number): void {
+    const thread = directory.byConversation(conversation);
+    if (!thread) {
+      begun.add(conversation);
+      return;
+    }
+    thread.skip(seq);
+    directory.save(thread);
   }
 
   function place(thread: Thread, message: Chat | Unknown): ReturnType<Thread['accept']> {
@@ -129,5 +140,5 @@ export function createArrivals({
     }, typingShown);
   }
 
-  return { onChat, onUnknown, onSent, onReceipt, onRead, onTyping };
+  return { onChat, onUnknown, onGone, onSent, onReceipt, onRead, onTyping };
 }

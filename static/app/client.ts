@@ -297,8 +297,12 @@ export function createClient(me: { user_id: number; username: string }) {
     tellAllRead();
   }
 
-  async function onReset({ conversation_id, seq = 0, at }: ExtendedServer['reset']): Promise<void> {
+  async function onReset({ conversation_id, seq = 0, at, keep }: ExtendedServer['reset']): Promise<void> {
     if (conversation_id !== undefined) {
+      if (keep) {
+        arrivals.onGone(conversation_id, seq);
+        return;
+      }
       const thread = directory.byConversation(conversation_id);
       if (thread) directory.reset(thread, seq, at);
       dropped = true;

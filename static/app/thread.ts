@@ -123,6 +123,15 @@ export class Thread {
     this.counted = seq;
   }
 
+  /** Nothing is left of what is before: the server goes on after this one. What is held stays. */
+  skip(seq: number): void {
+    if (seq <= this.position) return;
+    this.position = seq;
+    this.at = undefined;
+    this.counted = Math.max(this.counted, seq);
+    this.version.value++;
+  }
+
   #append(message: Message | Unknown): void {
     if (!('content' in message)) {
       this.messages.set(message.seq, null);

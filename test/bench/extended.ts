@@ -66,8 +66,17 @@ export class ExtendedUser {
 
   /** Sends a message with an id. */
   chat(to: number, content: string): void {
+    this.say(`"to_user_id":${FIRST + to}`, content);
+  }
+
+  /** Sends one to a conversation. */
+  chatIn(conversation: number, content: string): void {
+    this.say(`"conversation_id":${conversation}`, content);
+  }
+
+  private say(target: string, content: string) {
     const id = `${this.user}.${this.sent++}`;
-    this.socket.send(`{"type":"chat","id":"${id}","to_user_id":${FIRST + to},"content":"${content}"}`);
+    this.socket.send(`{"type":"chat","id":"${id}",${target},"content":"${content}"}`);
   }
 
   /** Waits until all that it has sent is stored. */

@@ -14,7 +14,12 @@ export class Ledger {
   /** Filled while it is set. */
   latencies: number[] | undefined;
   private readonly waiting = new Map<string, number>();
+  /** How many are still to get a message, once somebody has it. */
+  private readonly left = new Map<string, number>();
   onArrival: (sender: number) => void = () => {};
+
+  /** @param receivers of each message */
+  constructor(private readonly receivers = 1) {}
 
   /** @returns the content of the next message of a sender @param at when it is due */
   next(sender: number, at = now()): string {
@@ -36,12 +41,18 @@ export class Ledger {
       this.doubled++;
       return;
     }
-    this.waiting.delete(id);
+    const left = (this.left.get(id) ?? this.receivers) - 1;
+    if (left > 0) this.left.set(id, left);
+    else {
+      this.left.delete(id);
+      this.waiting.delete(id);
+    }
     this.arrived++;
     this.latencies?.push(now() - at);
     this.onArrival(Number(id.slice(0, id.indexOf('.'))));
   }
 
+  /** Messages that somebody still lacks. */
   get lost(): number {
     return this.waiting.size;
   }
@@ -145,13 +156,19 @@ export function pace(
   rate: number,
   pick = atRandom(sockets.length),
 ): () => void {
+  return paced(rate, (due) => {
+    const [from, to] = pick();
+    chat(sockets[from], to, ledger.next(from, due));
+  });
+}
+
+/** Does something each 1/rate seconds, and says when it is due. @returns ends it */
+export function paced(rate: number, say: (due: number) => void): () => void {
   const started = now();
   let count = 0;
   const timer = setInterval(() => {
-    for (const due = ((now() - started) * rate) / 1000; count < due; count++) {
-      const [from, to] = pick();
-      chat(sockets[from], to, ledger.next(from, started + (count * 1000) / rate));
-    }
+    for (const due = ((now() - started) * rate) / 1000; count < due; count++)
+      say(started + (count * 1000) / rate);
     flushAll();
   }, 1);
   return () => clearInterval(timer);

@@ -2,6 +2,7 @@ import { away, awayBoth } from './away.js';
 import { embedded } from './embedded.js';
 import { idleOn, idleWith } from './idle.js';
 import { logins } from './logins.js';
+import { manyAt } from './many.js';
 import { type Bench, type Figures, fresh } from './measure.js';
 import { pagesOf } from './pages.js';
 import { whileRedisIsStopped } from './redis-stopped.js';
@@ -26,6 +27,7 @@ export const scenarios: Record<string, (bench: Bench) => Promise<Figures>> = {
   '3,500 users, 12,000 messages/s': fresh((bench, env) => openLoopOn(bench, env, 3500, 12_000)),
   '3,500 users with 20 contacts, 1,500 messages/s': (bench) => contactsAt(bench, 3500, 20, 1500),
   '3,500 users with 20 contacts, 12,000 messages/s': (bench) => contactsAt(bench, 3500, 20, 12_000),
+  '200 in a conversation, 50 messages/s': (bench) => manyAt(bench, 200, 50),
   '20,000 messages to people who are away': away,
   'to people away, then fetching, plain and extended': awayBoth,
   'get_offline, 1,000 in each of 1,000': (bench) => pagesOf(bench, 1000, 1000, 'mixed'),

@@ -86,6 +86,27 @@ t.test('[X17] a conversation that begins with it is confirmed, and goes on with 
   t.same([thread.position, acks, holes()], [2, ['9:1', '9:2'], 0]);
 });
 
+t.test(
+  '[X19] where nothing is left of what is before, what is held stays and the rest goes on',
+  async (t) => {
+    const { arrivals, thread, acks, holes } = setUp();
+    arrivals.onChat(message(1));
+    arrivals.onGone(9, 4);
+    t.same([thread.position, thread.at, thread.messages.size], [4, undefined, 1]);
+    arrivals.onChat(message(5));
+    t.same([thread.position, thread.unread.value, acks, holes()], [5, 2, ['9:1', '9:5'], 0]);
+    arrivals.onGone(9, 3);
+    t.equal(thread.position, 5, 'it only grows');
+  },
+);
+
+t.test('[X19] a conversation of which only the end is left goes on with that', async (t) => {
+  const { arrivals, thread, acks, holes } = setUp(false);
+  arrivals.onGone(9, 4);
+  arrivals.onChat(message(5));
+  t.same([thread.position, acks, holes()], [5, ['9:5'], 0]);
+});
+
 t.test('[X17] where history lacks it, or has it with its type, nothing is shown', async (t) => {
   const thread = new Thread(me, user);
   thread.startAt(4);

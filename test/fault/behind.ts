@@ -83,6 +83,11 @@ async function redisFor(act: Act, begin: string[], end: string[]): Promise<Resul
 }
 
 export const behind = {
+  async 'postgres-failover'(act) {
+    const takeOver = await act.world.makeStandby();
+    await absent(act, postgresAway, () => takeOver(act.step.lasts));
+    return undefined;
+  },
   async 'postgres-readonly'(act) {
     const { command } = act.world.postgres;
     await absent(act, postgresAway, async () => {

@@ -22,7 +22,10 @@ export interface Line {
 }
 
 export interface TcpProxy {
+  /** Where it is reached for the server that it stands before. */
   readonly port: number;
+  /** Stands before another server as well, of the same faults. @returns where it is reached for that */
+  also(target: number): Promise<number>;
   lines(): Line[];
   /**
    * Does something to the line on which a client writes next, before that goes on.
@@ -177,14 +180,20 @@ export async function startProxy(target: number): Promise<TcpProxy> {
     next?.act(line);
   };
   let partedUntil = 0;
-  const server = createServer({ allowHalfOpen: true }, (client) => {
-    const pair: Pair = new Pair(client, target, onPiece, () => pairs.delete(pair));
-    pairs.add(pair);
-    const parted = partedUntil - Date.now();
-    if (parted > 0) pair.forget(parted);
-  });
+  const servers: Server[] = [];
+  const also = (target: number) => {
+    const server = createServer({ allowHalfOpen: true }, (client) => {
+      const pair: Pair = new Pair(client, target, onPiece, () => pairs.delete(pair));
+      pairs.add(pair);
+      const parted = partedUntil - Date.now();
+      if (parted > 0) pair.forget(parted);
+    });
+    servers.push(server);
+    return listen(server);
+  };
   return {
-    port: await listen(server),
+    port: await also(target),
+    also,
     lines: () => [...pairs],
     onNext(act, text = '') {
       const next = { act, text };
@@ -197,10 +206,10 @@ export async function startProxy(target: number): Promise<TcpProxy> {
       partedUntil = Date.now() + ms;
       for (const pair of pairs) pair.forget(ms);
     },
-    close: () =>
-      new Promise((resolve) => {
-        server.close(() => resolve());
-        for (const pair of pairs) pair.cut();
-      }),
+    async close() {
+      const closed = servers.map((server) => new Promise((resolve) => server.close(resolve)));
+      for (const pair of pairs) pair.cut();
+      await Promise.all(closed);
+    },
   };
 }

@@ -26,6 +26,8 @@ export const habits = {
   'redis-wipe': { needs: 'redis', lasts: [1500, 3000], mends: 500 },
   /** An immediate shutdown, in the middle of commits, and recovery. */
   'postgres-restart': { needs: 'postgres', lasts: [0, 0], mends: 2500 },
+  /** It is killed, and its synchronous standby promoted, which is made for that and takes its time. */
+  'postgres-failover': { needs: 'postgres', lasts: [0, 1500], mends: 5000 },
   'postgres-pause': { needs: 'postgres', lasts: [300, 4000], mends: 1000 },
   /** Nothing is written, by the server's own word; reads go on. */
   'postgres-readonly': { needs: 'postgres', lasts: [500, 3000], mends: 1500 },
@@ -82,7 +84,7 @@ const isKind = (name: string): name is Kind => kindNames.includes(name);
 export const schedules = {
   mixed: {
     ...{ kill: 4, roll: 1, stop: 2, 'redis-restart': 3, 'redis-pause': 2, 'redis-wipe': 1 },
-    ...{ 'postgres-restart': 2, 'postgres-pause': 2 },
+    ...{ 'postgres-restart': 2, 'postgres-pause': 2, 'postgres-failover': 1 },
     ...{
       'postgres-readonly': 1,
       'postgres-full': 1,
@@ -110,7 +112,7 @@ export const schedules = {
     ...{ 'part-postgres': 2, part: 1, hop: 2, cut: 2, vanish: 2, leave: 2 },
   },
   /** PostgreSQL restarts while senders repeat their ids. */
-  commits: { 'postgres-restart': 6, cut: 2, vanish: 1, kill: 1 },
+  commits: { 'postgres-restart': 6, 'postgres-failover': 1, cut: 2, vanish: 1, kill: 1 },
   /** A replica is paused for longer than its lease. */
   lease: { stop: 6, cut: 1, hop: 2, leave: 1 },
   /** Redis is wiped while users move between replicas. */

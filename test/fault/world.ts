@@ -4,6 +4,8 @@ import postgres from 'postgres';
 import { freePort } from '../nodes/find.js';
 import { type Postgres, startPostgres } from '../nodes/postgres.js';
 import { type Redis, startRedis } from '../nodes/redis.js';
+import { addressOn, makeSynchronous, promote, startStandby } from '../nodes/standby.js';
+import { sleep } from './clock.js';
 import type { Door } from './link.js';
 import { startProxy, type TcpProxy } from './proxy.js';
 import { makeReplica, type Replica } from './replica.js';
@@ -23,9 +25,15 @@ export interface Wires {
 }
 
 export interface World {
-  postgres: Postgres;
+  /** The one that takes writes now. */
+  readonly postgres: Postgres;
   redis: Redis;
-  databaseUrl: string;
+  readonly databaseUrl: string;
+  /**
+   * Makes a synchronous standby of PostgreSQL, on the other of two ports.
+   * @returns kills PostgreSQL, and promotes the standby so many milliseconds later
+   */
+  makeStandby(): Promise<(after: number) => Promise<void>>;
   replicas: Replica[];
   /** Before the replicas. */
   proxies: TcpProxy[];
@@ -37,6 +45,7 @@ export interface World {
 }
 
 const names = ['a', 'b', 'c'];
+const databaseName = 'chat';
 /** For the tables of a long run. */
 const diskBytes = 2 ** 30;
 
@@ -61,11 +70,15 @@ export async function makeWorld(settings: Settings): Promise<World> {
     for (const undo of ends.splice(0).reverse()) await undo();
   };
   try {
-    const database = await startPostgres({ diskBytes });
-    ends.push(database.stop);
+    let database = await startPostgres({ diskBytes });
+    const databases = new Set([database]);
+    ends.push(async () => {
+      for (const each of databases) await each.stop();
+    });
+    let otherPort = await freePort();
     const redis = await startRedis();
     ends.push(redis.stop);
-    const url = await database.createDatabase('chat');
+    const url = await database.createDatabase(databaseName);
     const secret = randomBytes(32).toString('hex');
     const env = {
       JWT_SECRET: secret,
@@ -87,11 +100,10 @@ export async function makeWorld(settings: Settings): Promise<World> {
     for (const name of names) {
       const own = { postgres: await open(database.port), redis: await open(redis.port) };
       wires.set(name, own);
-      const through = new URL(url);
-      through.port = String(own.postgres.port);
+      const through = [own.postgres.port, await own.postgres.also(otherPort)];
       const replica = await makeReplica({
         ...{ name, port: await freePort(), server: settings.server },
-        env: { ...env, DB_URL: through.href, REDIS_ADDR: `127.0.0.1:${own.redis.port}` },
+        env: { ...env, DB_URL: addressOn(url, through), REDIS_ADDR: `127.0.0.1:${own.redis.port}` },
       });
       ends.push(replica.remove);
       replicas.push(replica);
@@ -100,9 +112,28 @@ export async function makeWorld(settings: Settings): Promise<World> {
     await Promise.all(replicas.map((replica) => replica.start()));
     const users = await insertUsers(url, settings.users);
     return {
-      postgres: database,
+      get postgres() {
+        return database;
+      },
+      get databaseUrl() {
+        return database.url(databaseName);
+      },
+      async makeStandby() {
+        const primary = database;
+        const standby = await startStandby(primary, { diskBytes, port: otherPort });
+        databases.add(standby);
+        await makeSynchronous(primary);
+        return async (after) => {
+          await primary.kill9();
+          await sleep(after);
+          await promote(standby);
+          database = standby;
+          otherPort = primary.port;
+          databases.delete(primary);
+          await primary.stop();
+        };
+      },
       redis,
-      databaseUrl: url,
       replicas,
       proxies,
       wires,

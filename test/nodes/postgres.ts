@@ -66,10 +66,15 @@ export async function leaveOpen(url: string, statement: string): Promise<() => P
 
 /**
  * Starts PostgreSQL with durable commits; `settings` are those of postgresql.conf, `diskBytes` the size of a small disk, `standbyOf` the
- * server that it is to follow.
+ * server that it is to follow, `port` where it is to listen if that matters.
  */
 export async function startPostgres(
-  options: { settings?: Record<string, string>; diskBytes?: number; standbyOf?: Postgres } = {},
+  options: {
+    settings?: Record<string, string>;
+    diskBytes?: number;
+    standbyOf?: Postgres;
+    port?: number;
+  } = {},
 ): Promise<Postgres> {
   const bin = present(findPostgres(), 'PostgreSQL');
   const user = ordinaryUser('postgres', 'nobody');
@@ -138,12 +143,18 @@ export async function startPostgres(
     else {
       // What it needs to follow is written beside the data.
       const flags = ['-d', standbyOf.adminUrl(), '-D', data, '-R', '-c', 'fast', '--no-sync'];
-      await execute(join(bin, 'pg_basebackup'), flags, { ...user, cwd: folder.path });
+      const command = join(bin, 'pg_basebackup');
+      if (disk && standbyOf.disk) {
+        const call = disk.within(command, [...flags, '-T', `${standbyOf.disk.path}=${disk.path}`], user);
+        await execute(call.command, call.args);
+      } else await execute(command, flags, { ...user, cwd: folder.path });
     }
-    const server = await onFreePorts(1, ([port = 0]) => open(port));
+    const server = await (options.port === undefined
+      ? onFreePorts(1, ([port = 0]) => open(port))
+      : open(options.port));
     if (standbyOf === undefined)
       await query(server.adminUrl(), `create role app login createdb password '${password}'`);
-    if (disk) {
+    if (disk && standbyOf === undefined) {
       await query(server.adminUrl(), `create tablespace small owner app location '${disk.path}'`);
     }
     return {

@@ -1,31 +1,26 @@
 /** PostgreSQL and its standby: one that loses nothing costs nobody anything, one that lacks something is noticed. */
+import { createServer } from 'node:net';
 import type { FastifyInstance } from 'fastify';
 import t, { type Test } from 'tap';
 import { type Client, connect, connectSynced, eventually, signUp, type User } from '../helper.js';
 import { type Postgres, startPostgres } from '../nodes/postgres.js';
+import { addressOn, makeSynchronous, promote, startStandby } from '../nodes/standby.js';
 import { Talker, twoServers } from './talker.js';
 
 t.setTimeout(300_000);
-
-/** As one that follows at once, and loses nothing that was answered. */
-const PRIMARY = { wal_level: 'replica', max_wal_senders: '5', hot_standby: 'on' };
 
 /** A primary and its standby, with a database on both. */
 async function pair(
   t: Test,
   synchronous: boolean,
-): Promise<{ primary: Postgres; standby: Postgres; url: string }> {
-  const primary = await startPostgres({ settings: PRIMARY });
+): Promise<{ primary: Postgres; standby: Postgres; database: string; url: string }> {
+  const primary = await startPostgres();
   t.teardown(() => primary.stop());
-  const database = new URL(await primary.createDatabase());
-  const standby = await startPostgres({ settings: PRIMARY, standbyOf: primary });
+  const database = await primary.createDatabase();
+  const standby = await startStandby(primary);
   t.teardown(() => standby.stop());
-  if (synchronous)
-    await primary.command("alter system set synchronous_standby_names = '*'", 'select pg_reload_conf()');
-  const { username, password, pathname } = database;
-  const hosts = [primary, standby].map(({ port }) => `127.0.0.1:${port}`).join();
-  const url = `postgres://${username}:${password}@${hosts}${pathname}?target_session_attrs=read-write`;
-  return { primary, standby, url };
+  if (synchronous) await makeSynchronous(primary);
+  return { primary, standby, database, url: addressOn(database, [primary.port, standby.port]) };
 }
 
 t.test('a synchronous standby that is promoted under load closes nobody, and loses nothing', async (t) => {
@@ -44,7 +39,7 @@ t.test('a synchronous standby that is promoted under load closes nobody, and los
 
   const killed = performance.now();
   await primary.kill9();
-  await standby.command('select pg_promote()');
+  await promote(standby);
   const before = talkers.map(({ stored }) => stored.size);
   await eventually(
     () => talkers.every(({ stored }, i) => stored.size > (before[i] ?? 0) + 20),
@@ -80,6 +75,69 @@ t.test('a synchronous standby that is promoted under load closes nobody, and los
   }
 });
 
+/** A server on a database, and something that is said there. @returns says it, and whether it is stored */
+async function speaker(t: Test, url: string) {
+  const [server] = await twoServers(t, url);
+  const [alice, bob] = [await signUp(server), await signUp(server)];
+  return async () => {
+    const body = { to_user_id: bob.user_id, content: 'x' };
+    return (
+      (await server.request('POST', '/api/messages', { token: alice.token, body })).body.message === 'ok'
+    );
+  };
+}
+
+t.test('of several servers the one that takes writes is used, wherever it stands', async (t) => {
+  const { primary, standby, database } = await pair(t, true);
+  const say = await speaker(t, addressOn(database, [standby.port, primary.port]));
+  t.ok(await say());
+  await primary.kill9();
+  await promote(standby);
+  await eventually(say, 'it does not find the other', 30_000);
+  // The one before follows it now, on its own port.
+  const back = await startStandby(standby, { port: primary.port });
+  t.teardown(() => back.stop());
+  await makeSynchronous(standby);
+  t.ok(await say());
+  await standby.kill9();
+  await promote(back);
+  await eventually(say, 'it does not go back', 30_000);
+});
+
+t.test('a server that hangs is left for one that has taken over', async (t) => {
+  const { primary, standby, url } = await pair(t, true);
+  const say = await speaker(t, url);
+  t.ok(await say());
+  await primary.pause();
+  t.teardown(() => primary.resume());
+  await promote(standby);
+  const since = performance.now();
+  await eventually(say, 'it waits for the one that hangs', 30_000);
+  t.comment(`${Math.round(performance.now() - since)} ms until it is stored`);
+});
+
+t.test('where no server answers they are knocked at now and then, not all the time', async (t) => {
+  const { primary, standby, url } = await pair(t, false);
+  await twoServers(t, url);
+  await Promise.all([primary.kill9(), standby.kill9()]);
+  let knocks = 0;
+  const doors = [primary, standby].map(({ port }) =>
+    createServer((socket) => {
+      knocks++;
+      socket.on('error', () => {}).resetAndDestroy();
+    }).listen(port, '127.0.0.1'),
+  );
+  t.teardown(() => {
+    for (const door of doors) door.close();
+  });
+  await eventually(() => knocks > 0, 'nobody knocks');
+  const before = knocks;
+  const since = performance.now();
+  await eventually(() => performance.now() - since > 2000, 'time stands');
+  t.comment(`${knocks - before} in two seconds`);
+  t.ok(knocks > before && knocks - before < 200);
+});
+
 t.test('a standby that lacks the last messages is another history', async (t) => {
   const { primary, standby, url } = await pair(t, false);
   const [one, two] = await twoServers(t, url);
@@ -99,7 +157,7 @@ t.test('a standby that lacks the last messages is another history', async (t) =>
   await b.until(() => b.frames.some(({ content }) => content === 'the last'), 'it does not come');
   await primary.kill9();
   await standby.restart('fast');
-  await standby.command('select pg_promote()');
+  await promote(standby);
   const ended = async ({ app }: { app: FastifyInstance }) =>
     t.match(await app.db.dead, { name: 'OtherHistoryError' });
   await Promise.all([ended(one), ended(two)]);

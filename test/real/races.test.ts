@@ -167,32 +167,6 @@ function session(t: Test) {
   return own;
 }
 
-t.test('who is removed while their message waits for the conversation has not said it', async (t) => {
-  const [alice, bob] = (await users(2)) as [User, User];
-  const conversation_id = await makeMany(one, [alice, bob]);
-  const [a, b] = [await connectSynced(t, one, alice), await connectSynced(t, two, bob)];
-  a.send('chat', { id: 'before', conversation_id, content: 'before' });
-  await a.next('sent');
-  await session(t).begin(async (own) => {
-    await own`select from conversations where conversation_id = ${conversation_id} for no key update`;
-    a.send('chat', { id: 'too-late', conversation_id, content: 'too-late' });
-    b.send('chat', { id: 'stays', conversation_id, content: 'stays' });
-    await eventually(async () => {
-      const waiting = await sql`select from pg_stat_activity
-        where datname = current_database() and wait_event_type = 'Lock' and query like '%append_1%'`;
-      return waiting.length === 2;
-    }, 'nobody waits for the row');
-    await own`update members set last_seq = 1
-      where user_id = ${alice.user_id} and conversation_id = ${conversation_id}`;
-  });
-  t.match(await a.next('error'), { id: 'too-late', code: 'conversation_not_found' });
-  t.equal((await b.next('sent')).seq, 2);
-  t.equal(await isWhole(conversation_id), 2);
-  await one.app.hub.repair();
-  await a.barrier();
-  t.equal(a.of('chat').length, 0, 'and is given nothing that came after');
-});
-
 t.test("members who change beside moves of their cursors don't lock anybody out", async (t) => {
   const people = await users(8);
   const conversations = await Promise.all(upTo(6).map(() => makeMany(one, people)));
@@ -226,7 +200,7 @@ t.test("members who change beside moves of their cursors don't lock anybody out"
     }
   };
   const talk = async () => {
-    for (let n = 0; Date.now() < end; n++) {
+    for (let n = 0; n < 20 || Date.now() < end; n++) {
       for (const client of devices)
         client.send('chat', { conversation_id: pick(conversations), content: `${n}` });
       for (const client of devices) await client.barrier();

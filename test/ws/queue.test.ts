@@ -3,6 +3,8 @@ import t, { type Test } from 'tap';
 import { build, connectSynced, eventually, signUp } from '../helper.js';
 
 const server = await build(t);
+/** What was stored through it the first one has not met. */
+const elsewhere = await build(t, {}, server);
 const { messages, db } = server.app;
 const queued = (): number => Reflect.get(messages, 'queue').size;
 
@@ -61,17 +63,15 @@ t.test('[X6] who says again what is stored costs others nothing', async (t) => {
   const [alice, bob] = [await signUp(server), await signUp(server)];
   const a = await connectSynced(t, server, alice);
   const b = await connectSynced(t, server, bob);
-  const ids = ['one', 'two', 'three'];
-  for (const id of ids) a.send('chat', { id, to_user_id: bob.user_id, content: id });
-  await a.until(() => a.of('sent').length === 3, 'not all are stored');
-  const stored = a.of('sent');
+  const there = await connectSynced(t, elsewhere, alice);
+  for (const id of ['one', 'two', 'three']) there.send('chat', { id, to_user_id: bob.user_id, content: id });
+  await there.until(() => there.of('sent').length === 3, 'not all are stored');
+  const stored = there.of('sent');
   await b.until(() => b.of('chat').length === 3, 'not all came');
   b.send('ack', { conversation_id: stored[0]?.conversation_id, seq: 3 });
 
   /** Statements for a batch in which one says an old id again and another something new. */
   const statements = async (id: string) => {
-    // As if it had gone through another instance.
-    messages.forget();
     const go = await hold(t);
     const before = messages.counts.statements;
     a.send('chat', { id, to_user_id: bob.user_id, content: id });
@@ -94,11 +94,10 @@ t.test('[X6] who says again what is stored costs others nothing', async (t) => {
 
 t.test('[B6] who said something again is refused at once, too, where nothing can be stored', async (t) => {
   const [alice, bob] = [await signUp(server), await signUp(server)];
-  const a = await connectSynced(t, server, alice);
-  const say = (id: string) => a.send('chat', { id, to_user_id: bob.user_id, content: id });
-  say('one');
-  await a.next('sent');
-  messages.forget();
+  const [a, there] = [await connectSynced(t, server, alice), await connectSynced(t, elsewhere, alice)];
+  const say = (id: string, by = a) => by.send('chat', { id, to_user_id: bob.user_id, content: id });
+  say('one', there);
+  await there.next('sent');
   say('one');
   await a.next('sent');
   const { log } = db;
