@@ -55,6 +55,7 @@ t.test('every setting is read from its variable', async (t) => {
     TRUSTED_PROXIES: '10.0.0.0/8,::1',
     LOG_LEVEL: 'debug',
     NODE_ENV: 'production',
+    SECOND_FACTOR: 'required',
     SINGLE_SESSION: '1',
   };
   const numbers = Object.entries(Config.properties).flatMap(([name, schema]) =>
