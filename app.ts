@@ -1,5 +1,6 @@
 import type { TypeBoxTypeProvider } from '@fastify/type-provider-typebox';
 import Fastify, { type FastifyInstance } from 'fastify';
+import accounts from './plugins/accounts.js';
 import auth from './plugins/auth.js';
 import budget from './plugins/budget.js';
 import clock from './plugins/clock.js';
@@ -18,6 +19,7 @@ import sockets, { Sockets } from './plugins/sockets.js';
 import ui from './plugins/ui.js';
 import { validatorCompiler } from './plugins/validator.js';
 import ws from './plugins/ws.js';
+import adminRoutes from './routes/admin.js';
 import conversationRoutes from './routes/conversations.js';
 import healthRoutes from './routes/health.js';
 import loginRoutes from './routes/login.js';
@@ -76,6 +78,7 @@ export async function buildApp(
   await app.register(db, overrides);
   await app.register(redis, overrides);
   await app.register(auth);
+  await app.register(accounts);
   await app.register(messages);
   await app.register(hub);
   await app.register(budget);
@@ -87,6 +90,7 @@ export async function buildApp(
   await app.register(registerRoutes);
   await app.register(loginRoutes);
   await app.register(userRoutes);
+  await app.register(adminRoutes);
   await app.register(conversationRoutes);
   await app.register(messageRoutes);
   await app.register(healthRoutes);

@@ -44,6 +44,11 @@ export const Config = Type.Object({
     'silent',
   ]),
   NODE_ENV: text('`production` refuses weak defaults', 'development'),
+  REGISTRATION: oneOf(
+    'Who may register: `open` everybody, `invite` who has an invite, `closed` nobody, so that admins make accounts',
+    ['open', 'invite', 'closed'],
+  ),
+  PASSWORD_MIN: count('Characters of a new password at least', 6, 1, 64),
   TOKEN_HOURS: count('Hours that a token is valid', 24, 1, 8760),
   MAX_FRAME_BYTES: count('Largest frame of the plain protocol, in bytes', 4096, 256, 65_536),
   SINGLE_SESSION: oneOf('`1`: a user has one connection, and a newer one replaces it', ['0', '1']),

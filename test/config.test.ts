@@ -55,6 +55,7 @@ t.test('every setting is read from its variable', async (t) => {
     LOG_LEVEL: 'debug',
     NODE_ENV: 'production',
     SINGLE_SESSION: '1',
+    REGISTRATION: 'invite',
   };
   const numbers = Object.entries(Config.properties).flatMap(([name, schema]) =>
     schema.type === 'integer' ? [[name, Number(schema.default) + 1] as const] : [],
@@ -323,6 +324,22 @@ t.test('the process', async (t) => {
     t.equal(await process.ended, 1);
     t.match(process.output(), 'LOG_LEVEL=loud');
     t.notMatch(process.output(), 'from-file');
+  });
+
+  await t.test('says where the first account is made, as long as there is none', async (t) => {
+    const env = { DATA_DIR: join(folder, 'invited'), LOG_LEVEL: 'fatal', PORT: '0', REGISTRATION: 'invite' };
+    const first = start({ NODE_ENV: 'production', DRAIN_SECONDS: '0', ...env });
+    const [, url = '', invite = ''] = await first.says(/is made at (http:\S+)\/#\/invite\/(\S+) /);
+    const body = JSON.stringify({ username: 'alice', password: 'secret', invite });
+    const headers = { 'content-type': 'application/json' };
+    t.equal((await fetch(`${url}/register`, { method: 'POST', headers, body })).status, 200);
+    first.signal('SIGTERM');
+    t.equal(await first.ended, 0);
+    const second = start({ NODE_ENV: 'production', DRAIN_SECONDS: '0', ...env });
+    await second.says(/is ready/);
+    second.signal('SIGTERM');
+    await second.ended;
+    t.notMatch(second.output(), 'invite');
   });
 
   await t.test(

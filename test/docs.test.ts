@@ -11,11 +11,22 @@ t.test('the OpenAPI document has every route with its answers', async (t) => {
   t.equal(status, 200);
   t.equal(body.openapi, '3.1.0');
   t.strictSame(Object.keys(body.paths).sort(), [
+    '/api/admin/audit',
+    '/api/admin/invites',
+    '/api/admin/invites/{id}',
+    '/api/admin/users',
+    '/api/admin/users/{id}',
+    '/api/admin/users/{id}/demote',
+    '/api/admin/users/{id}/promote',
+    '/api/admin/users/{id}/reset',
+    '/api/admin/users/{id}/restore',
+    '/api/admin/users/{id}/suspend',
     '/api/conversations',
     '/api/conversations/{id}/messages',
     '/api/conversations/{id}/read',
     '/api/me',
     '/api/messages',
+    '/api/reset',
     '/api/token',
     '/api/users',
     '/api/users/{id}',

@@ -1,7 +1,7 @@
 import type { Static } from '@sinclair/typebox';
 import type { Conversations } from '../../schemas/conversation.js';
 import type { History } from '../../schemas/message.js';
-import type { Profile, Registered, Session, User, Users } from '../../schemas/user.js';
+import type { Named, Profile, Registered, Session, User, Users } from '../../schemas/user.js';
 
 export class ApiError extends Error {
   readonly code: string;
@@ -65,8 +65,11 @@ export interface Credentials {
   password: string;
 }
 
-export const register = (body: Credentials) =>
+/** @param body with the code of an invite, where one was given */
+export const register = (body: Credentials & { invite?: string | undefined }) =>
   call<Static<typeof Registered>>('/register', { method: 'POST', body });
+export const resetPassword = (code: string, new_password: string) =>
+  call<Static<typeof Named>>('/api/reset', { method: 'POST', body: { code, new_password } });
 export const login = (body: Credentials) => call<Static<typeof Session>>('/login', { method: 'POST', body });
 
 export type Api = ReturnType<typeof createApi>;

@@ -2,12 +2,14 @@ import { computed, effect, signal, untracked } from '@preact/signals';
 import { render } from 'preact';
 import { type Client, createClient } from './client.js';
 import { keepFocus } from './focus.js';
+import { link } from './link.js';
 import { watchIncoming } from './notify.js';
 import { keepInSight } from './on-screen-keyboard.js';
 import { openUser } from './route.js';
 import { expired, session, successor, userId } from './session.js';
 import { App } from './views/app.js';
 import { Auth } from './views/auth.js';
+import { Reset } from './views/reset.js';
 import { Successor } from './views/successor.js';
 import { keepShell } from './worker.js';
 
@@ -70,6 +72,7 @@ document.addEventListener('visibilitychange', () => {
 
 function Root() {
   const now = client.value;
+  if (link.value?.kind === 'reset') return <Reset code={link.value.code} />;
   if (now && !expired.value) return <App client={now} />;
   if (successor.value) return <Successor session={successor.value} />;
   return <Auth unsent={now?.outbox.items.value.length ?? 0} />;

@@ -3,6 +3,7 @@ import { useLayoutEffect, useRef } from 'preact/hooks';
 import { type Field, mistakeIn } from '../account.js';
 import { ApiError, login, register } from '../api.js';
 import { errorText, t } from '../i18n/index.js';
+import { dropLink, link } from '../link.js';
 import { expired, leftBehind, type Session, session, signIn } from '../session.js';
 import { Icon } from './icons.js';
 import { LanguagePicker } from './settings.js';
@@ -14,7 +15,9 @@ type Problem = { field: Field | null; text: string };
  * @param unsent messages of whoever's session has ended: somebody else's coming in would lose them
  */
 export function Auth({ unsent }: { unsent: number }) {
-  const creating = useSignal(false);
+  /** The code of an invite that the page was opened with. */
+  const invite = link.value?.code;
+  const creating = useSignal(invite !== undefined);
   const busy = useSignal(false);
   const problem = useSignal<Problem | null>(null);
   const instead = useSignal<Session | null>(null);
@@ -36,7 +39,10 @@ export function Auth({ unsent }: { unsent: number }) {
     if (!problem.value) {
       busy.value = true;
       try {
-        if (creating.value) await register({ username, password });
+        if (creating.value) {
+          await register({ username, password, invite });
+          dropLink();
+        }
         const fresh = await login({ username, password });
         if (unsent > 0 && again && fresh.user_id !== session.peek()?.user_id) instead.value = fresh;
         else signIn(fresh);
@@ -57,7 +63,7 @@ export function Auth({ unsent }: { unsent: number }) {
       <div class="card">
         <img class="logo" src="/icons/icon.svg" alt="" width="56" height="56" />
         <h1>{t(creating.value ? 'signUpTitle' : 'signInTitle')}</h1>
-        <p class="tagline">{again ? t('again') : t('tagline')}</p>
+        <p class="tagline">{t(again ? 'again' : invite === undefined ? 'tagline' : 'invited')}</p>
         {leftBehind.value && (
           <p class="wrong whole" role="alert">
             {t('leftBehind')}
@@ -128,7 +134,7 @@ function Instead({ fresh, unsent, onCancel }: { fresh: Session; unsent: number; 
   );
 }
 
-function Password({ creating, wrong }: { creating: boolean; wrong: string }) {
+export function Password({ creating, wrong }: { creating: boolean; wrong: string }) {
   const shown = useSignal(false);
   return (
     <div class="field">
@@ -158,7 +164,7 @@ function Password({ creating, wrong }: { creating: boolean; wrong: string }) {
         </button>
       </div>
       <p id="password-note" class={wrong ? 'note wrong' : 'note'}>
-        {wrong}
+        {wrong || (creating && t('passwordHint'))}
       </p>
     </div>
   );
@@ -167,8 +173,12 @@ function Password({ creating, wrong }: { creating: boolean; wrong: string }) {
 const places: Record<string, Field> = {
   username_taken: 'username',
   username_invalid: 'username',
+  username_mixed: 'username',
+  username_reserved: 'username',
+  username_confusable: 'username',
   username_required: 'username',
   password_required: 'password',
+  password_too_short: 'password',
   password_too_long: 'password',
   unauthorized: 'password',
 };

@@ -126,7 +126,7 @@ function Bubble({
       <div class={`bubble ${size} ${error ? 'failed' : ''}`} dir={dir} onClick={tap}>
         <span class="vh">{sender}: </span>
         <span class="text">
-          <Marked text={content} />
+          {content === '' ? <em>{t('emptied')}</em> : <Marked text={content} />}
         </span>
         <button
           type="button"
