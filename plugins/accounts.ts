@@ -81,15 +81,14 @@ export class Accounts {
     invite: string | null | undefined,
     asker?: Asker,
   ): Promise<number> {
-    const { REGISTRATION, PASSWORD_MIN } = this.app.config;
+    const { REGISTRATION } = this.app.config;
     if (REGISTRATION === 'closed') throw new ChatError('registration_closed');
     checkName(username);
-    const password = newPassword(typed, PASSWORD_MIN);
     const code = REGISTRATION === 'invite' ? hashOf(invite ?? '') : undefined;
     const isLetIn = async () => code === undefined || (await this.ask((sql) => isInvited(sql, code)));
     // Before a processor works for who has none.
     if (!(await isLetIn())) throw new ChatError('invite_needed');
-    const hash = await this.app.auth.passwords.hash(password, asker);
+    const hash = await this.hash(typed, asker);
     const id = await this.ask((sql) => addUser(sql, username, hash, { invite: code }));
     if (id !== undefined) return id;
     if (!(await isLetIn())) throw new ChatError('invite_needed');
@@ -106,6 +105,14 @@ export class Accounts {
 
   private async taken(username: string): Promise<ChatError> {
     return new ChatError((await this.ask((sql) => whyTaken(sql, username))) ?? 'username_taken');
+  }
+
+  /**
+   * The hash of a new password.
+   * @throws ChatError for passwords that can't be; `overloaded`
+   */
+  async hash(typed: string | null | undefined, asker?: Asker): Promise<string> {
+    return this.app.auth.passwords.hash(newPassword(typed, this.app.config.PASSWORD_MIN), asker);
   }
 
   /**
@@ -142,9 +149,8 @@ export class Accounts {
     typed: string | null | undefined,
     asker?: Asker,
   ): Promise<{ user_id: number; username: string }> {
-    const password = newPassword(typed, this.app.config.PASSWORD_MIN);
     if (!(await this.ask((sql) => isReset(sql, hashOf(code))))) throw new ChatError('reset_invalid');
-    const hash = await this.app.auth.passwords.hash(password, asker);
+    const hash = await this.hash(typed, asker);
     const user = await this.ask((sql) => useReset(sql, hashOf(code), hash));
     if (user === undefined) throw new ChatError('reset_invalid');
     await this.rung(user.user_id);

@@ -36,7 +36,7 @@ export async function addUser(
       insert into users (username, password, name_key, skeleton, words_known, is_admin)
       select ${username}, ${password}, ${key}, ${skeleton(username)}, true, exists (select from founded)
       where ${invited} or exists (select from invited)
-      on conflict do nothing returning user_id, is_admin
+      on conflict do nothing returning user_id
     ), words as (
       insert into name_words (word, user_id)
       select word, user_id from added, unnest(${strings(nameWords(key))}::text[]) word on conflict do nothing
