@@ -55,7 +55,7 @@ const isHash = (stored: string) => /^\$2[aby]\$\d\d\$.{53}$/.test(stored);
 const AGAIN_MS = 5000;
 
 /** Who may have an account: what routes, the command line and the start do with them. */
-export class Accounts {
+class Accounts {
   private closed = false;
 
   /** @param rung called when sessions or rights of a user have changed, of which `rings` has a row */

@@ -73,6 +73,7 @@ export function looksProblem(name: string): 'username_mixed' | 'username_reserve
   if (NUMBER.test(name.normalize('NFKC'))) return 'username_reserved';
   // A capital I looks like another letter than a small one.
   for (const looks of [skeleton(name), skeleton(name.toLowerCase())])
-    if (OFFICES.includes(looks) || STAND_INS.some((word) => looks.startsWith(word))) return 'username_reserved';
+    if (OFFICES.includes(looks) || STAND_INS.some((word) => looks.startsWith(word)))
+      return 'username_reserved';
   return undefined;
 }

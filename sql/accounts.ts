@@ -147,7 +147,7 @@ export async function eraseSome(
     ), place as materialized (
       select conversation_id from members where user_id = (select user_id from who) and conversation_id >= ${after}
       order by conversation_id limit 1
-    ), some as materialized (
+    ), found as materialized (
       select seq from messages m
       where m.conversation_id = (select conversation_id from place) and m.from_user_id = ${user}
         and (m.client_id not like '~%' or m.content <> '' and (select texts from who))
@@ -155,7 +155,7 @@ export async function eraseSome(
     ), erased as (
       update messages m set client_id = '~gone.' || m.msg_id,
         content = case when (select texts from who) then '' else m.content end
-      where m.conversation_id = (select conversation_id from place) and m.seq = any (array(select seq from some))
+      where m.conversation_id = (select conversation_id from place) and m.seq = any (array(select seq from found))
       returning seq
     )
     select (select erase from who) as erase, (select conversation_id from place) as next,

@@ -1,10 +1,13 @@
 import t, { type Test } from 'tap';
 import { build, eventually, freshName, type Server, signUp, type User } from './helper.js';
 
-/** An installation with its first account, whose owner is an admin, and somebody who isn't. */
-async function installation(t: Test, env: Record<string, string> = {}) {
-  const server = await build(t, env);
-  const admin = await signUp(server);
+/** An installation with its first account, whose owner is an admin, and somebody new who isn't. */
+async function installation(t: Test) {
+  const server = await build(t);
+  return inside(server, await signUp(server));
+}
+
+async function inside(server: Server, admin: User) {
   const user = await signUp(server);
   const as = (who: User) => ({
     get: (path: string) => server.request('GET', path, { token: who.token }),
@@ -13,6 +16,11 @@ async function installation(t: Test, env: Record<string, string> = {}) {
   });
   return { server, admin, user, as, ask: as(admin) };
 }
+
+/** One installation for all tests that leave it as it is, and an instance beside it with other settings. */
+const home = await installation(t);
+const beside = async (t: Test, env: Record<string, string> = {}) =>
+  inside(await build(t, env, home.server), home.admin);
 
 const register = (server: Server, more: object = {}, username = freshName()) =>
   server.request('POST', '/register', { body: { username, password: 'correct horse', ...more } });
@@ -58,7 +66,7 @@ t.test('the first account of an empty installation is its admin, and no other', 
 });
 
 t.test('only admins reach what is for admins', async (t) => {
-  const { server, user, as } = await installation(t);
+  const { server, user, as } = await beside(t);
   for (const [method, path] of [
     ['GET', '/api/admin/users'],
     ['POST', '/api/admin/users'],
@@ -106,7 +114,7 @@ t.test('admins see everybody, by number or by how the name begins', async (t) =>
 });
 
 t.test('rights and suspensions are given and taken, noted, and told to replicas', async (t) => {
-  const { server, admin, user, ask } = await installation(t);
+  const { server, admin, user, ask } = await beside(t);
   const { sql } = server.app.db;
   const state = async () => {
     const { body } = await ask.get(`/api/admin/users?after=${user.user_id - 1}&limit=1`);
@@ -135,7 +143,7 @@ t.test('rights and suspensions are given and taken, noted, and told to replicas'
     [admin.user_id, 'demote', user.user_id],
     [admin.user_id, 'promote', user.user_id],
   ]);
-  const left = await sql`select sid from sessions order by sid`;
+  const left = await sql`select sid from sessions where sid in ('one', 'two')`;
   t.strictSame(
     left.map(({ sid }) => sid),
     ['two'],
@@ -179,7 +187,7 @@ t.test('the last admin stays one, whatever two of them do to each other at once'
 });
 
 t.test('without an invite that is good nobody comes in, and the answer is always the same', async (t) => {
-  const { server, admin, ask } = await installation(t, { REGISTRATION: 'invite' });
+  const { server, admin, ask } = await beside(t, { REGISTRATION: 'invite' });
   const { sql } = server.app.db;
   const invite = async (options: object = {}) =>
     (await ask.post('/api/admin/invites', options)).body.data as { code: string; invite_id: number };
@@ -219,13 +227,13 @@ t.test('without an invite that is good nobody comes in, and the answer is always
   t.equal(counts.hashed, before, 'and no processor works for it');
   for (const wrong of [5, true, [], {}])
     t.equal((await register(server, { invite: wrong })).body.error, 'bad_request');
-  t.strictSame((await audit(server, admin, 100)).map(([, action]: string[]) => action).reverse(), [
-    ...['register', 'register', 'invite', 'register', 'invite', 'revoke_invite', 'invite', 'invite'],
+  t.strictSame((await audit(server, admin, 7)).map(([, action]: string[]) => action).reverse(), [
+    ...['register', 'invite', 'register', 'invite', 'revoke_invite', 'invite', 'invite'],
   ]);
 });
 
 t.test('an invite is for as many as it says, however many come at once', async (t) => {
-  const { server, ask } = await installation(t, { REGISTRATION: 'invite' });
+  const { server, ask } = await beside(t, { REGISTRATION: 'invite' });
   const second = await build(t, { REGISTRATION: 'invite' }, server);
   const { code, invite_id } = (await ask.post('/api/admin/invites', { uses: 3, hours: 1 })).body.data;
   const taken = await signUp(server);
@@ -234,7 +242,11 @@ t.test('an invite is for as many as it says, however many come at once', async (
     Array.from({ length: 6 }, (_, i) => register(i % 2 === 0 ? server : second, { invite: code })),
   );
   const said = answers.map(({ body }) => body.error ?? 'ok').sort();
-  t.strictSame(said, [...Array(3).fill('invite_needed'), ...Array(3).fill('ok')], 'a name that is taken uses nothing up');
+  t.strictSame(
+    said,
+    [...Array(3).fill('invite_needed'), ...Array(3).fill('ok')],
+    'a name that is taken uses nothing up',
+  );
   const { body } = await ask.get('/api/admin/invites');
   const [row] = body.data.invites;
   t.strictSame([row.invite_id, row.uses_left, row.revoked_at], [invite_id, 0, null]);
@@ -243,24 +255,34 @@ t.test('an invite is for as many as it says, however many come at once', async (
 });
 
 t.test('invites are listed newest first, revoked once and for all, and bounded', async (t) => {
-  const { server, ask, admin } = await installation(t);
+  const { server, ask, admin } = await beside(t);
   const ids: number[] = [];
   for (let i = 0; i < 3; i++) ids.unshift((await ask.post('/api/admin/invites', {})).body.data.invite_id);
   const listed = async (query: string) =>
     (await ask.get(`/api/admin/invites${query}`)).body.data.invites.map(
       (row: { invite_id: number }) => row.invite_id,
     );
-  t.strictSame(await listed(''), ids);
+  t.strictSame(await listed('?limit=3'), ids);
   t.strictSame(await listed(`?before=${ids[0]}&limit=1`), [ids[1]]);
   const revoke = (id: unknown) => ask.delete(`/api/admin/invites/${id}`);
   for (const _ of ['once', 'again']) t.equal((await revoke(ids[0])).status, 200);
   t.strictSame((await audit(server, admin, 2))[0], [admin.user_id, 'revoke_invite', ids[0]]);
-  t.equal((await revoke(999)).body.error, 'invite_not_found');
-  for (const bad of [{ uses: 0 }, { uses: 1001 }, { uses: '1' }, { hours: 0 }, { hours: 8761 }, { hours: 1.5 }])
+  t.equal((await revoke(999_999)).body.error, 'invite_not_found');
+  for (const bad of [
+    { uses: 0 },
+    { uses: 1001 },
+    { uses: '1' },
+    { hours: 0 },
+    { hours: 8761 },
+    { hours: 1.5 },
+  ])
     t.equal((await ask.post('/api/admin/invites', bad)).body.error, 'bad_request', JSON.stringify(bad));
   await server.app.db.sql`
     insert into invites (code, expires_at, uses_left)
-    select sha256(i::text::bytea), now() + interval '1 hour', 1 from generate_series(1, 498) i`;
+    select sha256(i::text::bytea), now() + interval '1 hour', 1
+    from generate_series(1, 500 - (
+      select count(*)::int from invites where uses_left > 0 and revoked_at is null and expires_at > now())) i`;
+  t.teardown(() => home.server.app.db.sql`delete from invites where made_by is null`);
   const { status, body } = await ask.post('/api/admin/invites', {});
   t.strictSame([status, body.error], [409, 'too_many_invites']);
   await revoke(ids[1]);
@@ -276,13 +298,21 @@ t.test('an empty installation that asks for invites is opened by the link of its
   const { body } = await register(server, { invite: link?.code });
   const [row] = await server.app.db.sql`select is_admin from users where user_id = ${body.data.user_id}`;
   t.equal(row?.is_admin, true);
-  t.equal((await register(server, { invite: other?.code })).body.error, 'invite_needed', 'that of another start');
+  t.equal(
+    (await register(server, { invite: other?.code })).body.error,
+    'invite_needed',
+    'that of another start',
+  );
   t.equal(await server.app.accounts.firstInvite(), undefined);
-  t.equal(await (await build(t)).app.accounts.firstInvite(), undefined, 'where everybody may come none is needed');
+  t.equal(
+    await (await build(t)).app.accounts.firstInvite(),
+    undefined,
+    'where everybody may come none is needed',
+  );
 });
 
 t.test('where registration is closed admins make accounts, whose owners set the password', async (t) => {
-  const { server, admin, ask } = await installation(t, { REGISTRATION: 'closed' });
+  const { server, admin, ask } = await beside(t, { REGISTRATION: 'closed' });
   const { code } = (await ask.post('/api/admin/invites', {})).body.data;
   const { status, body } = await register(server, { invite: code });
   t.strictSame([status, body.error], [403, 'registration_closed']);
@@ -307,7 +337,7 @@ t.test('where registration is closed admins make accounts, whose owners set the 
 });
 
 t.test('a forgotten password is set by a link, once, and that ends what was signed in', async (t) => {
-  const { server, admin, ask } = await installation(t);
+  const { server, admin, ask } = await beside(t);
   const { sql } = server.app.db;
   const username = freshName();
   const { user_id } = (await register(server, {}, username)).body.data;
@@ -350,12 +380,12 @@ t.test('a forgotten password is set by a link, once, and that ends what was sign
     [admin.user_id, 'reset_link', user_id],
   ]);
   const late = await link();
-  await sql`update resets set expires_at = now()`;
+  await sql`update resets set expires_at = now() where user_id = ${user_id}`;
   t.equal((await reset(late)).body.error, 'reset_invalid', 'expired');
 });
 
 t.test('the audit is paged, newest first, and is of ids alone', async (t) => {
-  const { server, admin, user, ask } = await installation(t);
+  const { server, admin, user, ask } = await beside(t);
   for (const change of ['promote', 'demote'] as const)
     await server.app.accounts.change(change, user.user_id, undefined);
   const { body } = await ask.get('/api/admin/audit?limit=2');
@@ -369,40 +399,44 @@ t.test('the audit is paged, newest first, and is of ids alone', async (t) => {
     invite_id: null,
   });
   t.ok(Math.abs(Date.parse(newest.at) - Date.now()) < 600_000);
-  t.strictSame(
-    (await ask.get(`/api/admin/audit?before=${newest.audit_id}&limit=1`)).body.data.entries,
-    [before],
-  );
-  t.strictSame(await audit(server, admin, 100), [
+  t.strictSame((await ask.get(`/api/admin/audit?before=${newest.audit_id}&limit=1`)).body.data.entries, [
+    before,
+  ]);
+  t.strictSame(await audit(server, admin, 3), [
     [null, 'demote', user.user_id],
     [null, 'promote', user.user_id],
     [user.user_id, 'register', user.user_id],
-    [admin.user_id, 'register', admin.user_id],
   ]);
 });
 
-t.test('names from before that look like another one go on, and are told apart by their number', async (t) => {
-  const { server, user, ask } = await installation(t);
-  const { sql } = server.app.db;
-  const [first] = await sql`insert into users (username, password) values ('scope', 'x') returning user_id`;
-  const [second] = await sql`insert into users (username, password) values ('ѕсоре', 'x') returning user_id`;
-  await server.stop();
-  const again = await build(t, server.env);
-  const get = async (path: string) => (await again.request('GET', path, { token: user.token })).body.data;
-  const wanted = [
-    { user_id: first?.user_id, username: 'scope' },
-    { user_id: second?.user_id, username: 'ѕсоре', alike: true },
-  ];
-  t.strictSame((await get('/api/users?query=scope')).users, wanted.slice(0, 1));
-  t.strictSame((await get('/api/users?query=%D1%95')).users, wanted.slice(1));
-  t.strictSame({ ...(await get(`/api/users/${second?.user_id}`)), created_at: null }, { ...wanted[1], created_at: null });
-  t.equal((await register(again, {}, 'ѕсоре')).body.error, 'username_taken');
-  t.equal((await register(again, {}, 'SC0PE')).body.error, 'username_confusable');
-  void ask;
-});
+t.test(
+  'names from before that look like another one go on, and are told apart by their number',
+  async (t) => {
+    const { server, user } = await installation(t);
+    const { sql } = server.app.db;
+    const [first] = await sql`insert into users (username, password) values ('scope', 'x') returning user_id`;
+    const [second] =
+      await sql`insert into users (username, password) values ('ѕсоре', 'x') returning user_id`;
+    await server.stop();
+    const again = await build(t, server.env);
+    const get = async (path: string) => (await again.request('GET', path, { token: user.token })).body.data;
+    const wanted = [
+      { user_id: first?.user_id, username: 'scope' },
+      { user_id: second?.user_id, username: 'ѕсоре', alike: true },
+    ];
+    t.strictSame((await get('/api/users?query=scope')).users, wanted.slice(0, 1));
+    t.strictSame((await get('/api/users?query=%D1%95')).users, wanted.slice(1));
+    t.strictSame(
+      { ...(await get(`/api/users/${second?.user_id}`)), created_at: null },
+      { ...wanted[1], created_at: null },
+    );
+    t.equal((await register(again, {}, 'ѕсоре')).body.error, 'username_taken');
+    t.equal((await register(again, {}, 'SC0PE')).body.error, 'username_confusable');
+  },
+);
 
 t.test('what a replica that ended had left to erase the next one erases', async (t) => {
-  const { server, user } = await installation(t);
+  const { server, user } = await beside(t);
   const { sql } = server.app.db;
   const send = (id: string) =>
     server.request('POST', '/api/messages', {
@@ -413,7 +447,7 @@ t.test('what a replica that ended had left to erase the next one erases', async 
   await sql`select delete_user_1(${user.user_id}, null, true)`;
   await build(t, {}, server);
   const content = async () => {
-    const [row] = await sql`select content, client_id from messages`;
+    const [row] = await sql`select content, client_id from messages where from_user_id = ${user.user_id}`;
     return `${row?.content}${row?.client_id}`;
   };
   await eventually(async () => /^~gone\.\d+$/.test(await content()), 'it is still there');

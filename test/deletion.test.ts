@@ -65,7 +65,8 @@ t.test('[G4] of who is deleted nothing is left but what they wrote to others', a
       (select count(*)::int from name_words where user_id = ${gone.user_id}) as words,
       (select count(*)::int from rings where user_id = ${gone.user_id}) > 0 as rung`;
   t.strictSame({ ...left }, { sessions: 0, resets: 0, friends: 0, words: 0, rung: true });
-  const [entry] = (await server.request('GET', '/api/admin/audit?limit=1', { token: admin.token })).body.data.entries;
+  const [entry] = (await server.request('GET', '/api/admin/audit?limit=1', { token: admin.token })).body.data
+    .entries;
   t.match(entry, { actor_id: admin.user_id, action: 'delete', user_id: gone.user_id });
 
   const get = (path: string) => server.request('GET', path, { token: other.token });
@@ -75,7 +76,10 @@ t.test('[G4] of who is deleted nothing is left but what they wrote to others', a
   t.strictSame([row.conversation_id, row.user, row.last_message.content], [conversation, stub, 'hello you']);
   const history = (await get(`/api/conversations/${conversation}/messages`)).body.data.messages;
   t.strictSame(
-    history.map((message: { from_user_id: number; content: string }) => [message.from_user_id, message.content]),
+    history.map((message: { from_user_id: number; content: string }) => [
+      message.from_user_id,
+      message.content,
+    ]),
     [
       [gone.user_id, `hello ${CANARY}`],
       [other.user_id, 'hello you'],
@@ -91,7 +95,9 @@ t.test('with what they wrote nothing is left at all, and that can be asked later
     const { server, other, conversation, remove } = await inhabited(t);
     for (const query of queries) t.equal((await remove(query)).status, 200, query);
     t.strictSame(await placesOf(server), []);
-    const { body } = await server.request('GET', `/api/conversations/${conversation}/messages`, { token: other.token });
+    const { body } = await server.request('GET', `/api/conversations/${conversation}/messages`, {
+      token: other.token,
+    });
     t.strictSame(
       body.data.messages.map(({ content }: { content: string }) => content),
       ['', 'hello you'],
@@ -105,7 +111,7 @@ t.test('a long conversation is emptied to its end', async (t) => {
   const { server, other, gone, conversation, remove, sql } = await inhabited(t);
   await sql`
     insert into messages (conversation_id, seq, msg_id, from_user_id, created_at, client_id, content)
-    select ${conversation}, 2 + i, 1000000 + i, case when i % 3 = 0 then ${other.user_id} else ${gone.user_id} end, now(), 'c' || i, ${CANARY}
+    select ${conversation}, 2 + i, 1000000 + i, case when i % 3 = 0 then ${other.user_id}::bigint else ${gone.user_id}::bigint end, now(), 'c' || i, ${CANARY}
     from generate_series(1, 5000) i`;
   t.equal((await remove('?messages=true')).status, 200);
   const [row] = await sql`
@@ -116,39 +122,40 @@ t.test('a long conversation is emptied to its end', async (t) => {
   void server;
 });
 
-t.test('[G4] nobody writes to who is deleted, by whatever name, also where the conversation is known', async (t) => {
-  const { server, other, gone, conversation, send, remove } = await inhabited(t);
-  const second = await build(t, {}, server);
-  const [plain, extended] = [
-    await connect(t, second, other),
-    await connectSynced(t, second, other),
-  ];
-  // Both replicas know the conversation by its users and by its number.
-  extended.send('chat', { conversation_id: conversation, content: 'known by number', id: 'one' });
-  t.equal((await extended.next('sent')).id, 'one');
-  t.equal((await send(other, gone.user_id, 'known here')).status, 200);
-  t.equal((await remove()).status, 200);
-  for (const named of [{ conversation_id: conversation }, { to_user_id: gone.user_id }]) {
-    const { status, body } = await server.request('POST', '/api/messages', {
-      token: other.token,
-      body: { ...named, content: 'too late' },
-    });
-    t.equal(status, 404, JSON.stringify(named));
-    t.ok(['user_not_found', 'conversation_not_found'].includes(body.error), body.error);
-    extended.send('chat', { ...named, content: 'too late', id: `late-${Object.keys(named)}` });
-    const error = await extended.next('error');
-    t.match(error, { id: `late-${Object.keys(named)}`, retryable: false });
-    t.ok(['user_not_found', 'conversation_not_found'].includes(error.code), error.code);
-  }
-  plain.send('chat', { to_user_id: gone.user_id, content: 'too late' });
-  t.equal((await plain.next('error')).message, 'target user not found');
-  const stranger = await signUp(server);
-  t.equal((await send(stranger, gone.user_id, 'never spoke')).body.error, 'user_not_found');
-  t.equal((await send(gone, other.user_id, 'from beyond')).status === 200, false, 'nor do they');
-  const [row] = await server.app.db.sql`select count(*)::int as n from messages where content like '%too late%'`;
-  t.equal(row?.n, 0);
-  t.equal((await send(other, stranger.user_id, 'goes on')).status, 200, 'the others go on');
-});
+t.test(
+  '[G4] nobody writes to who is deleted, by whatever name, also where the conversation is known',
+  async (t) => {
+    const { server, other, gone, conversation, send, remove } = await inhabited(t);
+    const second = await build(t, {}, server);
+    const [plain, extended] = [await connect(t, second, other), await connectSynced(t, second, other)];
+    // Both replicas know the conversation by its users and by its number.
+    extended.send('chat', { conversation_id: conversation, content: 'known by number', id: 'one' });
+    t.equal((await extended.next('sent')).id, 'one');
+    t.equal((await send(other, gone.user_id, 'known here')).status, 200);
+    t.equal((await remove()).status, 200);
+    for (const named of [{ conversation_id: conversation }, { to_user_id: gone.user_id }]) {
+      const { status, body } = await server.request('POST', '/api/messages', {
+        token: other.token,
+        body: { ...named, content: 'too late' },
+      });
+      t.equal(status, 404, JSON.stringify(named));
+      t.ok(['user_not_found', 'conversation_not_found'].includes(body.error), body.error);
+      extended.send('chat', { ...named, content: 'too late', id: `late-${Object.keys(named)}` });
+      const error = await extended.next('error');
+      t.match(error, { id: `late-${Object.keys(named)}`, retryable: false });
+      t.ok(['user_not_found', 'conversation_not_found'].includes(error.code), error.code);
+    }
+    plain.send('chat', { to_user_id: gone.user_id, content: 'too late' });
+    t.equal((await plain.next('error')).content, 'target user not found');
+    const stranger = await signUp(server);
+    t.equal((await send(stranger, gone.user_id, 'never spoke')).body.error, 'user_not_found');
+    t.equal((await send(gone, other.user_id, 'from beyond')).status === 200, false, 'nor do they');
+    const [row] = await server.app.db
+      .sql`select count(*)::int as n from messages where content like '%too late%'`;
+    t.equal(row?.n, 0);
+    t.equal((await send(other, stranger.user_id, 'goes on')).status, 200, 'the others go on');
+  },
+);
 
 t.test('what is sent while somebody is deleted is stored before that or not at all', async (t) => {
   const { server, other, gone, send, remove, sql } = await inhabited(t);
@@ -195,9 +202,8 @@ t.test('a deleted user has no way back in', async (t) => {
   await remove();
   for (const change of ['suspend', 'restore', 'promote', 'demote', 'reset'])
     t.equal(
-      (
-        await server.request('POST', `/api/admin/users/${gone.user_id}/${change}`, { token: admin.token })
-      ).body.error,
+      (await server.request('POST', `/api/admin/users/${gone.user_id}/${change}`, { token: admin.token }))
+        .body.error,
       'user_not_found',
       change,
     );
@@ -212,13 +218,21 @@ t.test('several are deleted, and each has a name of nobody', async (t) => {
   const admin = await signUp(server);
   const users = [await signUp(server), await signUp(server, freshName('Zoë'))];
   for (const { user_id } of users)
-    t.equal((await server.request('DELETE', `/api/admin/users/${user_id}`, { token: admin.token })).status, 200);
-  const rows = await server.app.db.sql`select username from users where deleted_at is not null order by user_id`;
+    t.equal(
+      (await server.request('DELETE', `/api/admin/users/${user_id}`, { token: admin.token })).status,
+      200,
+    );
+  const rows = await server.app.db
+    .sql`select username from users where deleted_at is not null order by user_id`;
   t.strictSame(
     rows.map(({ username }) => username),
     users.map(({ user_id }) => `deleted user #${user_id}`),
   );
   await server.stop();
   const again = await build(t, server.env);
-  t.equal((await again.app.db.sql`select from users where deleted_at is not null`).length, 2, 'also after a start');
+  t.equal(
+    (await again.app.db.sql`select from users where deleted_at is not null`).length,
+    2,
+    'also after a start',
+  );
 });

@@ -44,8 +44,8 @@ export function Profile({ client, thread }: { client: Client; thread: Thread }) 
               : known.deleted
                 ? t('deletedUser')
                 : known.created_at === null
-                ? t('sinceBefore')
-                : dayName(dayOf(known.created_at))}
+                  ? t('sinceBefore')
+                  : dayName(dayOf(known.created_at))}
         </dd>
       </dl>
     </Dialog>

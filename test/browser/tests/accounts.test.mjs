@@ -1,6 +1,17 @@
 import assert from 'node:assert/strict';
 import { after, before, test } from 'node:test';
-import { composer, find, launch, open, phone, say, signIn, startServer, until, violations } from '../harness.mjs';
+import {
+  composer,
+  find,
+  launch,
+  open,
+  phone,
+  say,
+  signIn,
+  startServer,
+  until,
+  violations,
+} from '../harness.mjs';
 
 let server;
 let browser;
