@@ -1,4 +1,4 @@
-import { createHash, randomBytes } from 'node:crypto';
+import { randomBytes } from 'node:crypto';
 import { setTimeout as sleep } from 'node:timers/promises';
 import type { FastifyInstance } from 'fastify';
 import fp from 'fastify-plugin';
@@ -24,6 +24,7 @@ import type { Passwords } from './auth/passwords.js';
 import { hashedForms, newPassword } from './auth/typed.js';
 import { within } from './db/failure.js';
 import { ChatError } from './errors.js';
+import { hashOf } from './sessions/device.js';
 
 declare module 'fastify' {
   interface FastifyInstance {
@@ -41,8 +42,6 @@ interface Link {
   path: string;
 }
 
-const hashOf = (code: string) => createHash('sha256').update(code).digest();
-
 /** The code stands behind the `#`, which no browser sends and so no log has. */
 function newLink(kind: 'invite' | 'reset'): Link {
   const code = randomBytes(18).toString('base64url');
@@ -58,11 +57,7 @@ const AGAIN_MS = 5000;
 class Accounts {
   private closed = false;
 
-  /** @param rung called when sessions or rights of a user have changed, of which `rings` has a row */
-  constructor(
-    private readonly app: Pick<FastifyInstance, 'auth' | 'config' | 'db' | 'log'>,
-    private readonly rung: (user: number) => Promise<void>,
-  ) {}
+  constructor(private readonly app: Pick<FastifyInstance, 'auth' | 'config' | 'db' | 'log' | 'sessions'>) {}
 
   private ask<T>(question: (sql: Sql) => Promise<T>): Promise<T> {
     return within(this.app.db.requests, question);
@@ -153,7 +148,7 @@ class Accounts {
     const hash = await this.hash(typed, asker);
     const user = await this.ask((sql) => useReset(sql, hashOf(code), hash));
     if (user === undefined) throw new ChatError('reset_invalid');
-    await this.rung(user.user_id);
+    await this.app.sessions.ring([user.user_id]);
     return user;
   }
 
@@ -177,7 +172,7 @@ class Accounts {
 
   private async settle(user: number, outcome: Outcome): Promise<void> {
     if (outcome !== 'done') throw new ChatError(outcome);
-    await this.rung(user);
+    await this.app.sessions.ring([user]);
   }
 
   private async erase(user: number): Promise<void> {
@@ -247,11 +242,10 @@ function checkName(username: string): void {
 /** Decorates the instance with what is done with accounts. */
 export default fp(
   async (app) => {
-    // Replicas find the rows of `rings` by themselves; a bus would tell them sooner.
-    const accounts = new Accounts(app, async () => {});
+    const accounts = new Accounts(app);
     app.decorate('accounts', accounts);
     app.addHook('onListen', () => void accounts.eraseRest());
     app.addHook('onClose', async () => accounts.close());
   },
-  { name: 'accounts', dependencies: ['config', 'errors', 'db', 'auth'] },
+  { name: 'accounts', dependencies: ['config', 'errors', 'db', 'sessions', 'auth'] },
 );

@@ -4,13 +4,14 @@ import { askerOf } from '../plugins/auth/passwords.js';
 import { within } from '../plugins/db/failure.js';
 import { ChatError } from '../plugins/errors.js';
 import { answers, ok } from '../schemas/envelope.js';
-import { Credentials, Me, Session } from '../schemas/user.js';
+import { Login, Me, SignedIn } from '../schemas/user.js';
 import { findByName, findUser } from '../sql/users.js';
 import { credentials } from './register.js';
 
 /** `POST /login`, and what the holder of a token can do with it: `GET /api/me`, `POST /api/token`. */
 const login: FastifyPluginAsyncTypebox = async (app) => {
-  app.post('/login', { schema: { body: Credentials, response: answers(Session) } }, async (request) => {
+  const { config } = app;
+  app.post('/login', { schema: { body: Login, response: answers(SignedIn) } }, async (request, reply) => {
     const { username, password } = credentials(request.body);
     // No name has a NUL, and the database couldn't be asked for one.
     const user = username.includes('\0')
@@ -18,7 +19,21 @@ const login: FastifyPluginAsyncTypebox = async (app) => {
       : await within(app.db.requests, (sql) => findByName(sql, username));
     const matches = await app.accounts.matches(password, user?.password, askerOf(request));
     if (!matches || user === undefined) throw new ChatError('unauthorized');
-    return ok({ user_id: user.user_id, username: user.username, token: app.auth.sign(user) });
+    if (user.suspended) throw new ChatError('suspended');
+    const { device, stay_signed_in: stays } = request.body;
+    const { sid, secret, ...given } = await app.sessions.open(request, user, {
+      device,
+      stays,
+      password: user.password,
+    });
+    if (secret !== undefined)
+      app.sessions.cookie.write(
+        request,
+        reply,
+        { sid, secret },
+        stays === true ? config.SESSION_DAYS : undefined,
+      );
+    return ok({ user_id: user.user_id, username: user.username, ...given });
   });
 
   app.get(
@@ -33,12 +48,11 @@ const login: FastifyPluginAsyncTypebox = async (app) => {
 
   app.post(
     '/api/token',
-    { onRequest: app.auth.required, schema: { response: answers(Type.Pick(Session, ['token'])) } },
-    async ({ claims }) => {
-      const user = await within(app.db.requests, (sql) => findUser(sql, claims.user_id));
-      if (user === undefined) throw new ChatError('unauthorized');
-      return ok({ token: app.auth.sign(user) });
+    {
+      onRequest: app.auth.required,
+      schema: { response: answers(Type.Pick(SignedIn, ['token', 'token_expires_at'])) },
     },
+    async (request) => ok(await app.sessions.another(request)),
   );
 };
 export default login;

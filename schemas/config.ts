@@ -25,6 +25,16 @@ export const Config = Type.Object({
     'Secret that signs tokens, the same on every instance; empty: made and kept under `DATA_DIR` (embedded), a development default (elsewhere), refused (production)',
     '',
   ),
+  JWT_SECRET_BEFORE: text(
+    'Secrets, one a line, whose tokens are still taken: put the old one here when `JWT_SECRET` changes, until its tokens have ended',
+    '',
+  ),
+  SESSION_DAYS: count(
+    'Days after which somebody who is signed in and not seen has to sign in again',
+    30,
+    1,
+    3650,
+  ),
   DATA_DIR: text('Folder of the embedded database', './data'),
   ALLOWED_ORIGINS: text(
     'Further web origins that may open a WebSocket, separated by commas; the own origin always may',
@@ -43,7 +53,7 @@ export const Config = Type.Object({
     'trace',
     'silent',
   ]),
-  NODE_ENV: text('`production` refuses weak defaults', 'development'),
+  NODE_ENV: oneOf('`production` refuses weak defaults', ['development', 'production', 'test']),
   REGISTRATION: oneOf(
     'Who may register: `open` everybody, `invite` who has an invite, `closed` nobody, so that admins make accounts',
     ['open', 'invite', 'closed'],

@@ -9,7 +9,12 @@ import { LAST_CHARACTER } from './users.js';
 export type Outcome = 'done' | 'user_not_found' | 'last_admin';
 
 const CHANGES = {
-  suspend: { set: 'suspended_at = now()', where: 'suspended_at is null', ends: true, takes: true },
+  suspend: {
+    set: 'suspended_at = now(), tokens_from = clock_timestamp()',
+    where: 'suspended_at is null',
+    ends: true,
+    takes: true,
+  },
   restore: { set: 'suspended_at = null', where: 'suspended_at is not null', ends: false, takes: false },
   promote: { set: 'is_admin = true', where: 'not is_admin', ends: false, takes: false },
   demote: { set: 'is_admin = false', where: 'is_admin', ends: false, takes: true },
@@ -98,7 +103,7 @@ export async function useReset(
     with used as (
       delete from resets where code = ${code} and expires_at > now() returning user_id
     ), changed as (
-      update users set password = ${password}, tokens_from = now()
+      update users set password = ${password}, tokens_from = clock_timestamp()
       where user_id = (select user_id from used) and deleted_at is null returning user_id, username
     ), ended as (
       delete from sessions where user_id = (select user_id from changed)

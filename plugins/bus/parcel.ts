@@ -29,6 +29,8 @@ export interface Parcel {
   kicks?: Kick[];
   kicked?: Kicked[];
   presence?: { online: number[]; offline: number[] };
+  /** What replicas keep of these users may be another by now. */
+  users?: readonly number[];
 }
 
 /** Several users, or the only one. */
@@ -43,6 +45,7 @@ interface Packed {
   k?: Kick[];
   e?: Kicked[];
   p?: { online: number[]; offline: number[] };
+  u?: readonly number[];
 }
 
 const AGAIN = 1;
@@ -69,6 +72,7 @@ export function pack(parcel: Parcel): string {
   if (parcel.kicks !== undefined) packed.k = parcel.kicks;
   if (parcel.kicked !== undefined) packed.e = parcel.kicked;
   if (parcel.presence !== undefined) packed.p = parcel.presence;
+  if (parcel.users !== undefined) packed.u = parcel.users;
   return JSON.stringify(packed);
 }
 
@@ -100,5 +104,6 @@ export function unpack(text: string): Parcel {
     ...(packed.k !== undefined && { kicks: packed.k }),
     ...(packed.e !== undefined && { kicked: packed.e }),
     ...(packed.p !== undefined && { presence: packed.p }),
+    ...(packed.u !== undefined && { users: packed.u }),
   };
 }

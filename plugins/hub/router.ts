@@ -13,6 +13,9 @@ export class Router {
   /** Told what other replicas say about presence. */
   onPresence: (presence: { online: number[]; offline: number[] }) => void = () => {};
 
+  /** Told of users who aren't what they were. */
+  onUsers: (users: readonly number[]) => void = () => {};
+
   constructor(
     private readonly log: FastifyBaseLogger,
     private readonly registry: Registry,
@@ -86,6 +89,7 @@ export class Router {
     this.ownership.onKicks(parcel.kicks ?? []);
     this.ownership.onKicked(parcel.kicked ?? []);
     if (parcel.presence !== undefined) this.onPresence(parcel.presence);
+    if (parcel.users !== undefined) this.onUsers(parcel.users);
   }
 
   /** Tells each `to` that `user` is typing. */

@@ -23,7 +23,7 @@ export async function makeAccounts(
       const username = `hostile-${i}`;
       const user_id = await addUser(app.db.sql, username, 'not a hash: this user has a token only');
       if (user_id === undefined) throw new Error(`${username} is taken`);
-      accounts.push({ user_id, token: app.auth.sign({ user_id, username }) });
+      accounts.push({ user_id, token: app.tokens.sign({ user_id, username }, undefined, 86_400) });
     }
     return accounts;
   } finally {

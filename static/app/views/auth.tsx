@@ -1,10 +1,10 @@
 import { useSignal } from '@preact/signals';
 import { useLayoutEffect, useRef } from 'preact/hooks';
 import { type Field, mistakeIn } from '../account.js';
-import { ApiError, login, register } from '../api.js';
+import { ApiError, login, register, type SignedIn } from '../api.js';
 import { errorText, t } from '../i18n/index.js';
 import { dropLink, link } from '../link.js';
-import { expired, leftBehind, type Session, session, signIn } from '../session.js';
+import { expired, leftBehind, session, signIn } from '../session.js';
 import { Icon } from './icons.js';
 import { LanguagePicker } from './settings.js';
 
@@ -20,7 +20,7 @@ export function Auth({ unsent }: { unsent: number }) {
   const creating = useSignal(invite !== undefined);
   const busy = useSignal(false);
   const problem = useSignal<Problem | null>(null);
-  const instead = useSignal<Session | null>(null);
+  const instead = useSignal<SignedIn | null>(null);
   const form = useRef<HTMLFormElement>(null);
   const again = expired.value;
 
@@ -43,7 +43,7 @@ export function Auth({ unsent }: { unsent: number }) {
           await register({ username, password, invite });
           dropLink();
         }
-        const fresh = await login({ username, password });
+        const fresh = await login({ username, password }, data.get('foreign') === null);
         if (unsent > 0 && again && fresh.user_id !== session.peek()?.user_id) instead.value = fresh;
         else signIn(fresh);
         return;
@@ -93,6 +93,10 @@ export function Auth({ unsent }: { unsent: number }) {
             </p>
           </div>
           <Password creating={creating.value} wrong={at('password')} />
+          <label class="check">
+            <input type="checkbox" name="foreign" />
+            <span>{t('foreignDevice')}</span>
+          </label>
           <p class="wrong whole" role="alert">
             {problem.value && problem.value.field === null && problem.value.text}
           </p>
@@ -120,7 +124,7 @@ export function Auth({ unsent }: { unsent: number }) {
 }
 
 /** Says what would be lost before it is. */
-function Instead({ fresh, unsent, onCancel }: { fresh: Session; unsent: number; onCancel: () => void }) {
+function Instead({ fresh, unsent, onCancel }: { fresh: SignedIn; unsent: number; onCancel: () => void }) {
   return (
     <div class="sure" role="alert">
       <p>{t('insteadUnsent', { n: unsent, name: session.value?.username ?? '' })}</p>

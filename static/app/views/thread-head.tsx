@@ -13,6 +13,7 @@ export function ThreadHead({ client, thread }: { client: Client; thread: Thread 
   const self = user.user_id === client.me.user_id;
   const { state } = client.link.value;
   const presence = client.people.of(user.user_id).value;
+  const gone = thread.gone.value;
   return (
     <header class="thread-head">
       <button type="button" class="round back" onClick={closeThread}>
@@ -24,7 +25,7 @@ export function ThreadHead({ client, thread }: { client: Client; thread: Thread 
         <div class="who">
           <h2>
             <button type="button" aria-haspopup="dialog" onClick={() => openCover('profile')}>
-              <Name user={user} />
+              <Name user={user} gone={gone} />
             </button>
           </h2>
           <p class="status" aria-live="off">
@@ -32,7 +33,7 @@ export function ThreadHead({ client, thread }: { client: Client; thread: Thread 
               t('self')
             ) : user.deleted ? null : thread.typing.value ? (
               <Typing />
-            ) : presence ? (
+            ) : presence && !gone ? (
               <Seen presence={presence} />
             ) : (
               state !== 'online' && state !== 'replaced' && t('waiting')
