@@ -1,6 +1,6 @@
 import { randomBytes } from 'node:crypto';
 import { setTimeout as sleep } from 'node:timers/promises';
-import type { FastifyInstance } from 'fastify';
+import type { FastifyBaseLogger } from 'fastify';
 import fp from 'fastify-plugin';
 import { ACCOUNTS } from '../schemas/limits.js';
 import { looksProblem } from '../schemas/name.js';
@@ -19,10 +19,12 @@ import {
 } from '../sql/accounts.js';
 import type { Sql } from '../sql/handle.js';
 import { addFirstInvite, addInvite, type InviteRow, isInvited, revokeInvite } from '../sql/invites.js';
-import { addUser, whyTaken } from '../sql/users.js';
+import { addUser, findByName, whyTaken } from '../sql/users.js';
 import type { Passwords } from './auth/passwords.js';
 import { hashedForms, newPassword } from './auth/typed.js';
+import type { Settings } from './config.js';
 import { within } from './db/failure.js';
+import type { Asker as Lanes } from './db/lanes.js';
 import { ChatError } from './errors.js';
 import { hashOf } from './sessions/device.js';
 
@@ -53,14 +55,24 @@ const isHash = (stored: string) => /^\$2[aby]\$\d\d\$.{53}$/.test(stored);
 /** Milliseconds after which a deletion that was interrupted is taken up again, if the database can't be asked. */
 const AGAIN_MS = 5000;
 
+/** What is leant on. */
+interface Base {
+  config: Pick<Settings, 'REGISTRATION' | 'PASSWORD_MIN'>;
+  log: Pick<FastifyBaseLogger, 'warn'>;
+  lanes: Lanes;
+  passwords: Passwords;
+  /** Tells all replicas what was committed of users. */
+  ring(users: readonly number[]): Promise<void>;
+}
+
 /** Who may have an account: what routes, the command line and the start do with them. */
-class Accounts {
+export class Accounts {
   private closed = false;
 
-  constructor(private readonly app: Pick<FastifyInstance, 'auth' | 'config' | 'db' | 'log' | 'sessions'>) {}
+  constructor(private readonly base: Base) {}
 
   private ask<T>(question: (sql: Sql) => Promise<T>): Promise<T> {
-    return within(this.app.db.requests, question);
+    return within(this.base.lanes, question);
   }
 
   /**
@@ -76,7 +88,7 @@ class Accounts {
     invite: string | null | undefined,
     asker?: Asker,
   ): Promise<number> {
-    const { REGISTRATION } = this.app.config;
+    const { REGISTRATION } = this.base.config;
     if (REGISTRATION === 'closed') throw new ChatError('registration_closed');
     checkName(username);
     const code = REGISTRATION === 'invite' ? hashOf(invite ?? '') : undefined;
@@ -98,6 +110,24 @@ class Accounts {
     return { user_id, ...(await this.createReset(user_id, actor)) };
   }
 
+  /**
+   * The account of somebody whom a trusted proxy vouches for, made at first sight. It may have any name that can be stored.
+   * @throws ChatError `suspended`, `username_invalid`
+   */
+  async arrive(username: string): Promise<{ user_id: number; username: string }> {
+    const find = () => this.ask((sql) => findByName(sql, username));
+    let user = await find();
+    // Of two that ask at once one makes it; of two names that look alike, one finds the other there.
+    for (let tries = 0; user === undefined && tries < 3; tries++) {
+      checkUsable(username);
+      await this.ask((sql) => addUser(sql, username, '', { vouched: true }));
+      user = await find();
+    }
+    if (user === undefined) throw new ChatError('overloaded');
+    if (user.suspended) throw new ChatError('suspended');
+    return user;
+  }
+
   private async taken(username: string): Promise<ChatError> {
     return new ChatError((await this.ask((sql) => whyTaken(sql, username))) ?? 'username_taken');
   }
@@ -107,7 +137,7 @@ class Accounts {
    * @throws ChatError for passwords that can't be; `overloaded`
    */
   async hash(typed: string | null | undefined, asker?: Asker): Promise<string> {
-    return this.app.auth.passwords.hash(newPassword(typed, this.app.config.PASSWORD_MIN), asker);
+    return this.base.passwords.hash(newPassword(typed, this.base.config.PASSWORD_MIN), asker);
   }
 
   /**
@@ -117,8 +147,8 @@ class Accounts {
   async matches(typed: string, stored: string | undefined, asker?: Asker): Promise<boolean> {
     const hash = stored !== undefined && isHash(stored) ? stored : undefined;
     const forms = hashedForms(typed);
-    if (forms.length === 0) await this.app.auth.passwords.matches('', undefined, asker);
-    for (const form of forms) if (await this.app.auth.passwords.matches(form, hash, asker)) return true;
+    if (forms.length === 0) await this.base.passwords.matches('', undefined, asker);
+    for (const form of forms) if (await this.base.passwords.matches(form, hash, asker)) return true;
     return false;
   }
 
@@ -148,7 +178,7 @@ class Accounts {
     const hash = await this.hash(typed, asker);
     const user = await this.ask((sql) => useReset(sql, hashOf(code), hash));
     if (user === undefined) throw new ChatError('reset_invalid');
-    await this.app.sessions.ring([user.user_id]);
+    await this.base.ring([user.user_id]);
     return user;
   }
 
@@ -172,7 +202,7 @@ class Accounts {
 
   private async settle(user: number, outcome: Outcome): Promise<void> {
     if (outcome !== 'done') throw new ChatError(outcome);
-    await this.app.sessions.ring([user]);
+    await this.base.ring([user]);
   }
 
   private async erase(user: number): Promise<void> {
@@ -190,7 +220,7 @@ class Accounts {
         if (users.length === 0) return;
         for (const user of users) await this.erase(user);
       } catch (error) {
-        this.app.log.warn({ err: error }, 'what deleted users left is not erased yet');
+        this.base.log.warn({ err: error }, 'what deleted users left is not erased yet');
         await sleep(AGAIN_MS, undefined, { ref: false });
       }
     }
@@ -215,7 +245,7 @@ class Accounts {
 
   /** A link for the first account, which is an admin's; undefined where there is one, or none is needed. */
   async firstInvite(): Promise<Link | undefined> {
-    if (this.app.config.REGISTRATION !== 'invite') return undefined;
+    if (this.base.config.REGISTRATION !== 'invite') return undefined;
     const link = newLink('invite');
     const made = await this.ask((sql) => addFirstInvite(sql, hashOf(link.code), ACCOUNTS.linkHours));
     return made ? link : undefined;
@@ -231,10 +261,15 @@ class Accounts {
   }
 }
 
-/** @throws ChatError `username_invalid`, `username_mixed`, `username_reserved` */
-function checkName(username: string): void {
+/** @throws ChatError `username_invalid` */
+function checkUsable(username: string): void {
   const problem = usernameProblem(username);
   if (problem !== undefined) throw new ChatError('username_invalid', problem);
+}
+
+/** @throws ChatError `username_invalid`, `username_mixed`, `username_reserved` */
+function checkName(username: string): void {
+  checkUsable(username);
   const looks = looksProblem(username);
   if (looks !== undefined) throw new ChatError(looks);
 }
@@ -242,7 +277,13 @@ function checkName(username: string): void {
 /** Decorates the instance with what is done with accounts. */
 export default fp(
   async (app) => {
-    const accounts = new Accounts(app);
+    const accounts = new Accounts({
+      config: app.config,
+      log: app.log,
+      lanes: app.db.requests,
+      passwords: app.auth.passwords,
+      ring: (users) => app.sessions.ring(users),
+    });
     app.decorate('accounts', accounts);
     app.addHook('onListen', () => void accounts.eraseRest());
     app.addHook('onClose', async () => accounts.close());

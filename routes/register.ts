@@ -1,8 +1,9 @@
 import type { FastifyPluginAsyncTypebox } from '@fastify/type-provider-typebox';
+import { vouchedFor } from '../plugins/auth/header.js';
 import { askerOf } from '../plugins/auth/passwords.js';
 import { ChatError } from '../plugins/errors.js';
 import { answers, ok } from '../schemas/envelope.js';
-import { type Credentials, Named, Registered, Registration, ResetBody } from '../schemas/user.js';
+import { type Credentials, Door, Named, Registered, Registration, ResetBody } from '../schemas/user.js';
 
 /**
  * What a person typed as name and password: the name cleaned, the password as it is.
@@ -16,7 +17,7 @@ export function credentials(body: Credentials): { username: string; password: st
   return { username, password };
 }
 
-/** `POST /register`, and `POST /api/reset` for who has forgotten the password. */
+/** `POST /register`, `GET /api/door` for who comes to it, and `POST /api/reset` for who has forgotten the password. */
 const register: FastifyPluginAsyncTypebox = async (app) => {
   app.post(
     '/register',
@@ -27,6 +28,13 @@ const register: FastifyPluginAsyncTypebox = async (app) => {
       const user_id = await app.accounts.register(username, password, invite, askerOf(request));
       return ok({ user_id });
     },
+  );
+
+  app.get('/api/door', { schema: { response: answers(Door) } }, async (request) =>
+    ok({
+      registration: app.config.REGISTRATION,
+      vouched: vouchedFor(app, request) !== undefined,
+    }),
   );
 
   app.post('/api/reset', { schema: { body: ResetBody, response: answers(Named) } }, async (request) => {

@@ -1,14 +1,22 @@
 import type { FastifyPluginAsyncTypebox } from '@fastify/type-provider-typebox';
 import { Type } from '@sinclair/typebox';
 import type { FastifyRequest } from 'fastify';
+import { vouchedFor } from '../plugins/auth/header.js';
 import { askerOf } from '../plugins/auth/passwords.js';
 import { within } from '../plugins/db/failure.js';
 import { ChatError } from '../plugins/errors.js';
-import { hashOf, nextOf } from '../plugins/sessions/device.js';
+import { type Device, hashOf, nextOf } from '../plugins/sessions/device.js';
 import { answers, ok } from '../schemas/envelope.js';
 import { NewPassword, SessionParams, Sessions } from '../schemas/session.js';
 import { SignedIn } from '../schemas/user.js';
-import { endSession, endSessionless, endSessions, exchangeSecret, listSessions } from '../sql/sessions.js';
+import {
+  type Exchanged,
+  endSession,
+  endSessionless,
+  endSessions,
+  exchangeSecret,
+  listSessions,
+} from '../sql/sessions.js';
 import { findPassword } from '../sql/users.js';
 
 /**
@@ -26,28 +34,37 @@ const sessions: FastifyPluginAsyncTypebox = async (app) => {
   const required = { onRequest: app.auth.required };
   const nothing = answers(Type.Object({}));
 
+  /** @returns whose it is, and what it has to show from now on */
+  async function exchange(device: Device): Promise<(Exchanged & { device: Device }) | undefined> {
+    const secret = nextOf(app.tokens.secret, device);
+    const shown = { sid: device.sid, secret: hashOf(device.secret), next: hashOf(secret) };
+    const found = await within(app.db.requests, (sql) =>
+      exchangeSecret(sql, { ...shown, ...app.sessions.days }),
+    );
+    return found && { ...found, device: found.changed ? { sid: device.sid, secret } : device };
+  }
+
   app.post('/api/exchange', { schema: { response: answers(SignedIn) } }, async (request, reply) => {
     ownOrigin(request);
-    const device = app.sessions.cookie.read(request);
-    if (device === undefined) throw new ChatError('missing_token');
-    const { sid } = device;
-    const secret = nextOf(app.tokens.secret, device);
-    const found = await within(app.db.requests, (sql) =>
-      exchangeSecret(sql, {
-        sid,
-        secret: hashOf(device.secret),
-        next: hashOf(secret),
-        ...app.sessions.days,
-      }),
-    );
+    const { cookie } = app.sessions;
+    const name = vouchedFor(app, request);
+    const vouched = name === undefined ? undefined : await app.accounts.arrive(name);
+    const device = cookie.read(request);
+    if (device === undefined && vouched === undefined) throw new ChatError('missing_token');
+    const found = device && (await exchange(device));
+    // Whoever was here before, it is this one who is signed in at the proxy.
+    if (vouched !== undefined && found?.user_id !== vouched.user_id) {
+      const { sid, secret, ...given } = await app.sessions.open(request, vouched, { stays: false });
+      if (secret !== undefined) cookie.write(request, reply, { sid, secret }, undefined);
+      return ok({ user_id: vouched.user_id, username: vouched.username, ...given });
+    }
     if (found === undefined) {
-      app.sessions.cookie.clear(request, reply);
+      cookie.clear(request, reply);
       throw new ChatError('unauthorized');
     }
-    const days = found.stays ? app.sessions.days.days : undefined;
-    app.sessions.cookie.write(request, reply, found.changed ? { sid, secret } : device, days);
+    cookie.write(request, reply, found.device, found.stays ? app.sessions.days.days : undefined);
     const { user_id, username } = found;
-    return ok({ user_id, username, ...app.sessions.forDevice(found, sid, found.ends_at) });
+    return ok({ user_id, username, ...app.sessions.forDevice(found, found.device.sid, found.ends_at) });
   });
 
   app.get('/api/sessions', { ...required, schema: { response: answers(Sessions) } }, async ({ claims }) => {

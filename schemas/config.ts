@@ -44,6 +44,11 @@ export const Config = Type.Object({
     'Addresses or networks, separated by commas, whose `X-Forwarded-*` headers are believed',
     '',
   ),
+  AUTH_HEADER: text(
+    'Header in which such a proxy says who has signed in there, and sets in each request; accounts are made at first sight. Takes `REGISTRATION=closed`',
+    '',
+    100,
+  ),
   LOG_LEVEL: oneOf('Least severe level that is logged', [
     'info',
     'fatal',

@@ -20,6 +20,14 @@ export const ResetBody = Type.Object({
   new_password: Type.Optional(Type.Union([Type.String({ maxLength: 4096 }), Type.Null()])),
 });
 
+/** What one who isn't signed in has to know. */
+export const Door = Type.Object({
+  registration: Type.String({ maxLength: 40, description: 'who may register: open, invite or closed' }),
+  vouched: Type.Boolean({
+    description: 'whether a proxy says who this is, so that `/api/exchange` signs in without a password',
+  }),
+});
+
 export const Registered = Type.Object({ user_id: Id });
 /** Whose password was set. */
 export const Named = Type.Object({ user_id: Id, username: Username });

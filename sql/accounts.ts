@@ -1,5 +1,6 @@
 import { nameKey } from '../schemas/user.js';
 import type { Sql } from './handle.js';
+import { isOpen } from './invites.js';
 import { LAST_CHARACTER } from './users.js';
 
 // What changes who somebody is. Each is one statement: with its row in `audit`, and one in `rings` where replicas keep what it
@@ -17,6 +18,7 @@ const CHANGES = {
   },
   restore: { set: 'suspended_at = null', where: 'suspended_at is not null', ends: false, takes: false },
   promote: { set: 'is_admin = true', where: 'not is_admin', ends: false, takes: false },
+  sign_out: { set: 'tokens_from = clock_timestamp()', where: 'true', ends: true, takes: false },
   demote: { set: 'is_admin = false', where: 'is_admin', ends: false, takes: true },
 };
 export type Change = keyof typeof CHANGES;
@@ -218,4 +220,19 @@ export async function listAudit(sql: Sql, before: number | undefined, limit: num
   return sql<AuditRow[]>`
     select audit_id, at, actor_id, action, user_id, invite_id from audit
     where audit_id < ${before ?? Number.MAX_SAFE_INTEGER} order by audit_id desc limit ${limit}`;
+}
+
+/** How much there is. */
+export async function countAll(sql: Sql): Promise<Record<string, number>> {
+  const [row] = await sql<[Record<string, number>]>`
+    select count(*) filter (where deleted_at is null)::int as users,
+      count(*) filter (where is_admin)::int as admins,
+      count(*) filter (where suspended_at is not null and deleted_at is null)::int as suspended,
+      count(*) filter (where deleted_at is not null)::int as deleted,
+      (select count(*)::int from sessions where ends_at > now()) as sessions,
+      (select count(*)::int from invites where ${isOpen(sql)}) as open_invites,
+      (select count(*)::int from conversations) as conversations,
+      (select case when is_called then last_value else 0 end from message_ids) as number_of_the_last_message
+    from users`;
+  return row;
 }

@@ -13,7 +13,8 @@ export interface UserRow {
 /**
  * Adds a user: the first of all becomes an admin.
  * @param options invite: the hash of an invite's code, which is used up by one; undefined where none is needed. actor: who makes it
- *   for the user, null for the operator; undefined where the user does
+ *   for the user, null for the operator; undefined where the user does. vouched: somebody else answers for it that the name is who it
+ *   looks like, so that it may look like one that is there
  * @returns the new id; undefined if the name is taken, in this spelling or in another case or Unicode form, or looks like one that
  *   is; or if the invite isn't open
  */
@@ -21,9 +22,14 @@ export async function addUser(
   sql: Sql,
   username: string,
   password: string,
-  { invite, actor }: { invite?: Buffer | undefined; actor?: number | null } = {},
+  {
+    invite,
+    actor,
+    vouched = false,
+  }: { invite?: Buffer | undefined; actor?: number | null; vouched?: boolean } = {},
 ): Promise<number | undefined> {
   const key = nameKey(username);
+  const looks = skeleton(username);
   const registers = actor === undefined;
   const invited = invite === undefined;
   const [row] = await sql<{ user_id: number }[]>`
@@ -34,8 +40,10 @@ export async function addUser(
       where not founded and not exists (select from users) and (${invited} or exists (select from invited))
       returning founded
     ), added as (
-      insert into users (username, password, name_key, skeleton, words_known, is_admin)
-      select ${username}, ${password}, ${key}, ${skeleton(username)}, true, exists (select from founded)
+      insert into users (username, password, name_key, skeleton, lookalike, words_known, is_admin)
+      select ${username}, ${password}, ${key}, ${looks},
+        ${vouched} and exists (select from users where skeleton = ${looks} and not lookalike),
+        true, exists (select from founded)
       where ${invited} or exists (select from invited)
       on conflict do nothing returning user_id
     ), words as (

@@ -1,5 +1,5 @@
 import t, { type Test } from 'tap';
-import { build, eventually, freshName, type Server, signUp, type User } from './helper.js';
+import { build, connect, eventually, freshName, type Server, signUp, type User } from './helper.js';
 
 /** An installation with its first account, whose owner is an admin, and somebody new who isn't. */
 async function installation(t: Test) {
@@ -383,6 +383,56 @@ t.test('a forgotten password is set by a link, once, and that ends what was sign
   await sql`update resets set expires_at = now() where user_id = ${user_id}`;
   t.equal((await reset(late)).body.error, 'reset_invalid', 'expired');
 });
+
+t.test(
+  'who is suspended, deleted or given a new password is out on both instances within a second',
+  async (t) => {
+    const { server, ask } = await beside(t);
+    const second = await build(t, {}, server);
+    for (const [means, again] of [
+      ['suspend', [403, 'suspended']],
+      ['sign_out', [200, undefined]],
+      ['reset', [401, 'unauthorized']],
+      ['delete', [401, 'unauthorized']],
+    ] as const) {
+      const username = freshName();
+      const { user_id } = (await register(server, {}, username)).body.data;
+      const devices = await Promise.all([1, 2, 3].map(() => login(second, username, 'correct horse')));
+      const plain = (await login(server, username, 'correct horse')).body.data;
+      const clients = [
+        await connect(t, second, plain),
+        ...(await Promise.all(
+          devices.map(({ body }, i) => connect(t, i === 0 ? server : second, body.data, { extended: true })),
+        )),
+      ];
+      const path = `/api/admin/users/${user_id}`;
+      const { code } = means === 'reset' ? (await ask.post(`${path}/reset`)).body.data : { code: '' };
+      const answer =
+        means === 'reset'
+          ? server.request('POST', '/api/reset', { body: { code, new_password: 'a new one' } })
+          : means === 'delete'
+            ? ask.delete(path)
+            : ask.post(`${path}/${means}`);
+      t.equal((await answer).status, 200, means);
+      const done = performance.now();
+      for (const { closed } of clients)
+        t.strictSame(await closed, { code: 4001, reason: 'token is expired or revoked' }, means);
+      t.ok(performance.now() - done < 1000, means);
+      for (const { token } of [plain, ...devices.map(({ body }) => body.data)])
+        for (const one of [server, second]) {
+          const { status, body } = await one.request('GET', '/api/me', { token });
+          t.strictSame([status, body.error], [401, 'unauthorized'], means);
+        }
+      const { status, body } = await login(second, username, 'correct horse');
+      t.strictSame([status, body.error], again, means);
+      t.equal(
+        (await login(second, username, 'a guess')).body.error,
+        'unauthorized',
+        'a stranger is told nothing',
+      );
+    }
+  },
+);
 
 t.test('the audit is paged, newest first, and is of ids alone', async (t) => {
   const { server, admin, user, ask } = await beside(t);

@@ -1,10 +1,10 @@
 import { useSignal } from '@preact/signals';
-import { useLayoutEffect, useRef } from 'preact/hooks';
+import { useEffect, useLayoutEffect, useRef } from 'preact/hooks';
 import { type Field, mistakeIn } from '../account.js';
-import { ApiError, login, register, type SignedIn } from '../api.js';
+import { ApiError, askDoor, exchange, login, register, type SignedIn } from '../api.js';
 import { errorText, t } from '../i18n/index.js';
 import { dropLink, link } from '../link.js';
-import { expired, leftBehind, session, signIn } from '../session.js';
+import { expired, leftBehind, session, signedOut, signIn } from '../session.js';
 import { Icon } from './icons.js';
 import { LanguagePicker } from './settings.js';
 
@@ -21,12 +21,45 @@ export function Auth({ unsent }: { unsent: number }) {
   const busy = useSignal(false);
   const problem = useSignal<Problem | null>(null);
   const instead = useSignal<SignedIn | null>(null);
+  /** Whether nobody can make an account here, and whether a proxy says who this is. */
+  const closed = useSignal(false);
+  const vouched = useSignal(false);
   const form = useRef<HTMLFormElement>(null);
   const again = expired.value;
 
   useLayoutEffect(() => {
     form.current?.querySelector<HTMLElement>(`[name=${again ? 'password' : 'username'}]`)?.focus();
   }, []);
+
+  // Where it has no answer, the form says so in time.
+  useEffect(() => {
+    askDoor().then(
+      (door) => {
+        closed.value = door.registration === 'closed';
+        vouched.value = door.vouched;
+        if (door.vouched && !signedOut.peek()) void enter();
+      },
+      () => {},
+    );
+  }, []);
+
+  function goOn(fresh: SignedIn) {
+    if (unsent > 0 && again && fresh.user_id !== session.peek()?.user_id) instead.value = fresh;
+    else signIn(fresh);
+  }
+
+  async function enter(): Promise<void> {
+    if (busy.value) return;
+    busy.value = true;
+    problem.value = null;
+    try {
+      goOn(await exchange());
+    } catch (error) {
+      problem.value = { field: null, text: explain(error).text };
+    } finally {
+      busy.value = false;
+    }
+  }
 
   async function submit(event: Event): Promise<void> {
     event.preventDefault();
@@ -43,9 +76,7 @@ export function Auth({ unsent }: { unsent: number }) {
           await register({ username, password, invite });
           dropLink();
         }
-        const fresh = await login({ username, password }, data.get('foreign') === null);
-        if (unsent > 0 && again && fresh.user_id !== session.peek()?.user_id) instead.value = fresh;
-        else signIn(fresh);
+        goOn(await login({ username, password }, data.get('foreign') === null));
         return;
       } catch (error) {
         problem.value = explain(error);
@@ -72,54 +103,74 @@ export function Auth({ unsent }: { unsent: number }) {
         {instead.value && (
           <Instead fresh={instead.value} unsent={unsent} onCancel={() => (instead.value = null)} />
         )}
-        <form ref={form} method="post" action="/login" noValidate onSubmit={submit}>
-          <div class="field">
-            <label for="username">{t('username')}</label>
-            <input
-              id="username"
-              name="username"
-              type="text"
-              dir="auto"
-              autocomplete="username"
-              autocapitalize="none"
-              spellcheck={false}
-              defaultValue={again ? (session.value?.username ?? '') : ''}
-              aria-invalid={at('username') !== ''}
-              aria-describedby="username-note"
-              required
-            />
-            <p id="username-note" class={at('username') ? 'note wrong' : 'note'}>
-              {at('username') || (creating.value && t('usernameHint'))}
+        {vouched.value ? (
+          <Vouched problem={problem.value?.text ?? ''} busy={busy.value} onEnter={() => void enter()} />
+        ) : (
+          <form ref={form} method="post" action="/login" noValidate onSubmit={submit}>
+            <div class="field">
+              <label for="username">{t('username')}</label>
+              <input
+                id="username"
+                name="username"
+                type="text"
+                dir="auto"
+                autocomplete="username"
+                autocapitalize="none"
+                spellcheck={false}
+                defaultValue={again ? (session.value?.username ?? '') : ''}
+                aria-invalid={at('username') !== ''}
+                aria-describedby="username-note"
+                required
+              />
+              <p id="username-note" class={at('username') ? 'note wrong' : 'note'}>
+                {at('username') || (creating.value && t('usernameHint'))}
+              </p>
+            </div>
+            <Password creating={creating.value} wrong={at('password')} />
+            <label class="check">
+              <input type="checkbox" name="foreign" />
+              <span>{t('foreignDevice')}</span>
+            </label>
+            <p class="wrong whole" role="alert">
+              {problem.value && problem.value.field === null && problem.value.text}
             </p>
-          </div>
-          <Password creating={creating.value} wrong={at('password')} />
-          <label class="check">
-            <input type="checkbox" name="foreign" />
-            <span>{t('foreignDevice')}</span>
-          </label>
-          <p class="wrong whole" role="alert">
-            {problem.value && problem.value.field === null && problem.value.text}
+            <button type="submit" class="primary" aria-disabled={busy.value}>
+              {t(busy.value ? 'working' : creating.value ? 'signUp' : 'signIn')}
+            </button>
+          </form>
+        )}
+        {!vouched.value && !(closed.value && !creating.value) && (
+          <p class="switch">
+            {t(creating.value ? 'toSignIn' : 'toSignUp')}{' '}
+            <button
+              type="button"
+              class="link"
+              onClick={() => {
+                creating.value = !creating.value;
+                problem.value = null;
+              }}
+            >
+              {t(creating.value ? 'signIn' : 'signUp')}
+            </button>
           </p>
-          <button type="submit" class="primary" aria-disabled={busy.value}>
-            {t(busy.value ? 'working' : creating.value ? 'signUp' : 'signIn')}
-          </button>
-        </form>
-        <p class="switch">
-          {t(creating.value ? 'toSignIn' : 'toSignUp')}{' '}
-          <button
-            type="button"
-            class="link"
-            onClick={() => {
-              creating.value = !creating.value;
-              problem.value = null;
-            }}
-          >
-            {t(creating.value ? 'signIn' : 'signUp')}
-          </button>
-        </p>
+        )}
       </div>
       <LanguagePicker />
     </main>
+  );
+}
+
+/** Where a proxy says who this is, nothing needs to be typed. */
+function Vouched({ problem, busy, onEnter }: { problem: string; busy: boolean; onEnter: () => void }) {
+  return (
+    <>
+      <p class="wrong whole" role="alert">
+        {problem}
+      </p>
+      <button type="button" class="primary" aria-disabled={busy} onClick={onEnter}>
+        {t(busy ? 'working' : 'signIn')}
+      </button>
+    </>
   );
 }
 
