@@ -2,6 +2,7 @@ import cookie from '@fastify/cookie';
 import type { TypeBoxTypeProvider } from '@fastify/type-provider-typebox';
 import Fastify, { type FastifyInstance } from 'fastify';
 import accounts from './plugins/accounts.js';
+import admin from './plugins/admin.js';
 import auth from './plugins/auth.js';
 import budget from './plugins/budget.js';
 import clock from './plugins/clock.js';
@@ -91,6 +92,7 @@ export async function buildApp(
   await app.register(sessions);
   await app.register(auth);
   await app.register(accounts);
+  await app.register(admin, overrides);
   await app.register(conversations);
   await app.register(ws);
 
