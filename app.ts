@@ -1,6 +1,8 @@
 import cookie from '@fastify/cookie';
 import type { TypeBoxTypeProvider } from '@fastify/type-provider-typebox';
 import Fastify, { type FastifyInstance } from 'fastify';
+import accounts from './plugins/accounts.js';
+import admin from './plugins/admin.js';
 import auth from './plugins/auth.js';
 import budget from './plugins/budget.js';
 import clock from './plugins/clock.js';
@@ -22,6 +24,7 @@ import tokens from './plugins/tokens.js';
 import ui from './plugins/ui.js';
 import { validatorCompiler } from './plugins/validator.js';
 import ws from './plugins/ws.js';
+import adminRoutes from './routes/admin.js';
 import conversationRoutes from './routes/conversations.js';
 import factorRoutes from './routes/factor.js';
 import healthRoutes from './routes/health.js';
@@ -90,7 +93,9 @@ export async function buildApp(
   await app.register(presence);
   await app.register(sessions);
   await app.register(auth);
+  await app.register(accounts);
   await app.register(factor);
+  await app.register(admin, overrides);
   await app.register(conversations);
   await app.register(ws);
 
@@ -99,6 +104,7 @@ export async function buildApp(
   await app.register(sessionRoutes);
   await app.register(factorRoutes);
   await app.register(userRoutes);
+  await app.register(adminRoutes);
   await app.register(conversationRoutes);
   await app.register(messageRoutes);
   await app.register(healthRoutes);

@@ -1,6 +1,7 @@
 // Makes dist/: each server file transpiled to the same place, the migrations, and the web client.
 //   node build.mjs           builds if a source is newer than the last build
 //   node build.mjs --force   builds in any case
+//   node build.mjs --once    builds if there is no build yet: a server may be running from one
 //   node build.mjs --watch   builds and starts the server, again at every change
 //   node build.mjs --force --out FOLDER   builds somewhere else, for a test of its own
 import { spawn } from 'node:child_process';
@@ -27,6 +28,7 @@ const out = process.argv.indexOf('--out');
 const dist = out > 0 ? resolve(process.argv[out + 1]) : join(root, 'dist');
 const stamp = join(dist, '.built');
 const sources = [
+  'admin.ts',
   'app.ts',
   'server.ts',
   'plugins',
@@ -138,4 +140,6 @@ async function runAndWatch() {
 }
 
 if (process.argv.includes('--watch')) await runAndWatch();
-else if (process.argv.includes('--force') || (await isStale())) await buildAll();
+else if (process.argv.includes('--once')) {
+  if (!existsSync(stamp)) await buildAll();
+} else if (process.argv.includes('--force') || (await isStale())) await buildAll();

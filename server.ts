@@ -66,6 +66,11 @@ async function main() {
   process.stdout.write(
     `chat-server is ready: open http://${host}:${port} (${app.db.engine}${data}; ${bus})\n`,
   );
+  const first = await app.accounts.firstInvite();
+  if (first !== undefined)
+    process.stdout.write(
+      `nobody has an account yet: the first one, an admin's, is made at http://${host}:${port}${first.path} (for a day, and once)\n`,
+    );
 
   const leave = (end: () => void) => {
     setTimeout(() => {

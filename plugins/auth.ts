@@ -1,10 +1,7 @@
 import type { FastifyRequest } from 'fastify';
 import fp from 'fastify-plugin';
 import type { Token } from '../schemas/token.js';
-import { PASSWORD_BYTES } from '../schemas/user.js';
-import { findPassword } from '../sql/users.js';
-import { askerOf, Passwords } from './auth/passwords.js';
-import { within } from './db/failure.js';
+import { Passwords } from './auth/passwords.js';
 import { ChatError } from './errors.js';
 
 declare module 'fastify' {
@@ -28,11 +25,6 @@ interface Auth {
   required(request: FastifyRequest): Promise<void>;
   /** The same, where it needn't be of somebody who has the second factor that is asked for. */
   enrolling(request: FastifyRequest): Promise<void>;
-  /**
-   * Asks again for the password of who asks.
-   * @throws ChatError `wrong_password`; `overloaded`
-   */
-  ownPassword(request: FastifyRequest, password: string): Promise<void>;
 }
 
 /** The token of an `Authorization: Bearer` header. */
@@ -66,16 +58,9 @@ export default fp(
       },
       required: (request) => admit(request, auth.verify),
       enrolling: (request) => admit(request, valid),
-      async ownPassword(request, password) {
-        const user = request.claims.user_id;
-        const found = await within(app.db.requests, (sql) => findPassword(sql, user));
-        const usable = Buffer.byteLength(password) <= PASSWORD_BYTES;
-        const matches = await auth.passwords.matches(usable ? password : '', found, askerOf(request));
-        if (!matches || !usable) throw new ChatError('wrong_password');
-      },
     };
     app.decorate('auth', auth);
     app.addHook('onClose', () => auth.passwords.close());
   },
-  { name: 'auth', dependencies: ['db', 'errors', 'sockets', 'tokens', 'sessions'] },
+  { name: 'auth', dependencies: ['errors', 'sockets', 'tokens', 'sessions'] },
 );

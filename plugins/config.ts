@@ -132,6 +132,19 @@ export function loadConfig(env: Record<string, string | undefined>, args: string
   for (const proxy of list(text('TRUSTED_PROXIES')))
     if (!isNetwork(proxy))
       problems.push(`TRUSTED_PROXIES: ${proxy} should be an address, or a network such as 10.0.0.0/8`);
+  const header = text('AUTH_HEADER');
+  if (header !== '') {
+    if (!/^[a-z\d-]+$/i.test(header) || /^(authorization|cookie)$/i.test(header))
+      problems.push('AUTH_HEADER: it should be the name of a header such as X-Forwarded-User');
+    if (list(text('TRUSTED_PROXIES')).length === 0)
+      problems.push(
+        'AUTH_HEADER without TRUSTED_PROXIES: nobody is believed who says it; name the proxy there',
+      );
+    if (text('REGISTRATION') !== 'closed')
+      problems.push(
+        'AUTH_HEADER: it takes REGISTRATION=closed, or whoever registers the name of a colleague is given the account of both',
+      );
+  }
   if (Number(raw.HEARTBEAT_TIMEOUT_SECONDS) <= Number(raw.HEARTBEAT_SECONDS))
     problems.push('HEARTBEAT_TIMEOUT_SECONDS should be more than HEARTBEAT_SECONDS');
   if (Number(raw.DRAIN_PAUSE_SECONDS) + Number(raw.DRAIN_SECONDS) > Number(raw.SHUTDOWN_SECONDS))

@@ -128,6 +128,11 @@ export class Sockets {
     this.headcount.addToUser(peer, user);
   }
 
+  /** Whether it is a trusted proxy that passes a request on. */
+  isProxied({ raw }: FastifyRequest): boolean {
+    return this.peers.get(raw.socket)?.proxied === true;
+  }
+
   /** A route begins: on a proxy's connection it counts for whoever asks through it. */
   begin(request: FastifyRequest, answer: ServerResponse): void {
     const peer = this.peers.get(request.raw.socket);

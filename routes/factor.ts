@@ -1,6 +1,7 @@
 import type { FastifyPluginAsyncTypebox } from '@fastify/type-provider-typebox';
 import { Type } from '@sinclair/typebox';
 import type { FastifyRequest } from 'fastify';
+import { askerOf } from '../plugins/auth/passwords.js';
 import { answers, ok } from '../schemas/envelope.js';
 import { EndOfFactor, FactorOffer, FactorState, NewFactor, RecoveryCodes } from '../schemas/factor.js';
 
@@ -26,7 +27,7 @@ const factor: FastifyPluginAsyncTypebox = async (app) => {
     { ...enrolling, schema: { body: NewFactor, response: answers(RecoveryCodes) } },
     async (request) => {
       const { password, secret, code } = request.body;
-      await app.auth.ownPassword(request, password);
+      await app.accounts.ownPassword(request.claims.user_id, password, askerOf(request));
       return ok({ recovery_codes: await app.factor.add(request.claims.user_id, secret, code) });
     },
   );
@@ -37,7 +38,7 @@ const factor: FastifyPluginAsyncTypebox = async (app) => {
     async (request) => {
       const { password, code } = request.body;
       const user = request.claims.user_id;
-      await app.auth.ownPassword(request, password);
+      await app.accounts.ownPassword(request.claims.user_id, password, askerOf(request));
       await app.factor.ask(user, code);
       await app.factor.drop(user);
       return ok({});

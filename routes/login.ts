@@ -4,7 +4,7 @@ import { askerOf } from '../plugins/auth/passwords.js';
 import { within } from '../plugins/db/failure.js';
 import { ChatError } from '../plugins/errors.js';
 import { answers, ok } from '../schemas/envelope.js';
-import { Login, Me, PASSWORD_BYTES, SignedIn } from '../schemas/user.js';
+import { Login, Me, SignedIn } from '../schemas/user.js';
 import { findByName, findUser } from '../sql/users.js';
 import { credentials } from './register.js';
 
@@ -17,13 +17,8 @@ const login: FastifyPluginAsyncTypebox = async (app) => {
     const user = username.includes('\0')
       ? undefined
       : await within(app.db.requests, (sql) => findByName(sql, username));
-    const usable = Buffer.byteLength(password) <= PASSWORD_BYTES && !password.includes('\0');
-    const matches = await app.auth.passwords.matches(
-      usable ? password : '',
-      user?.password,
-      askerOf(request),
-    );
-    if (!matches || !usable || user === undefined) throw new ChatError('unauthorized');
+    const matches = await app.accounts.matches(password, user?.password, askerOf(request));
+    if (!matches || user === undefined) throw new ChatError('unauthorized');
     if (user.suspended) throw new ChatError('suspended');
     const { code, device, stay_signed_in: stays } = request.body;
     if (user.has_factor) await app.factor.ask(user.user_id, code);

@@ -1,39 +1,45 @@
 import type { FastifyPluginAsyncTypebox } from '@fastify/type-provider-typebox';
+import { vouchedFor } from '../plugins/auth/header.js';
 import { askerOf } from '../plugins/auth/passwords.js';
-import { within } from '../plugins/db/failure.js';
 import { ChatError } from '../plugins/errors.js';
 import { answers, ok } from '../schemas/envelope.js';
-import { Credentials, PASSWORD_BYTES, Registered, usernameProblem } from '../schemas/user.js';
-import { addUser } from '../sql/users.js';
+import { type Credentials, Door, Named, Registered, Registration, ResetBody } from '../schemas/user.js';
 
 /**
- * What a person typed as name and password, cleaned.
+ * What a person typed as name and password: the name cleaned, the password as it is.
  * @throws ChatError `username_required`, `password_required`
  */
 export function credentials(body: Credentials): { username: string; password: string } {
   const username = (body.username ?? '').trim().normalize('NFC');
-  const password = (body.password ?? '').trim();
+  const password = body.password ?? '';
   if (username === '') throw new ChatError('username_required');
-  if (password === '') throw new ChatError('password_required');
+  if (password.trim() === '') throw new ChatError('password_required');
   return { username, password };
 }
 
-/** NUL, which ends a password for some, and halves of surrogate pairs, which all have the same bytes. */
-// biome-ignore lint/suspicious/noControlCharactersInRegex: NUL is what is looked for
-export const UNHASHABLE = /[\u0000\p{Cs}]/u;
-
-/** `POST /register` */
+/** `POST /register`, `GET /api/door` for who comes to it, and `POST /api/reset` for who has forgotten the password. */
 const register: FastifyPluginAsyncTypebox = async (app) => {
-  app.post('/register', { schema: { body: Credentials, response: answers(Registered) } }, async (request) => {
-    const { username, password } = credentials(request.body);
-    const problem = usernameProblem(username);
-    if (problem !== undefined) throw new ChatError('username_invalid', problem);
-    if (Buffer.byteLength(password) > PASSWORD_BYTES) throw new ChatError('password_too_long');
-    if (UNHASHABLE.test(password)) throw new ChatError('password_invalid');
-    const hash = await app.auth.passwords.hash(password, askerOf(request));
-    const id = await within(app.db.requests, (sql) => addUser(sql, username, hash));
-    if (id === undefined) throw new ChatError('username_taken');
-    return ok({ user_id: id });
+  app.post(
+    '/register',
+    { schema: { body: Registration, response: answers(Registered) } },
+    async (request) => {
+      const { username, password } = credentials(request.body);
+      const { invite } = request.body;
+      const user_id = await app.accounts.register(username, password, invite, askerOf(request));
+      return ok({ user_id });
+    },
+  );
+
+  app.get('/api/door', { schema: { response: answers(Door) } }, async (request) =>
+    ok({
+      registration: app.config.REGISTRATION,
+      vouched: vouchedFor(app, request) !== undefined,
+    }),
+  );
+
+  app.post('/api/reset', { schema: { body: ResetBody, response: answers(Named) } }, async (request) => {
+    const { code, new_password } = request.body;
+    return ok(await app.accounts.reset(code, new_password, askerOf(request)));
   });
 };
 export default register;

@@ -1,15 +1,22 @@
 import type { FastifyPluginAsyncTypebox } from '@fastify/type-provider-typebox';
 import { Type } from '@sinclair/typebox';
 import type { FastifyRequest } from 'fastify';
+import { vouchedFor } from '../plugins/auth/header.js';
 import { askerOf } from '../plugins/auth/passwords.js';
 import { within } from '../plugins/db/failure.js';
 import { ChatError } from '../plugins/errors.js';
-import { hashOf, nextOf } from '../plugins/sessions/device.js';
+import { type Device, hashOf, nextOf } from '../plugins/sessions/device.js';
 import { answers, ok } from '../schemas/envelope.js';
 import { NewPassword, SessionParams, Sessions } from '../schemas/session.js';
-import { PASSWORD_BYTES, SignedIn } from '../schemas/user.js';
-import { endSession, endSessionless, endSessions, exchangeSecret, listSessions } from '../sql/sessions.js';
-import { UNHASHABLE } from './register.js';
+import { SignedIn } from '../schemas/user.js';
+import {
+  type Exchanged,
+  endSession,
+  endSessionless,
+  endSessions,
+  exchangeSecret,
+  listSessions,
+} from '../sql/sessions.js';
 
 /**
  * Lets a request pass that a page of this server makes. A browser says so with every POST. Whoever came by https is no page that came
@@ -26,27 +33,37 @@ const sessions: FastifyPluginAsyncTypebox = async (app) => {
   const required = { onRequest: app.auth.required };
   const nothing = answers(Type.Object({}));
 
+  /** @returns whose it is, and what it has to show from now on */
+  async function exchange(device: Device): Promise<(Exchanged & { device: Device }) | undefined> {
+    const secret = nextOf(app.tokens.secret, device);
+    const shown = { sid: device.sid, secret: hashOf(device.secret), next: hashOf(secret) };
+    const found = await within(app.db.requests, (sql) =>
+      exchangeSecret(sql, { ...shown, ...app.sessions.days }),
+    );
+    return found && { ...found, device: found.changed ? { sid: device.sid, secret } : device };
+  }
+
   app.post('/api/exchange', { schema: { response: answers(SignedIn) } }, async (request, reply) => {
     ownOrigin(request);
-    const device = app.sessions.cookie.read(request);
-    if (device === undefined) throw new ChatError('missing_token');
-    const { sid } = device;
-    const secret = nextOf(app.tokens.secret, device);
-    const found = await within(app.db.requests, (sql) =>
-      exchangeSecret(sql, {
-        sid,
-        secret: hashOf(device.secret),
-        next: hashOf(secret),
-        ...app.sessions.days,
-      }),
-    );
+    const { cookie } = app.sessions;
+    const name = vouchedFor(app, request);
+    const vouched = name === undefined ? undefined : await app.accounts.arrive(name);
+    const device = cookie.read(request);
+    if (device === undefined && vouched === undefined) throw new ChatError('missing_token');
+    const found = device && (await exchange(device));
+    // Whoever was here before, it is this one who is signed in at the proxy.
+    if (vouched !== undefined && found?.user_id !== vouched.user_id) {
+      const { sid, secret, ...given } = await app.sessions.open(request, vouched, { stays: false });
+      if (secret !== undefined) cookie.write(request, reply, { sid, secret }, undefined);
+      return ok({ user_id: vouched.user_id, username: vouched.username, ...given });
+    }
     if (found === undefined) {
-      app.sessions.cookie.clear(request, reply);
+      cookie.clear(request, reply);
       throw new ChatError('unauthorized');
     }
-    const days = found.stays ? app.sessions.days.days : undefined;
-    app.sessions.cookie.write(request, reply, found.changed ? { sid, secret } : device, days);
+    cookie.write(request, reply, found.device, found.stays ? app.sessions.days.days : undefined);
     const { user_id, username } = found;
+    const { sid } = found.device;
     return ok({ user_id, username, ...(await app.sessions.forDevice(found, sid, found.ends_at)) });
   });
 
@@ -97,11 +114,8 @@ const sessions: FastifyPluginAsyncTypebox = async (app) => {
     async (request) => {
       const { claims, body } = request;
       const { user_id: user, username } = claims;
-      await app.auth.ownPassword(request, body.old_password);
-      const password = body.new_password;
-      if (Buffer.byteLength(password) > PASSWORD_BYTES) throw new ChatError('password_too_long');
-      if (UNHASHABLE.test(password)) throw new ChatError('password_invalid');
-      const hash = await app.auth.passwords.hash(password, askerOf(request));
+      await app.accounts.ownPassword(user, body.old_password, askerOf(request));
+      const hash = await app.accounts.hash(body.new_password, askerOf(request));
       await within(app.db.requests, (sql) => endSessions(sql, user, claims.sid, hash));
       await app.sessions.ring([user]);
       const { token, token_expires_at } = await app.sessions.another(request);

@@ -3,7 +3,7 @@ import { within } from '../plugins/db/failure.js';
 import { ChatError } from '../plugins/errors.js';
 import { answers, ok } from '../schemas/envelope.js';
 import { nameKey, Profile, UserParams, UserSearch, Users } from '../schemas/user.js';
-import { findUser, listUsers, searchUsers } from '../sql/users.js';
+import { findPerson, listUsers, searchUsers } from '../sql/users.js';
 
 /** `GET /api/users`, `GET /api/users?query=` and `GET /api/users/:id` */
 const users: FastifyPluginAsyncTypebox = async (app) => {
@@ -29,7 +29,7 @@ const users: FastifyPluginAsyncTypebox = async (app) => {
     '/api/users/:id',
     { schema: { params: UserParams, response: answers(Profile) } },
     async ({ params }) => {
-      const user = await within(app.db.requests, (sql) => findUser(sql, params.id));
+      const user = await within(app.db.requests, (sql) => findPerson(sql, params.id));
       if (user === undefined) throw new ChatError('user_not_found');
       return ok({ ...user, created_at: user.created_at?.toISOString() ?? null });
     },

@@ -48,6 +48,11 @@ export const Config = Type.Object({
     'Addresses or networks, separated by commas, whose `X-Forwarded-*` headers are believed',
     '',
   ),
+  AUTH_HEADER: text(
+    'Header in which such a proxy says who has signed in there, and sets in each request; accounts are made at first sight. Takes `REGISTRATION=closed`',
+    '',
+    100,
+  ),
   LOG_LEVEL: oneOf('Least severe level that is logged', [
     'info',
     'fatal',
@@ -58,6 +63,11 @@ export const Config = Type.Object({
     'silent',
   ]),
   NODE_ENV: oneOf('`production` refuses weak defaults', ['development', 'production', 'test']),
+  REGISTRATION: oneOf(
+    'Who may register: `open` everybody, `invite` who has an invite, `closed` nobody, so that admins make accounts',
+    ['open', 'invite', 'closed'],
+  ),
+  PASSWORD_MIN: count('Characters of a new password at least', 6, 1, 64),
   TOKEN_HOURS: count('Hours that a token is valid', 24, 1, 8760),
   MAX_FRAME_BYTES: count('Largest frame of the plain protocol, in bytes', 4096, 256, 65_536),
   SINGLE_SESSION: oneOf('`1`: a user has one connection, and a newer one replaces it', ['0', '1']),

@@ -71,3 +71,16 @@ export const HTTP = {
   /** Connections beyond the last that are told so at one time; the next are cut without a word. */
   refusals: 32,
 } as const;
+
+/** Bounds of accounts. */
+export const ACCOUNTS = {
+  /** Invites that are open at one time. */
+  openInvites: 500,
+  /** Uses of one invite, and hours that it is open. */
+  inviteUses: 1000,
+  inviteHours: 8760,
+  /** Hours that a link is good that sets a password, or opens an empty installation. */
+  linkHours: 24,
+  /** Messages of somebody who is gone that are emptied by one statement. */
+  erasedAtOnce: 1000,
+} as const;

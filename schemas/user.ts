@@ -10,7 +10,28 @@ export const Credentials = Type.Object({
 });
 export type Credentials = Static<typeof Credentials>;
 
+/** Body of `/register`: `invite` is the code of an invite, where the server asks for one. */
+export const Registration = Type.Object({
+  ...Credentials.properties,
+  invite: Type.Optional(Type.Union([Type.String({ maxLength: 256 }), Type.Null()])),
+});
+/** Body of `/api/reset`. */
+export const ResetBody = Type.Object({
+  code: Type.String({ maxLength: 256 }),
+  new_password: Type.Optional(Type.Union([Type.String({ maxLength: 4096 }), Type.Null()])),
+});
+
+/** What one who isn't signed in has to know. */
+export const Door = Type.Object({
+  registration: Type.String({ maxLength: 40, description: 'who may register: open, invite or closed' }),
+  vouched: Type.Boolean({
+    description: 'whether a proxy says who this is, so that `/api/exchange` signs in without a password',
+  }),
+});
+
 export const Registered = Type.Object({ user_id: Id });
+/** Whose password was set. */
+export const Named = Type.Object({ user_id: Id, username: Username });
 /** What somebody is given who signs in. */
 export const SignedIn = Type.Object({
   user_id: Id,
@@ -39,16 +60,24 @@ export const Login = Type.Composite([
   }),
 ]);
 
+/** What is said of a user only where it is so. */
+const Remarks = {
+  deleted: Type.Optional(
+    Type.Literal(true, { description: 'the user is gone, and the name only stands for one' }),
+  ),
+  alike: Type.Optional(
+    Type.Literal(true, { description: 'the name is from before and looks like that of somebody else' }),
+  ),
+};
 /** A user as others see them. */
-export const User = Type.Object({ user_id: Id, username: Username });
+export const User = Type.Object({ user_id: Id, username: Username, ...Remarks });
 export type User = Static<typeof User>;
 
 export const Me = Type.Object({ user_id: Id, username: Username, token_expires_at: Timestamp });
 
-/** One user: `created_at` is null for those who were there before it was written down. */
+/** One user: `created_at` is null for those who were there before it was written down, and for those who are gone. */
 export const Profile = Type.Object({
-  user_id: Id,
-  username: Username,
+  ...User.properties,
   created_at: Type.Union([Timestamp, Type.Null()]),
 });
 export type Profile = Static<typeof Profile>;
@@ -77,6 +106,8 @@ export const Users = Type.Object({ users: Type.Array(User, { maxItems: 50 }) });
 const FORBIDDEN = /[\p{Cc}\p{Cs}\u202a-\u202e\u2066-\u2069]/u;
 /** Something to be seen: neither space, nor format character, nor one that is drawn as nothing. */
 const VISIBLE = /[^\p{Z}\p{C}\p{Default_Ignorable_Code_Point}\u2800]/u;
+/** More marks over each other than any language has, or the same one twice (Unicode Technical Standard 39, 5.4), in NFD. */
+const PILED = /[\p{Mn}\p{Me}]{5}|([\p{Mn}\p{Me}])\1/u;
 const IGNORABLE = /\p{Default_Ignorable_Code_Point}/gu;
 
 /** Code points at most in a name, as its column counts. */
@@ -94,6 +125,7 @@ export function usernameProblem(name: string): string | undefined {
     return `username must be at most ${USERNAME_LENGTH} characters, this one has ${length}`;
   if (FORBIDDEN.test(name)) return 'username must not have control characters';
   if (!VISIBLE.test(name)) return 'username must have a visible character';
+  if (PILED.test(name.normalize('NFD'))) return 'username must not have so many marks over each other';
   return undefined;
 }
 

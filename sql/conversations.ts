@@ -2,6 +2,7 @@ import type { Conversation } from '../schemas/conversation.js';
 import type { Message } from '../schemas/message.js';
 import { numbers, parseNumbers, type Sql } from './handle.js';
 import type { Position, Target } from './messages.js';
+import { asShown } from './users.js';
 
 /** Somebody in a conversation. */
 export interface Member {
@@ -25,7 +26,7 @@ export async function findTargets(
       where x.user_id = p.user_id and x.conversation_id = p.conversation_id limit 1) me
     cross join lateral (select * from conversations x where x.conversation_id = p.conversation_id limit 1) c
     where me.last_seq is null and (c.user_a is null or (
-      (select true from users where user_id = c.user_a) and (select true from users where user_id = c.user_b)))`;
+      not c.closed and (select true from users where user_id = c.user_a) and (select true from users where user_id = c.user_b)))`;
   return rows.map(({ user, conversation, other }) => ({
     user,
     conversation,
@@ -205,6 +206,8 @@ interface ListRow {
   conversation_id: number;
   other: number;
   username: string;
+  lookalike: boolean;
+  deleted: boolean;
   last_seq: number;
   read_seq: number;
   unread: number;
@@ -230,7 +233,8 @@ export async function listConversations(
   unreadAtMost: number,
 ): Promise<Conversation[]> {
   const rows = await sql<ListRow[]>`
-    select page.*, coalesce(u.username, '') as username,
+    select page.*, coalesce(u.username, '') as username, coalesce(u.lookalike, false) as lookalike,
+      u.deleted_at is not null as deleted,
       (select count(*) from (select from messages x where x.conversation_id = page.conversation_id
         and x.seq > page.read_seq and x.from_user_id <> ${user} limit ${unreadAtMost}) counted) as unread,
       coalesce(o.delivered_seq, 0) as delivered_seq, coalesce(o.read_seq, 0) as other_read_seq
@@ -252,7 +256,7 @@ export async function listConversations(
     order by page.msg_id desc`;
   return rows.map((row) => ({
     conversation_id: row.conversation_id,
-    user: { user_id: row.other, username: row.username || `#${row.other}` },
+    user: asShown({ ...row, user_id: row.other, username: row.username || `#${row.other}` }),
     last_seq: row.last_seq,
     last_message: lastMessage(row, user),
     unread: row.unread,

@@ -93,7 +93,7 @@ function grouped(messages: readonly NewMessage[]) {
 
 /**
  * Appends a batch, in one statement: makes the conversations that are missing, numbers the messages and stores them
- * (sql/migrations/0005_append.sql).
+ * (sql/migrations/0009_accounts.sql).
  * @param messages in the order in which they get their numbers; no two with the same target and id
  * @returns what became of each message; undefined where one of its two users isn't there, or its sender isn't in the conversation
  * @throws PostgresError 23505 if one of the messages is there already: nothing is stored then
@@ -111,7 +111,7 @@ export async function append(sql: Sql, messages: readonly NewMessage[]): Promise
       at: Date;
     }[]
   >`
-    select ids::text, ends::text, rosters::text, outsiders::text, msg_ids::text, at from append_1(
+    select ids::text, ends::text, rosters::text, outsiders::text, msg_ids::text, at from append_2(
       ${numbers(pairs.map((pair) => pair.a))}::bigint[], ${numbers(pairs.map((pair) => pair.b))}::bigint[],
       ${numbers(named.map(({ id }) => id))}::bigint[], ${numbers(all.map(({ count }) => count))}::int[],
       ${numbers(groupOf.map((group) => group.place))}::int[], ${numbers(ranks)}::int[],

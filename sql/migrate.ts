@@ -1,7 +1,7 @@
 import { createHash } from 'node:crypto';
 import { readdir, readFile } from 'node:fs/promises';
 import type postgres from 'postgres';
-import { fillNameKeys, fillNameWords } from './users.js';
+import { fillNameKeys, fillNameWords, fillSkeletons } from './users.js';
 
 const FOLDER = new URL('./migrations/', import.meta.url);
 /** Names our advisory lock among those of other programs in the same database. */
@@ -101,6 +101,7 @@ export async function migrate(sql: postgres.Sql<{ bigint: number }>, folder = FO
     }
     await fillNameKeys(tx);
     await fillNameWords(tx);
+    await fillSkeletons(tx);
     return fresh;
   });
 }

@@ -53,10 +53,12 @@ t.test('every setting is read from its variable', async (t) => {
     DATA_DIR: '/srv/chat',
     ALLOWED_ORIGINS: 'https://a.example, http://b.example:8080',
     TRUSTED_PROXIES: '10.0.0.0/8,::1',
+    AUTH_HEADER: 'X-Forwarded-User',
     LOG_LEVEL: 'debug',
     NODE_ENV: 'production',
     SECOND_FACTOR: 'required',
     SINGLE_SESSION: '1',
+    REGISTRATION: 'closed',
   };
   const numbers = Object.entries(Config.properties).flatMap(([name, schema]) =>
     schema.type === 'integer' ? [[name, Number(schema.default) + 1] as const] : [],
@@ -119,6 +121,20 @@ t.test('all bad values are reported at once, each with what it should be', async
     t.ok(
       problems.some((problem) => problem.startsWith(sentence)),
       sentence,
+    );
+});
+
+t.test('a header that says who somebody is takes a proxy, and names that nobody chooses', async (t) => {
+  const good = { AUTH_HEADER: 'Remote-User', TRUSTED_PROXIES: '10.0.0.1', REGISTRATION: 'closed' };
+  t.strictSame(problemsOf(good), []);
+  t.match(problemsOf({ ...good, TRUSTED_PROXIES: '' }), [/^AUTH_HEADER without TRUSTED_PROXIES/]);
+  for (const REGISTRATION of ['open', 'invite', ''])
+    t.match(problemsOf({ ...good, REGISTRATION }), [/^AUTH_HEADER: it takes REGISTRATION=closed/]);
+  for (const AUTH_HEADER of ['Remote User', 'X:Y', 'Authorization', 'cookie', 'Remote_User'])
+    t.match(
+      problemsOf({ ...good, AUTH_HEADER }),
+      [/^AUTH_HEADER: it should be the name of a header/],
+      AUTH_HEADER,
     );
 });
 
@@ -335,6 +351,22 @@ t.test('the process', async (t) => {
     t.equal(await process.ended, 1);
     t.match(process.output(), 'LOG_LEVEL=loud');
     t.notMatch(process.output(), 'from-file');
+  });
+
+  await t.test('says where the first account is made, as long as there is none', async (t) => {
+    const env = { DATA_DIR: join(folder, 'invited'), LOG_LEVEL: 'fatal', PORT: '0', REGISTRATION: 'invite' };
+    const first = start({ NODE_ENV: 'production', DRAIN_SECONDS: '0', ...env });
+    const [, url = '', invite = ''] = await first.says(/is made at (http:\S+)\/#\/invite\/(\S+) /);
+    const body = JSON.stringify({ username: 'alice', password: 'secret', invite });
+    const headers = { 'content-type': 'application/json' };
+    t.equal((await fetch(`${url}/register`, { method: 'POST', headers, body })).status, 200);
+    first.signal('SIGTERM');
+    t.equal(await first.ended, 0);
+    const second = start({ NODE_ENV: 'production', DRAIN_SECONDS: '0', ...env });
+    await second.says(/is ready/);
+    second.signal('SIGTERM');
+    await second.ended;
+    t.notMatch(second.output(), '/#/invite/');
   });
 
   await t.test(

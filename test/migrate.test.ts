@@ -122,7 +122,7 @@ for (const type of types)
       }
       t.equal((await login(server, 'alice', password('Alice'))).status, 401);
       const register = (username: string) =>
-        server.request('POST', '/register', { body: { username, password: 'x' } });
+        server.request('POST', '/register', { body: { username, password: 'password' } });
       t.equal((await register('somebody new')).body.data.user_id, 7);
       t.strictSame([(await register('ALICE')).status, (await register('alice')).status], [409, 409]);
     });
@@ -191,10 +191,10 @@ if (REAL) {
       await reference(t, async (sql) => void (await sql.unsafe(tables('timestamptz')))),
     );
     const { body } = await server.request('POST', '/register', {
-      body: { username: 'first', password: 'x' },
+      body: { username: 'first', password: 'password' },
     });
     t.equal(body.data.user_id, 1);
-    const { token } = await login(server, 'first', 'x');
+    const { token } = await login(server, 'first', 'password');
     const sent = await server.request('POST', '/api/messages', {
       token,
       body: { to_user_id: 1, content: 'x' },
@@ -236,6 +236,7 @@ const LANDED = {
   '0006_begin_plain.sql': '5ca9fafcd920fbb3e394e97f69da821bcae3ae806a98639568c01c13eb4ad7b8',
   '0007_name.sql': '00d91ac86bcc7f0744c2618797a948f7da575285b46a161a3f4194d791385ac8',
   '0008_sessions.sql': '30e08ce1dd098b4543f1684dbe58f10678c2145f09162e9b0a134938d6add591',
+  '0009_accounts.sql': '0a7febf5beeb11e8ca9b48451092e62b5b7c26a6724c60ff988842a04f739b5d',
   '0010_second_factor.sql': '8dbf53b63ca231c9fcd6c901a0d1044f357ab7a08addd1c4d8dac47867c1e1b1',
 };
 const sha256 = (text: string) => createHash('sha256').update(text).digest('hex');

@@ -1,5 +1,6 @@
+import { hash } from '@node-rs/bcrypt';
 import t from 'tap';
-import { findByName } from '../sql/users.js';
+import { addUser, findByName } from '../sql/users.js';
 import { build, freshName } from './helper.js';
 
 const server = await build(t);
@@ -13,14 +14,57 @@ t.test('a new name gets an id, in the envelope', async (t) => {
   t.ok(Number.isSafeInteger(body.data.user_id) && body.data.user_id > 0);
 });
 
-t.test('a name and a password are trimmed', async (t) => {
+const login = (username: string, password: string) =>
+  server.request('POST', '/login', { body: { username, password } });
+
+t.test('a name is trimmed, and a password is not', async (t) => {
   const name = freshName();
   t.equal((await register(` \t${name}\n`, '  secret ')).status, 200);
-  const { status, body } = await server.request('POST', '/login', {
-    body: { username: name, password: 'secret' },
-  });
-  t.equal(status, 200);
-  t.equal(body.data.username, name);
+  const { status, body } = await login(name, '  secret ');
+  t.strictSame([status, body.data.username], [200, name]);
+  t.equal((await login(name, 'secret')).status, 401);
+});
+
+t.test('a password that a version before trimmed and left as it was composed still fits', async (t) => {
+  for (const [stored, fitting, other] of [
+    ['secret', ['secret', ' secret\n'], 'secret s'],
+    // As some keyboards compose an umlaut.
+    ['Scho\u0308n', ['Scho\u0308n', ' Scho\u0308n'], 'Schon'],
+  ] as const) {
+    const name = freshName();
+    await addUser(
+      server.app.db.sql,
+      name,
+      await hash(stored, 4).then((it) => it.replace(/^\$2[aby]/, '$2a')),
+    );
+    for (const typed of fitting) t.equal((await login(name, typed)).status, 200, JSON.stringify(typed));
+    t.equal((await login(name, other)).status, 401);
+  }
+});
+
+t.test('a password is the same however its letters and spaces are composed', async (t) => {
+  const name = freshName();
+  t.equal((await register(name, 'scho\u0308ne Gru\u0308ße')).status, 200);
+  for (const typed of ['schöne Grüße', 'scho\u0308ne Gru\u0308ße', 'schöne\u00a0Grüße', 'schöne\u3000Grüße'])
+    t.equal((await login(name, typed)).status, 200, JSON.stringify(typed));
+  for (const typed of ['schoene Gruesse', 'schöneGrüße', 'ｓchöne Grüße'])
+    t.equal((await login(name, typed)).status, 401, JSON.stringify(typed));
+});
+
+t.test('a password has as many characters as the settings say, however many units they take', async (t) => {
+  const strict = await build(t, { PASSWORD_MIN: '8' }, server);
+  const tries = [
+    [server, '12345', false],
+    [server, '🦊🦊🦊🦊🦊', false],
+    [server, '🦊🦊🦊🦊🦊🦊', true],
+    [strict, '1234567', false],
+    [strict, '12345678', true],
+  ] as const;
+  for (const [at, password, fits] of tries) {
+    const { body } = await at.request('POST', '/register', { body: { username: freshName(), password } });
+    t.equal(body.error, fits ? undefined : 'password_too_short', password);
+    if (!fits) t.match(body.message, at === strict ? '8' : '6');
+  }
 });
 
 t.test('a missing name or password is said with the sentence of the reference', async (t) => {
@@ -112,6 +156,75 @@ t.test('two names that differ only by case or Unicode form cannot both be regist
     t.equal((await register(first + tail)).status, 200, first);
     t.equal((await register(second + tail)).body.error, 'username_taken', second);
   }
+});
+
+t.test('a name that looks like one that is there is refused', async (t) => {
+  for (const [first, ...others] of [
+    // Whole in another script, a letter for another one, a digit, two letters, a wide space.
+    ['paypa', 'раура'],
+    ['Alice', 'AIice', 'A1ice', 'Al\u2170ce'],
+    ['Mary', 'rnary', 'RNARY'],
+    ['Zero Cool', 'Zer0 Cool', 'Zero  Cool', 'Zero\u00a0Cool'],
+    ['ΡΟΜΑ', 'POMA'],
+  ] as const) {
+    t.equal((await register(first)).status, 200, first);
+    for (const other of others) {
+      const { status, body } = await register(other);
+      t.equal(status, 409, other);
+      t.ok(['username_confusable', 'username_taken'].includes(body.error), `${other}: ${body.error}`);
+    }
+  }
+  t.equal((await register('раура')).body.error, 'username_confusable');
+  t.equal((await register('Malice')).status, 200, 'another letter before it is another name');
+});
+
+t.test('of two names that look alike and come at once, one is registered', async (t) => {
+  const answers = await Promise.all(['scope', 'ѕсоре', 'SCOPE'].map((name) => register(name)));
+  t.strictSame(answers.map(({ status }) => status).sort(), [200, 409, 409]);
+});
+
+t.test('a name that mixes scripts which look alike is refused', async (t) => {
+  for (const mixed of ['pаypal', 'Αlice', 'Иvan', 'Ivan Иван', 'αβв', 'ᎪᏞlice', 'Ꭺlice']) {
+    const { status, body } = await register(mixed);
+    t.strictSame([status, body.error], [400, 'username_mixed'], mixed);
+  }
+  for (const fine of [
+    'Tom 王小明',
+    '日本のサラ Sara',
+    '김철수 Kim',
+    'سارة Sara',
+    'ฟ้า Fah',
+    'Ольга 2',
+    'Ᏸ-Ᏹ',
+    'ΣΩ',
+  ])
+    t.equal((await register(freshName(fine))).body.error, undefined, fine);
+});
+
+t.test('marks are piled up no higher than any language does', async (t) => {
+  for (const piled of [
+    'Z\u0300\u0301\u0302\u0303\u0304',
+    'Z\u0335\u0335',
+    'z\u0300\u0301\u0302\u0308\u0323\u0327algo',
+  ]) {
+    const { body } = await register(freshName(piled));
+    t.equal(body.error, 'username_invalid', JSON.stringify(piled));
+    t.match(body.message, 'marks');
+  }
+  for (const fine of ['Nguyễn Thị Ngọc', 'བསྒྲུབས', 'שָׁלוֹם', 'क्षेत्रज्ञ', 'ผู้ใหญ่'])
+    t.equal((await register(freshName(fine))).status, 200, fine);
+});
+
+t.test('names that stand for nobody, or for the server, are nobody’s', async (t) => {
+  for (const name of [
+    ...['deleted user', 'Deleted User #7', 'de1eted user', '已删除的用户', '#12', '＃12'],
+    ...['admin', 'Admin', 'ADMIN', 'adrnin', 'system', '管理员', 'You', 'you'],
+  ]) {
+    const { status, body } = await register(name);
+    t.strictSame([status, body.error], [400, 'username_reserved'], name);
+  }
+  for (const fine of ['admiral', 'Youssef', '#hash'])
+    t.equal((await register(freshName(fine))).status, 200, fine);
 });
 
 t.test('a name with control characters, or that turns the reading direction, is refused', async (t) => {

@@ -170,7 +170,7 @@ function ask(path: string): Promise<Holder> {
 }
 
 /** Paths of sockets hold some 100 bytes: a deep folder is reached through a link in the temporary folder. */
-async function shortWay(folder: string): Promise<{ path: string; done: () => Promise<void> }> {
+export async function shortWay(folder: string): Promise<{ path: string; done: () => Promise<void> }> {
   if (Buffer.byteLength(folder) < 80) return { path: folder, done: async () => {} };
   const temporary = await mkdtemp(join(tmpdir(), 'chat-'));
   await symlink(folder, join(temporary, 'd'));

@@ -15,7 +15,12 @@ export function mistakeIn(username: string, password: string): Mistake | null {
   if (!username) return { field: 'username', key: 'usernameMissing', values: { max } };
   if ([...username.normalize('NFC')].length > max)
     return { field: 'username', key: 'usernameLong', values: { max } };
-  const values = { max: passwordBytes, n: bytes(password.trim()) };
-  if (values.n === 0) return { field: 'password', key: 'passwordMissing', values };
+  return passwordMistake(password);
+}
+
+/** The same of a password alone. */
+export function passwordMistake(password: string): (Mistake & { field: 'password' }) | null {
+  const values = { max: passwordBytes, n: bytes(password.normalize('NFC')) };
+  if (password.trim() === '') return { field: 'password', key: 'passwordMissing', values };
   return values.n > passwordBytes ? { field: 'password', key: 'passwordLong', values } : null;
 }

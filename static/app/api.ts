@@ -3,7 +3,15 @@ import type { Conversations } from '../../schemas/conversation.js';
 import type { FactorOffer, FactorState, RecoveryCodes } from '../../schemas/factor.js';
 import type { History } from '../../schemas/message.js';
 import type { Sessions } from '../../schemas/session.js';
-import type { Profile, Registered, SignedIn as SignedInSchema, User, Users } from '../../schemas/user.js';
+import type {
+  Door,
+  Named,
+  Profile,
+  Registered,
+  SignedIn as SignedInSchema,
+  User,
+  Users,
+} from '../../schemas/user.js';
 import { deviceName } from './device.js';
 
 export type SignedIn = Static<typeof SignedInSchema>;
@@ -81,8 +89,13 @@ export interface Proof {
   code: string;
 }
 
-export const register = (body: Credentials) =>
+/** @param body with the code of an invite, where one was given */
+export const register = (body: Credentials & { invite?: string | undefined }) =>
   call<Static<typeof Registered>>('/register', { method: 'POST', body });
+/** What the server says before anybody is signed in. */
+export const askDoor = () => call<Static<typeof Door>>('/api/door', {});
+export const resetPassword = (code: string, new_password: string) =>
+  call<Static<typeof Named>>('/api/reset', { method: 'POST', body: { code, new_password } });
 /** @param stays whether the device is one's own, so that it stays signed in */
 export const login = (body: Credentials & { code?: string }, stays: boolean) =>
   call<SignedIn>('/login', {

@@ -2,6 +2,7 @@ import { effect, signal, untracked } from '@preact/signals';
 import { render } from 'preact';
 import { type Client, createClient } from './client.js';
 import { keepFocus } from './focus.js';
+import { link } from './link.js';
 import { watchIncoming } from './notify.js';
 import { keepInSight } from './on-screen-keyboard.js';
 import { openUser } from './route.js';
@@ -10,6 +11,7 @@ import { factorNeeded } from './token.js';
 import { App } from './views/app.js';
 import { Auth } from './views/auth.js';
 import { FactorPage } from './views/factor.js';
+import { Reset } from './views/reset.js';
 import { Successor } from './views/successor.js';
 import { keepShell } from './worker.js';
 
@@ -71,6 +73,7 @@ document.addEventListener('visibilitychange', () => {
 
 function Root() {
   const now = client.value;
+  if (link.value?.kind === 'reset') return <Reset code={link.value.code} />;
   if (now && !expired.value) return factorNeeded.value ? <FactorPage client={now} /> : <App client={now} />;
   if (successor.value) return <Successor session={successor.value} />;
   return <Auth unsent={now?.outbox.items.value.length ?? 0} />;

@@ -24,6 +24,8 @@ export const expired = signal(false);
 export const successor = signal<Session | null>(null);
 /** Something of people who signed out is still on this device. */
 export const leftBehind = signal(false);
+/** Somebody signed out here: who comes next says so. */
+export const signedOut = signal(false);
 export const userId = computed(() => session.value?.user_id ?? null);
 
 /** Whose this window is, or was last. */
@@ -64,6 +66,7 @@ function goOnAs(fresh: Session): void {
 export async function signOut(): Promise<void> {
   const before = owner;
   owner = null;
+  signedOut.value = true;
   keep(place, null);
   if (before !== null) void leave(before);
   session.value = null;

@@ -40,6 +40,10 @@ export async function tokenOf(user: number, refused?: string): Promise<string> {
     if (asking === mine) holdToken(fresh);
     if (fresh.user_id !== user) throw new ApiError('unauthorized', 'somebody else is signed in');
     return fresh.token;
+  } catch (error) {
+    if (error instanceof ApiError && error.code === 'suspended')
+      throw new ApiError('unauthorized', error.message);
+    throw error;
   } finally {
     if (asking === mine) asking = null;
   }

@@ -81,6 +81,8 @@ export async function startServer(env = {}, program = entry) {
         90_000,
       );
     },
+    /** What it has written of late. */
+    said: () => log,
     async stop(signal = 'SIGTERM') {
       if (!child || child.exitCode !== null || child.signalCode !== null) return;
       const ended = new Promise((resolve) => child.once('exit', resolve));

@@ -1,7 +1,9 @@
+import { readFile } from 'node:fs/promises';
 import t from 'tap';
 import * as server from '../../routes/ws/content.js';
+import { looksProblem } from '../../schemas/name.js';
 import { PASSWORD_BYTES, USERNAME_LENGTH } from '../../schemas/user.js';
-import { mistakeIn, nameLength, passwordBytes } from '../../static/app/account.js';
+import { mistakeIn, nameLength, passwordBytes, passwordMistake } from '../../static/app/account.js';
 import { backoff } from '../../static/app/backoff.js';
 import { parse } from '../../static/app/markup.js';
 import {
@@ -161,10 +163,22 @@ t.test('waits grow, differ, end somewhere and are never nothing', async (t) => {
 t.test('mistakes are found before the server finds them, by its own measures', async (t) => {
   t.equal(nameLength, USERNAME_LENGTH);
   t.equal(passwordBytes, PASSWORD_BYTES);
+  t.equal(passwordMistake(' \t ')?.key, 'passwordMissing');
+  t.equal(passwordMistake('e\u0301'.repeat(36)), null, 'as it is hashed');
+  t.equal(passwordMistake('é'.repeat(37))?.key, 'passwordLong');
   t.equal(mistakeIn('', 'x')?.key, 'usernameMissing');
   t.equal(mistakeIn('👍'.repeat(64), 'x'), null);
   t.equal(mistakeIn('👍'.repeat(65), 'x')?.key, 'usernameLong');
   t.equal(mistakeIn('a', '  ')?.key, 'passwordMissing');
   t.equal(mistakeIn('a', 'é'.repeat(36)), null);
   t.same(mistakeIn('a', 'é'.repeat(37))?.values, { max: 72, n: 74 });
+});
+
+t.test('nobody can be called what the page calls somebody', async (t) => {
+  for (const language of ['en', 'zh']) {
+    const file = new URL(`../../static/app/i18n/${language}.ts`, import.meta.url);
+    const names = [...(await readFile(file, 'utf8')).matchAll(/^ {2}(?:deletedUser|me|self): '(.*)',$/gm)];
+    t.equal(names.length, 3);
+    for (const [, name = ''] of names) t.equal(looksProblem(name), 'username_reserved', name);
+  }
 });

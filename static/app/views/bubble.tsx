@@ -125,9 +125,7 @@ function Bubble({
       {/* biome-ignore lint/a11y: a finger opens the menu by a tap, everything else has the button */}
       <div class={`bubble ${size} ${error ? 'failed' : ''}`} dir={dir} onClick={tap}>
         <span class="vh">{sender}: </span>
-        <span class="text">
-          <Marked text={content} />
-        </span>
+        <span class="text">{content === '' ? <em>{t('emptied')}</em> : <Marked text={content} />}</span>
         <button
           type="button"
           class="more"

@@ -7,6 +7,7 @@ import { oneLine } from '../text.js';
 import type { Thread } from '../thread.js';
 import { Avatar } from './avatar.js';
 import { FateIcon } from './bubble.js';
+import { Name } from './name.js';
 import { Typing } from './thread-head.js';
 
 /** One line of the list. */
@@ -29,7 +30,7 @@ export function Conversation({ client, thread }: { client: Client; thread: Threa
       >
         <Avatar user={user} online={!self && client.people.of(user.user_id).value?.online} />
         <span class="name">
-          <bdi>{user.username || '…'}</bdi>
+          <Name user={user} />
         </span>
         <Latest client={client} thread={thread} open={open} />
         {unread > 0 && (
@@ -75,7 +76,7 @@ function Latest({ client, thread, open }: { client: Client; thread: Thread; open
           message && (
             <>
               {own && t('you')}
-              <bdi>{oneLine(message.content)}</bdi>
+              <bdi>{oneLine(message.content) || t('emptied')}</bdi>
             </>
           )
         )}

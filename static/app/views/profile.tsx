@@ -7,6 +7,7 @@ import { closeCover } from '../route.js';
 import type { Thread } from '../thread.js';
 import { Avatar } from './avatar.js';
 import { Dialog } from './dialog.js';
+import { Name } from './name.js';
 
 /** Who somebody is: what the server knows and may say. */
 export function Profile({ client, thread }: { client: Client; thread: Thread }) {
@@ -28,7 +29,7 @@ export function Profile({ client, thread }: { client: Client; thread: Thread }) 
       <div class="profile">
         <Avatar user={user} />
         <p class="title">
-          <bdi>{user.username}</bdi>
+          <Name user={user} />
         </p>
       </div>
       <dl class="facts">
@@ -40,9 +41,11 @@ export function Profile({ client, thread }: { client: Client; thread: Thread }) 
             ? '…'
             : known === 'failed'
               ? t('searchFailed')
-              : known.created_at === null
-                ? t('sinceBefore')
-                : dayName(dayOf(known.created_at))}
+              : known.deleted
+                ? t('deletedUser')
+                : known.created_at === null
+                  ? t('sinceBefore')
+                  : dayName(dayOf(known.created_at))}
         </dd>
       </dl>
     </Dialog>

@@ -11,6 +11,7 @@ import type { Thread } from '../thread.js';
 import { Avatar } from './avatar.js';
 import { Conversation } from './conversation.js';
 import { Icon } from './icons.js';
+import { Name } from './name.js';
 
 const shownAtFirst = 60;
 
@@ -169,7 +170,7 @@ export function Person({ user, onOpen }: { user: User; onOpen: (user: User) => v
       >
         <Avatar user={user} />
         <span class="name">
-          <bdi>{user.username}</bdi>
+          <Name user={user} />
         </span>
       </a>
     </li>

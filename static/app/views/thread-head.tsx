@@ -6,6 +6,7 @@ import { closeThread, openCover } from '../route.js';
 import type { Thread } from '../thread.js';
 import { Avatar } from './avatar.js';
 import { Icon } from './icons.js';
+import { Name } from './name.js';
 
 export function ThreadHead({ client, thread }: { client: Client; thread: Thread }) {
   const user = thread.user.value;
@@ -24,13 +25,13 @@ export function ThreadHead({ client, thread }: { client: Client; thread: Thread 
         <div class="who">
           <h2>
             <button type="button" aria-haspopup="dialog" onClick={() => openCover('profile')}>
-              <bdi>{user.username || (gone ? `#${user.user_id}` : '…')}</bdi>
+              <Name user={user} gone={gone} />
             </button>
           </h2>
           <p class="status" aria-live="off">
             {self ? (
               t('self')
-            ) : thread.typing.value ? (
+            ) : user.deleted ? null : thread.typing.value ? (
               <Typing />
             ) : presence && !gone ? (
               <Seen presence={presence} />

@@ -10,17 +10,23 @@ import { Viewport } from '../viewport.js';
 import { Row } from './bubble.js';
 import { Composer } from './composer.js';
 import { Icon } from './icons.js';
+import { nameOf } from './name.js';
 import { ThreadHead } from './thread-head.js';
 
 const estimate = 44;
 
 export function ThreadView({ client, thread }: { client: Client; thread: Thread }) {
+  const user = thread.user.value;
   const strange = thread.gone.value && thread.conversationId === null;
   return (
-    <section class="thread" aria-label={t('messages', { name: thread.user.value.username })}>
+    <section class="thread" aria-label={t('messages', { name: nameOf(user) })}>
       <ThreadHead client={client} thread={thread} />
       <Log client={client} thread={thread} />
-      {!strange && <Composer key={thread.peer} client={client} thread={thread} />}
+      {user.deleted ? (
+        <p class="closed">{t('deletedText')}</p>
+      ) : (
+        !strange && <Composer key={thread.peer} client={client} thread={thread} />
+      )}
     </section>
   );
 }
@@ -124,7 +130,7 @@ function Log({ client, thread }: { client: Client; thread: Thread }) {
         divider={divider === index + 1}
         unkept={row.message?.id !== undefined && unkept.has(`outbox/${row.message.id}`)}
         newest={index === newest}
-        sender={row.own ? t('me') : thread.user.value.username}
+        sender={row.own ? t('me') : nameOf(thread.user.value)}
         onRetry={client.outbox.retry}
         onDiscard={client.discard}
       />,
@@ -147,7 +153,8 @@ function Log({ client, thread }: { client: Client; thread: Thread }) {
           {thread.gone.value ? (
             <p>{t('strangerText')}</p>
           ) : (
-            thread.user.value.username && <p>{t('emptyThreadHint', { name: thread.user.value.username })}</p>
+            thread.user.value.username &&
+            !thread.user.value.deleted && <p>{t('emptyThreadHint', { name: thread.user.value.username })}</p>
           )}
         </div>
       )}

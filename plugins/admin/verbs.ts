@@ -1,0 +1,272 @@
+import { ACCOUNTS } from '../../schemas/limits.js';
+import { type Change, countAll, listAccounts, listAudit } from '../../sql/accounts.js';
+import type { Sql } from '../../sql/handle.js';
+import { listInvites } from '../../sql/invites.js';
+import { listSessions } from '../../sql/sessions.js';
+import { findByName, findPerson } from '../../sql/users.js';
+import type { Accounts } from '../accounts.js';
+
+/** What the verbs work on: a running server, or the database that servers are on. */
+export interface Desk {
+  accounts: Accounts;
+  ask<T>(question: (sql: Sql) => Promise<T>): Promise<T>;
+  /** What it all runs on, and whether that works: a line for each. */
+  state(): Promise<{ works: boolean; lines: string[] }>;
+}
+
+/** What was typed can't be done: a sentence. */
+export class Misuse extends Error {
+  override name = 'Misuse';
+}
+
+type Flag = 'messages' | 'end' | 'yes';
+type Count = 'id' | 'after' | 'before' | 'limit' | 'uses' | 'hours';
+
+/** What stands behind a verb. */
+export interface Given {
+  word: string | undefined;
+  is(option: Flag): boolean;
+  /** @throws Misuse where it isn't a whole number from 1 to `most` */
+  number(option: Count, most?: number): number | undefined;
+}
+
+export interface Verb {
+  /** What stands behind it, and an example. */
+  form: string;
+  does: string;
+  example: string;
+  /** Whether it takes a word. */
+  word?: boolean;
+  options?: (Flag | Count)[];
+  run(desk: Desk, given: Given): Promise<string[]>;
+}
+
+/** A name of before may have anything in it, and a terminal does what it is told. */
+export const plain = (text: string) => text.replace(/[\p{C}\u2028\u2029]/gu, '?');
+const day = (at: Date | null) => at?.toISOString().slice(0, 10) ?? 'before that was noted';
+const whom = (user: { user_id: number; username: string }) => `${plain(user.username)} (#${user.user_id})`;
+/** The page's address is known to the operator alone. */
+const open = (path: string) => `  <address of the page>${path}`;
+const PAGE = 50;
+/** Where a list goes on. */
+const more = (rows: unknown[], limit: number, option: string, last: number | undefined) =>
+  rows.length < limit || last === undefined ? [] : [`… more: --${option} ${last}`];
+
+/** The user that a name or `--id` means. @throws Misuse */
+async function meant(desk: Desk, { word, number }: Given): Promise<{ user_id: number; username: string }> {
+  const id = number('id');
+  if ((word === undefined) === (id === undefined)) throw new Misuse('Say whom: by name, or by --id.');
+  if (id !== undefined) {
+    const found = await desk.ask((sql) => findPerson(sql, id));
+    if (found === undefined) throw new Misuse(`There is no user #${id}.`);
+    return found;
+  }
+  const name = (word ?? '').trim().normalize('NFC');
+  const found = name.includes('\0') ? undefined : await desk.ask((sql) => findByName(sql, name));
+  if (found === undefined) throw new Misuse(`There is no user ${plain(name)}.`);
+  return found;
+}
+
+const USER: Pick<Verb, 'word' | 'options'> = { word: true, options: ['id'] };
+
+const changing = (change: Change, done: string, does: string): Verb => ({
+  ...USER,
+  form: 'NAME',
+  does,
+  example: 'alice',
+  async run(desk, given) {
+    const user = await meant(desk, given);
+    await desk.accounts.change(change, user.user_id, undefined);
+    return [`${whom(user)} ${done}`];
+  },
+});
+
+async function listed(desk: Desk, { word: beginning, number }: Given): Promise<string[]> {
+  const limit = number('limit', 1000) ?? PAGE;
+  const rows = await desk.ask((sql) => listAccounts(sql, { beginning, after: number('after'), limit }));
+  const remarks = (row: (typeof rows)[number]) => [
+    ...(row.is_admin ? ['admin'] : []),
+    ...(row.suspended_at ? [`suspended ${day(row.suspended_at)}`] : []),
+    ...(row.lookalike ? ['looks like somebody else'] : []),
+  ];
+  return [
+    ...rows.map((row) => [whom(row), `since ${day(row.created_at)}`, ...remarks(row)].join(', ')),
+    ...(rows.length === 0 ? ['nobody'] : more(rows, limit, 'after', rows.at(-1)?.user_id)),
+  ];
+}
+
+/** By group and name; a group of one verb has it without a name. */
+export const VERBS: Record<string, Record<string, Verb>> = {
+  users: {
+    list: {
+      form: '[--after ID] [--limit N]',
+      does: 'everybody, by number',
+      example: '--after 50',
+      options: ['after', 'limit'],
+      run: listed,
+    },
+    find: {
+      form: 'BEGINNING [--after ID] [--limit N]',
+      does: 'whose name begins so',
+      example: 'ali',
+      word: true,
+      options: ['after', 'limit'],
+      async run(desk, given) {
+        if (given.word === undefined) throw new Misuse('Say how the name begins.');
+        return listed(desk, given);
+      },
+    },
+    create: {
+      form: 'NAME',
+      does: 'makes an account, and a link by which its owner sets the password',
+      example: 'alice',
+      word: true,
+      async run({ accounts }, { word }) {
+        const name = (word ?? '').trim().normalize('NFC');
+        if (name === '') throw new Misuse('Say what the account is called.');
+        const made = await accounts.create(name, undefined);
+        const user = { user_id: made.user_id, username: name };
+        return [`${whom(user)} is made, and sets a password here, once and until tomorrow:`, open(made.path)];
+      },
+    },
+    suspend: changing('suspend', 'is out and stays out', 'out of every device at once, and not let in again'),
+    restore: changing('restore', 'may come in again', 'ends a suspension'),
+    reset: {
+      ...USER,
+      form: 'NAME',
+      does: 'a link, good for a day and once, that sets a new password',
+      example: 'alice',
+      async run(desk, given) {
+        const user = await meant(desk, given);
+        const { path } = await desk.accounts.createReset(user.user_id, undefined);
+        return [`${whom(user)} sets a new password here, once and until tomorrow:`, open(path)];
+      },
+    },
+    promote: changing('promote', 'is an admin', 'makes somebody an admin'),
+    demote: changing('demote', 'is no admin', 'makes somebody no admin; the last one stays'),
+    sessions: {
+      form: 'NAME [--end]',
+      does: 'where somebody is signed in; --end signs out everywhere',
+      example: 'alice --end',
+      word: true,
+      options: ['id', 'end'],
+      async run(desk, given) {
+        const user = await meant(desk, given);
+        if (given.is('end')) {
+          await desk.accounts.change('sign_out', user.user_id, undefined);
+          return [`${whom(user)} is signed out everywhere`];
+        }
+        const rows = await desk.ask((sql) => listSessions(sql, user.user_id));
+        if (rows.length === 0) return [`${whom(user)} is signed in nowhere`];
+        return rows.map(
+          ({ device, address, seen_at, created_at }) =>
+            `${plain(device)} from ${plain(address)}, seen ${seen_at}, since ${created_at}`,
+        );
+      },
+    },
+    delete: {
+      form: 'NAME [--messages] --yes',
+      does: 'empties who somebody was, for good; --messages: what they wrote, too',
+      example: 'alice --messages --yes',
+      word: true,
+      options: ['id', 'messages', 'yes'],
+      async run(desk, given) {
+        const user = await meant(desk, given);
+        if (!given.is('yes'))
+          throw new Misuse(`Nobody can undo this: say --yes if ${whom(user)} is to be deleted.`);
+        await desk.accounts.delete(user.user_id, given.is('messages'), undefined);
+        return [`${whom(user)} is deleted`];
+      },
+    },
+  },
+  invites: {
+    list: {
+      form: '[--before ID] [--limit N]',
+      does: 'invites, newest first',
+      example: '--limit 10',
+      options: ['before', 'limit'],
+      async run(desk, { number }) {
+        const limit = number('limit', 1000) ?? PAGE;
+        const rows = await desk.ask((sql) => listInvites(sql, number('before'), limit));
+        if (rows.length === 0) return ['none'];
+        return [
+          ...rows.map((row) => {
+            const by = row.made_by === null ? 'the operator' : `#${row.made_by}`;
+            const state = row.revoked_at
+              ? 'revoked'
+              : `good for ${row.uses_left} until ${row.expires_at.toISOString()}`;
+            return `${row.invite_id}, by ${by}, ${state}`;
+          }),
+          ...more(rows, limit, 'before', rows.at(-1)?.invite_id),
+        ];
+      },
+    },
+    create: {
+      form: '[--uses N] [--hours N]',
+      does: 'a link that makes accounts: one in a week, unless said otherwise',
+      example: '--uses 5 --hours 48',
+      options: ['uses', 'hours'],
+      async run({ accounts }, { number }) {
+        const hours = number('hours', ACCOUNTS.inviteHours) ?? 168;
+        const { invite_id, uses_left, expires_at, path } = await accounts.createInvite(
+          hours,
+          number('uses', ACCOUNTS.inviteUses) ?? 1,
+          undefined,
+        );
+        return [`invite ${invite_id}, good for ${uses_left} until ${expires_at.toISOString()}:`, open(path)];
+      },
+    },
+    revoke: {
+      form: 'ID',
+      does: 'an invite is good for nobody any more',
+      example: '3',
+      word: true,
+      async run({ accounts }, { word }) {
+        const id = whole(word ?? '', Number.MAX_SAFE_INTEGER);
+        if (id === undefined) throw new Misuse('Say which: the number that `invites list` gives.');
+        await accounts.revokeInvite(id, undefined);
+        return [`invite ${id} is revoked`];
+      },
+    },
+  },
+  check: {
+    '': {
+      form: '',
+      does: 'database, bus, versions, counts',
+      example: '',
+      async run(desk) {
+        const { works, lines } = await desk.state();
+        if (!works) throw new Misuse(lines.join('\n'));
+        const counts = await desk.ask(countAll);
+        return [...lines, ...Object.entries(counts).map(([name, n]) => `${name.replaceAll('_', ' ')}: ${n}`)];
+      },
+    },
+  },
+  audit: {
+    '': {
+      form: '[--before ID] [--limit N]',
+      does: 'who did what, newest first, by numbers',
+      example: '--limit 10',
+      options: ['before', 'limit'],
+      async run(desk, { number }) {
+        const limit = number('limit', 1000) ?? PAGE;
+        const rows = await desk.ask((sql) => listAudit(sql, number('before'), limit));
+        return [
+          ...rows.map((row) => {
+            const by = row.actor_id === null ? 'the operator' : `#${row.actor_id}`;
+            const user = row.user_id === null ? '' : ` #${row.user_id}`;
+            const invite = row.invite_id === null ? '' : ` invite ${row.invite_id}`;
+            return `${row.audit_id}, ${row.at.toISOString()}, ${by}: ${row.action}${user}${invite}`;
+          }),
+          ...(rows.length === 0 ? ['nothing'] : more(rows, limit, 'before', rows.at(-1)?.audit_id)),
+        ];
+      },
+    },
+  },
+};
+
+/** A whole number from 1 on. */
+export function whole(text: string, most: number): number | undefined {
+  const value = /^[1-9]\d{0,15}$/.test(text) ? Number(text) : 0;
+  return value > 0 && value <= most ? value : undefined;
+}
