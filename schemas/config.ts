@@ -44,6 +44,10 @@ export const Config = Type.Object({
     'Addresses or networks, separated by commas, whose `X-Forwarded-*` headers are believed',
     '',
   ),
+  DIRECTORY: oneOf(
+    '`contacts`: people find, and can begin to write to, their contacts alone, and ask whose whole name they know; `everyone`: all of them',
+    ['everyone', 'contacts'],
+  ),
   LOG_LEVEL: oneOf('Least severe level that is logged', [
     'info',
     'fatal',

@@ -87,7 +87,7 @@ export async function listUsers(sql: Sql, after: number | undefined, limit: numb
     order by name_key, user_id limit ${limit}`;
 }
 /** Sorts after every other in `COLLATE "C"`. */
-const LAST_CHARACTER = '\u{10ffff}';
+export const LAST_CHARACTER = '\u{10ffff}';
 
 /** A connection about to open. */
 export interface Opening {

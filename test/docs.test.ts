@@ -11,6 +11,10 @@ t.test('the OpenAPI document has every route with its answers', async (t) => {
   t.equal(status, 200);
   t.equal(body.openapi, '3.1.0');
   t.strictSame(Object.keys(body.paths).sort(), [
+    '/api/blocks',
+    '/api/blocks/{user_id}',
+    '/api/contacts',
+    '/api/contacts/{user_id}',
     '/api/conversations',
     '/api/conversations/{id}/messages',
     '/api/conversations/{id}/read',

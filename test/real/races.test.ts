@@ -179,7 +179,7 @@ t.test('who is removed while their message waits for the conversation has not sa
     b.send('chat', { id: 'stays', conversation_id, content: 'stays' });
     await eventually(async () => {
       const waiting = await sql`select from pg_stat_activity
-        where datname = current_database() and wait_event_type = 'Lock' and query like '%append_1%'`;
+        where datname = current_database() and wait_event_type = 'Lock' and query like '%append_3%'`;
       return waiting.length === 2;
     }, 'nobody waits for the row');
     await own`update members set last_seq = 1
