@@ -9,6 +9,7 @@ import type { Thread } from '../thread.js';
 import { Viewport } from '../viewport.js';
 import { Row } from './bubble.js';
 import { Composer } from './composer.js';
+import { Blocked } from './contacts.js';
 import { Icon } from './icons.js';
 import { ThreadHead } from './thread-head.js';
 
@@ -20,7 +21,11 @@ export function ThreadView({ client, thread }: { client: Client; thread: Thread 
     <section class="thread" aria-label={t('messages', { name: thread.user.value.username })}>
       <ThreadHead client={client} thread={thread} />
       <Log client={client} thread={thread} />
-      {!strange && <Composer key={thread.peer} client={client} thread={thread} />}
+      {client.contacts.of(thread.peer) === 'blocked' ? (
+        <Blocked client={client} user={thread.user.value} />
+      ) : (
+        !strange && <Composer key={thread.peer} client={client} thread={thread} />
+      )}
     </section>
   );
 }
