@@ -10,9 +10,9 @@ declare module 'fastify' {
 /** Decorates the instance with the log. */
 export default fp(
   async (app) => {
-    const messages = new MessageLog(app.db, app.log);
+    const messages = new MessageLog(app.db, app.log, app.config.DIRECTORY === 'contacts');
     app.decorate('messages', messages);
     app.addHook('onClose', () => messages.close());
   },
-  { name: 'messages', dependencies: ['db'] },
+  { name: 'messages', dependencies: ['config', 'db'] },
 );

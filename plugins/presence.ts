@@ -1,10 +1,11 @@
-import type { FastifyBaseLogger } from 'fastify';
+import type { FastifyBaseLogger, FastifyInstance } from 'fastify';
 import fp from 'fastify-plugin';
 import type { ExtendedServer } from '../schemas/frames.js';
 import { beat, forgetReplicas, lastSeen, notePresence } from '../sql/presence.js';
 import type { Bus } from './bus/bus.js';
 import { pack } from './bus/parcel.js';
 import type { Settings } from './config.js';
+import type { Connection } from './connection/connection.js';
 import type { ExtendedConnection } from './connection/extended.js';
 import { within } from './db/failure.js';
 import type { Db } from './db/handle.js';
@@ -24,12 +25,15 @@ const POLL_MS = 10_000;
 
 type Row = ExtendedServer['presence']['users'][number];
 
+/** How somebody is to whom they have blocked: as who was never there. */
+const hiddenRow = ({ user_id }: Row): Row => ({ user_id, online: false, last_seen_at: null });
+
 /** Who is online and who was when, for the people that somebody asks about. */
 class Presence {
   /** By user: who watches, and what each of them was told last. */
   private readonly watchers = new Map<number, Map<ExtendedConnection, boolean | undefined>>();
   /** The same by who watches. */
-  private readonly watching = new Map<ExtendedConnection, readonly number[]>();
+  private readonly watching = new Map<Connection, readonly number[]>();
   /** How each watched user was when last looked at. */
   private readonly known = new Map<number, boolean>();
   private readonly changed = new Map<number, boolean>();
@@ -45,7 +49,9 @@ class Presence {
     private readonly db: Db,
     private readonly bus: Bus,
     private readonly hub: Hub,
+    private readonly contacts: FastifyInstance['contacts'],
   ) {
+    contacts.onChange = (user) => this.attempt(() => this.lookAgain(user));
     hub.registry.onPresence = (user, online) => this.note(user, online);
     hub.router.onPresence = ({ online, offline }) => {
       void this.tell([
@@ -87,8 +93,16 @@ class Presence {
       else watching.set(connection, undefined);
     }
     const rows = await this.rows(await this.online(distinct));
-    for (const { user_id, online } of rows) this.toldOf(user_id, connection, online);
-    return rows;
+    const hidden = await this.contacts.blockersOf(connection.user);
+    const shown = rows.map((row) => (hidden.has(row.user_id) ? hiddenRow(row) : row));
+    for (const { user_id, online } of shown) this.toldOf(user_id, connection, online);
+    return shown;
+  }
+
+  /** Others may be hidden from a user now, or not any more. */
+  private async lookAgain(user: number) {
+    const watched = this.hub.connectionsOf(user).flatMap((connection) => this.watching.get(connection) ?? []);
+    if (watched.length > 0) await this.tell(await this.online([...new Set(watched)]));
   }
 
   private toldOf(user: number, watcher: ExtendedConnection, online: boolean) {
@@ -185,11 +199,12 @@ class Presence {
       for (const row of rows)
         for (const [watcher, told] of this.watchers.get(row.user_id) ?? []) {
           // One that has no room is told at the next look.
-          if (told === row.online || !watcher.hasRoomForNews) continue;
-          this.toldOf(row.user_id, watcher, row.online);
+          if (!this.isNewsTo(watcher, told, row.user_id, row.online) || !watcher.hasRoomForNews) continue;
+          const shown = this.isHidden(row.user_id, watcher) ? hiddenRow(row) : row;
+          this.toldOf(row.user_id, watcher, shown.online);
           const list = frames.get(watcher);
-          if (list === undefined) frames.set(watcher, [row]);
-          else list.push(row);
+          if (list === undefined) frames.set(watcher, [shown]);
+          else list.push(shown);
         }
       for (const [watcher, users] of frames) watcher.send({ type: 'presence', users });
     } catch (error) {
@@ -198,8 +213,25 @@ class Presence {
   }
 
   private isNews(user: number, online: boolean): boolean {
-    for (const told of this.watchers.get(user)?.values() ?? []) if (told !== online) return true;
+    for (const [watcher, told] of this.watchers.get(user) ?? [])
+      if (this.isNewsTo(watcher, told, user, online)) return true;
     return false;
+  }
+
+  /** Whether a watcher is to be told: who isn't known to be hidden from whom is told of once that is known. */
+  private isNewsTo(
+    watcher: ExtendedConnection,
+    told: boolean | undefined,
+    user: number,
+    online: boolean,
+  ): boolean {
+    const hidden = this.isHidden(user, watcher);
+    return hidden !== undefined && told !== (online && !hidden);
+  }
+
+  /** Whether a user has blocked a watcher; undefined where that isn't known yet. */
+  private isHidden(user: number, watcher: ExtendedConnection): boolean | undefined {
+    return this.contacts.knownBlockersOf(watcher.user)?.has(user);
   }
 
   async close(): Promise<void> {
@@ -215,10 +247,10 @@ class Presence {
 /** Decorates the instance with presence. */
 export default fp(
   async (app) => {
-    const presence = new Presence(app.config, app.log, app.db, app.bus, app.hub);
+    const presence = new Presence(app.config, app.log, app.db, app.bus, app.hub, app.contacts);
     app.decorate('presence', presence);
     app.addHook('onReady', () => presence.start());
     app.addHook('onClose', () => presence.close());
   },
-  { name: 'presence', dependencies: ['config', 'db', 'redis', 'hub'] },
+  { name: 'presence', dependencies: ['config', 'db', 'redis', 'hub', 'contacts'] },
 );

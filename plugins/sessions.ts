@@ -8,7 +8,7 @@ import { within } from './db/failure.js';
 import { ChatError } from './errors.js';
 import { gathered } from './gathered.js';
 import { DeviceCookie, hashOf, newSecret, newSid } from './sessions/device.js';
-import { Rings } from './sessions/rings.js';
+import { type RingListener, Rings } from './sessions/rings.js';
 import { Standings } from './sessions/standings.js';
 
 declare module 'fastify' {
@@ -39,6 +39,8 @@ interface Given {
 }
 
 interface Sessions {
+  /** Who else keeps something of users. */
+  listener: RingListener;
   readonly cookie: DeviceCookie;
   /** Days that a session goes on unseen: of a user's own device, and of another one. */
   readonly days: { days: number; foreignDays: number };
@@ -115,6 +117,12 @@ export default fp(
     const days = { days: config.SESSION_DAYS, foreignDays: FOREIGN_DAYS };
 
     const sessions: Sessions = {
+      get listener() {
+        return rings.listener;
+      },
+      set listener(listener) {
+        rings.listener = listener;
+      },
       cookie: new DeviceCookie(db.epoch),
       days,
       isValid: (token) => standings.isValid(token),

@@ -53,6 +53,10 @@ export const Config = Type.Object({
     '',
     100,
   ),
+  DIRECTORY: oneOf(
+    '`contacts`: people find, and can begin to write to, their contacts alone, and ask whose whole name they know; `everyone`: all of them',
+    ['everyone', 'contacts'],
+  ),
   LOG_LEVEL: oneOf('Least severe level that is logged', [
     'info',
     'fatal',

@@ -131,6 +131,8 @@ export const extendedServer = {
   /** How far the user has read, on another of their connections or over HTTP. */
   read: frame('read', { conversation_id: Id, seq: Seq }),
   typing: frame('typing', { conversation_id: Id, user_id: Id }),
+  /** The user's contacts, requests or blocks are others now: they are to be read again, over HTTP, unless they have that version. */
+  contacts: frame('contacts', { version: Seq }),
   presence: frame('presence', {
     id: Correlation,
     users: Type.Array(

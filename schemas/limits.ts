@@ -22,6 +22,10 @@ export const LIMITS = {
   recoveryCodes: 10,
   /** Characters of a device's name. */
   deviceName: 200,
+  /** Contacts of one user, people whom one user asks and who haven't answered, and whom one user blocks. */
+  contacts: 2000,
+  contactRequests: 200,
+  blocked: 1000,
   /** Bytes that may wait unread in a connection's socket before it counts as behind, and nothing more is read from it. */
   bufferBytes: 262_144,
   /** Frames of a client that wait while an earlier one is handled, and their bytes; past them its socket isn't read. */

@@ -187,19 +187,24 @@ export async function countUnread(
 
 /**
  * How far each user has received and read a conversation.
- * @returns in the order given
+ * @param places `to`: who is to be told
+ * @returns in the order given; undefined where the user has blocked who would be told
  */
 export async function receiptsOf(
   sql: Sql,
-  places: readonly { user: number; conversation: number }[],
-): Promise<{ delivered: number; read: number }[]> {
-  return sql<{ delivered: number; read: number }[]>`
-    select coalesce(c.delivered_seq, 0) as delivered, coalesce(c.read_seq, 0) as read
-    from unnest(${numbers(places.map((place) => place.user))}::bigint[],
-      ${numbers(places.map((place) => place.conversation))}::bigint[]) with ordinality p(user_id, conversation_id, i)
+  places: readonly { user: number; to: number; conversation: number }[],
+): Promise<({ delivered: number; read: number } | undefined)[]> {
+  const rows = await sql<{ delivered: number; read: number; hidden: boolean | null }[]>`
+    select coalesce(c.delivered_seq, 0) as delivered, coalesce(c.read_seq, 0) as read, (
+        select case when x.user_a = p.user_id then x.a_blocks else x.b_blocks end from conversations x
+        where x.user_a = least(p.user_id, p.to_id) and x.user_b = greatest(p.user_id, p.to_id)
+      ) as hidden
+    from unnest(${numbers(places.map((place) => place.user))}::bigint[], ${numbers(places.map((place) => place.to))}::bigint[],
+      ${numbers(places.map((place) => place.conversation))}::bigint[]) with ordinality p(user_id, to_id, conversation_id, i)
     left join lateral (select * from cursors x
       where x.user_id = p.user_id and x.conversation_id = p.conversation_id limit 1) c on true
     order by p.i`;
+  return rows.map(({ hidden, ...row }) => (hidden === true ? undefined : row));
 }
 
 interface ListRow {
@@ -211,6 +216,7 @@ interface ListRow {
   last_seq: number;
   read_seq: number;
   unread: number;
+  hidden: boolean;
   delivered_seq: number;
   other_read_seq: number;
   msg_id: number;
@@ -240,6 +246,7 @@ export async function listConversations(
       coalesce(o.delivered_seq, 0) as delivered_seq, coalesce(o.read_seq, 0) as other_read_seq
     from (
       select c.conversation_id, c.user_a + c.user_b - ${user} as other, m.seq as last_seq,
+        case when c.user_a = ${user} then c.b_blocks else c.a_blocks end as hidden,
         coalesce((select x.read_seq from cursors x
           where x.user_id = ${user} and x.conversation_id = c.conversation_id), 0) as read_seq,
         m.msg_id, m.from_user_id, m.created_at, m.client_id, m.content
@@ -261,7 +268,9 @@ export async function listConversations(
     last_message: lastMessage(row, user),
     unread: row.unread,
     read_seq: row.read_seq,
-    receipt: { delivered_seq: row.delivered_seq, read_seq: row.other_read_seq },
+    receipt: row.hidden
+      ? { delivered_seq: 0, read_seq: 0 }
+      : { delivered_seq: row.delivered_seq, read_seq: row.other_read_seq },
   }));
 }
 

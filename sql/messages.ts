@@ -24,6 +24,9 @@ export interface StoredMessage {
   createdAt: number;
 }
 
+/** Why a message isn't stored: who or what it is for isn't there, or it may not be said. */
+export type Unstored = 'absent' | 'refused';
+
 /** What the database made of a message. */
 export interface Appended {
   conversation: number;
@@ -93,13 +96,19 @@ function grouped(messages: readonly NewMessage[]) {
 
 /**
  * Appends a batch, in one statement: makes the conversations that are missing, numbers the messages and stores them
- * (sql/migrations/0009_accounts.sql).
+ * (sql/migrations/0012_append.sql).
  * @param messages in the order in which they get their numbers; no two with the same target and id
- * @returns what became of each message; undefined where one of its two users isn't there, or its sender isn't in the conversation
+ * @param acquainted whether only contacts may begin a conversation
+ * @returns what became of each message: `absent` where one of its two users isn't there, or its sender isn't in the conversation,
+ *   `refused` where one of the two has blocked the other, or they are no contacts where that is needed
  * @throws PostgresError 23505 if one of the messages is there already: nothing is stored then
  * @throws OddAnswerError
  */
-export async function append(sql: Sql, messages: readonly NewMessage[]): Promise<(Appended | undefined)[]> {
+export async function append(
+  sql: Sql,
+  messages: readonly NewMessage[],
+  acquainted: boolean,
+): Promise<(Appended | Unstored)[]> {
   const { pairs, named, all, groupOf, ranks } = grouped(messages);
   const [row] = await sql<
     {
@@ -107,35 +116,37 @@ export async function append(sql: Sql, messages: readonly NewMessage[]): Promise
       ends: string;
       rosters: string | null;
       outsiders: string | null;
+      refused: string | null;
       msg_ids: string;
       at: Date;
     }[]
   >`
-    select ids::text, ends::text, rosters::text, outsiders::text, msg_ids::text, at from append_2(
+    select ids::text, ends::text, rosters::text, outsiders::text, refused::text, msg_ids::text, at from append_2(
       ${numbers(pairs.map((pair) => pair.a))}::bigint[], ${numbers(pairs.map((pair) => pair.b))}::bigint[],
       ${numbers(named.map(({ id }) => id))}::bigint[], ${numbers(all.map(({ count }) => count))}::int[],
       ${numbers(groupOf.map((group) => group.place))}::int[], ${numbers(ranks)}::int[],
       ${numbers(messages.map((message) => message.from))}::bigint[],
       ${strings(messages.map((message) => message.clientId))}::text[],
-      ${strings(messages.map((message) => message.content))}::text[])`;
+      ${strings(messages.map((message) => message.content))}::text[], ${acquainted})`;
   if (row === undefined) throw new OddAnswerError('the database answered a batch without a row');
   if (row.outsiders !== null) {
     const outsiders = new Set(parseNumbers(row.outsiders).map((i) => i - 1));
     const rest = messages.filter((_message, i) => !outsiders.has(i));
-    const stored = rest.length === 0 ? [] : await append(sql, rest);
+    const stored = rest.length === 0 ? [] : await append(sql, rest, acquainted);
     const next = stored.values();
-    return messages.map((_message, i) => (outsiders.has(i) ? undefined : next.next().value));
+    return messages.map((_message, i) => (outsiders.has(i) ? 'absent' : (next.next().value ?? 'absent')));
   }
   const rosters: number[][] = row.rosters === null ? [] : JSON.parse(row.rosters);
   for (const [i, group] of named.entries()) group.members = rosters[i] ?? [];
   // NULL, where a user isn't there, is read as NaN.
   const ids = parseNumbers(row.ids);
+  const refused = row.refused === null ? NONE : new Set(parseNumbers(row.refused));
   const ends = parseNumbers(row.ends);
   const msgIds = parseNumbers(row.msg_ids);
   const createdAt = row.at.getTime();
   return groupOf.map(({ place, members }, i) => {
     const conversation = ids[place - 1] ?? Number.NaN;
-    if (Number.isNaN(conversation)) return undefined;
+    if (Number.isNaN(conversation)) return refused.has(place) ? 'refused' : 'absent';
     const target = messages[i]?.target;
     return {
       conversation,
@@ -147,6 +158,8 @@ export async function append(sql: Sql, messages: readonly NewMessage[]): Promise
     };
   });
 }
+
+const NONE: ReadonlySet<number> = new Set();
 
 /** Answers with the wrong number of rows. Whether what was asked has happened isn't known. */
 export class OddAnswerError extends Error {

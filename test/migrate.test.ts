@@ -65,7 +65,7 @@ async function fill(sql: Sql, type: Type): Promise<void> {
   ] as const)
     await sql`insert into users (user_id, username, password) values (${id}, ${name}, ${await hashed(name)})`;
   await sql`select setval('users_user_id_seq', 6)`;
-  await sql`insert into friends (user_id, friend_id) values (1, 5), (5, 1), (1, 77), (77, 1)`;
+  await sql`insert into friends (user_id, friend_id) values (1, 5), (1, 77), (77, 1), (1, 1)`;
   for (const [i, [msg_id, to, from, content]] of owed.entries())
     await sql`insert into offline_messages (msg_id, to_user_id, from_user_id, content, created_at)
       values (${msg_id}, ${to}, ${from}, ${content}, ${`${at(i)}${type === 'timestamptz' ? '+00' : ''}`}::text::${sql.unsafe(type)})`;
@@ -125,6 +125,16 @@ for (const type of types)
         server.request('POST', '/register', { body: { username, password: 'password' } });
       t.equal((await register('somebody new')).body.data.user_id, 7);
       t.strictSame([(await register('ALICE')).status, (await register('alice')).status], [409, 409]);
+    });
+
+    await t.test('friends are contacts', async (t) => {
+      const { token } = await login(server, 'alice', password('alice'));
+      const { contacts, asked, asking } = (await server.request('GET', '/api/contacts', { token })).body.data;
+      // The other of them is gone.
+      t.strictSame(
+        { contacts, asked, asking },
+        { contacts: [{ user_id: bob, username: 'bob' }], asked: [], asking: [] },
+      );
     });
 
     await t.test('nothing is lost', async (t) => {
@@ -236,8 +246,11 @@ const LANDED = {
   '0006_begin_plain.sql': '5ca9fafcd920fbb3e394e97f69da821bcae3ae806a98639568c01c13eb4ad7b8',
   '0007_name.sql': '00d91ac86bcc7f0744c2618797a948f7da575285b46a161a3f4194d791385ac8',
   '0008_sessions.sql': '30e08ce1dd098b4543f1684dbe58f10678c2145f09162e9b0a134938d6add591',
-  '0009_accounts.sql': '0a7febf5beeb11e8ca9b48451092e62b5b7c26a6724c60ff988842a04f739b5d',
+  '0009_accounts.sql': 'cfd925311deca75b0091a4075e1d774da9a27e5aaa14569ecc8db28c50c8b00f',
   '0010_second_factor.sql': '8dbf53b63ca231c9fcd6c901a0d1044f357ab7a08addd1c4d8dac47867c1e1b1',
+  '0011_contacts.sql': 'fea7bcf1eb45c091e52b8e2b237fe5590704a297eb2d1f165fa950c4e66cab27',
+  '0012_append.sql': 'c983873cb8b966cc57e1e0c77f9c21aae0c40197f672526463db6a87a26b54bb',
+  '0013_delete_user.sql': '75264e5c2b46135b916120b22f6bf4a10ad1129210d5c03fcebb2e1fa266c5bf',
 };
 const sha256 = (text: string) => createHash('sha256').update(text).digest('hex');
 

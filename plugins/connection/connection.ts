@@ -60,6 +60,8 @@ export abstract class Connection extends Endpoint implements Sender {
   /** How far another user has come, and that they are typing, where the protocol has frames for it. */
   abstract sendReceipt(conversation: number, user: number, delivered: number, read: number): void;
   abstract sendTyping(conversation: number, user: number): void;
+  /** That its user's contacts, requests or blocks are others now. */
+  abstract sendContacts(version: number): void;
 
   // ---- where it stands ----
 

@@ -34,6 +34,8 @@ export class ExtendedConnection extends Connection {
   private readonly receipts = new ToldReceipts();
   /** The same of how far its own user has read. */
   private readonly reads = new ToldReceipts();
+  /** What there was no room to say of its user's contacts. */
+  private contactsVersion: number | undefined;
 
   readonly inbox: Inbox;
 
@@ -143,8 +145,16 @@ export class ExtendedConnection extends Connection {
     if (this.hasRoomForNews) this.send({ type: 'typing', conversation_id: conversation, user_id: user });
   }
 
+  sendContacts(version: number): void {
+    if (this.hasRoomForNews) this.send({ type: 'contacts', version });
+    else this.contactsVersion = version;
+  }
+
   override onRoom(): void {
     super.onRoom();
+    const version = this.contactsVersion;
+    this.contactsVersion = undefined;
+    if (version !== undefined) this.sendContacts(version);
     for (const { conversation, user } of [...this.receipts.takePostponed(), ...this.reads.takePostponed()])
       this.port.informOf({ to: this.user, user, conversation });
   }

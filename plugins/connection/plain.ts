@@ -84,9 +84,16 @@ export class PlainConnection extends Connection {
     this.countBad(error);
   }
 
-  /** Answers with the ids of the users connected to this instance, ascending, once what was sent before is answered. */
-  requestOnline(): void | Promise<void> {
-    const answer = () => this.send({ type: 'online_list', data: this.port.users() });
+  /**
+   * Answers with the ids of the users connected to this instance, ascending, once what was sent before is answered.
+   * @param hidden those who are left out
+   */
+  requestOnline(hidden: ReadonlySet<number>): void | Promise<void> {
+    const answer = () => {
+      const users = this.port.users();
+      const data = hidden.size === 0 ? users : users.filter((user) => !hidden.has(user));
+      this.send({ type: 'online_list', data });
+    };
     return this.sends.answered()?.then(answer) ?? answer();
   }
 
@@ -219,4 +226,5 @@ export class PlainConnection extends Connection {
   protected skipped(): void {}
   sendReceipt(): void {}
   sendTyping(): void {}
+  sendContacts(): void {}
 }

@@ -13,7 +13,7 @@ export interface Db extends Readonly<Identity> {
   readonly delivery: Asker;
   /** The log's appends, one at a time. */
   readonly log: Asker;
-  /** Appends that wait for a row that somebody holds. */
+  /** Appends that wait for a row that somebody holds, and what ends appends. */
   readonly held: Asker;
   /** Questions given up since the start. */
   late(): number;

@@ -97,6 +97,7 @@ export class Receipts {
     const states = await this.db.delivery.ask((sql) => receiptsOf(sql, here));
     here.forEach(({ connections, fromElsewhere, ...change }, i) => {
       const state = states[i];
+      // Nothing is said of who has blocked whom it would be told.
       if (state === undefined) return;
       // Whoever has come back meanwhile may have been told more elsewhere than was read for the connection before.
       for (const connection of this.registry.of(change.to))

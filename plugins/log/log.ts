@@ -50,6 +50,8 @@ export class MessageLog {
   constructor(
     private readonly db: Db,
     private readonly log: Pick<BaseLogger, 'info' | 'warn' | 'error'>,
+    /** Whether only contacts may begin a conversation. */
+    acquainted: boolean,
   ) {
     this.teller = new Teller(log);
     this.health = new Health(
@@ -58,7 +60,7 @@ export class MessageLog {
       () => this.refuseAll(),
       () => this.start(),
     );
-    this.store = new Store(db.log, this.health, log, this.counts);
+    this.store = new Store(db.log, this.health, log, this.counts, acquainted);
     this.held = new Held(db.held, this.store, (outcome) => this.tell(outcome));
     this.intake = new Intake(db.log, this.held, this.teller, this.counts);
   }
@@ -155,7 +157,7 @@ export class MessageLog {
     // Of whoever repeats ids each is looked up before it is stored: in a batch with others it would make all of that fail.
     if (repeated.size > 0) this.tell(await this.store.write([...repeated], { lanes, look: true }));
     if (outsiders.length > 0)
-      this.tell(await this.store.write(outsiders, { lanes, look: true, outsiders: true }));
+      this.tell(await this.store.write(outsiders, { lanes, look: true, refusal: 'conversation_not_found' }));
     this.waitingSince = this.queue.size === 0 ? undefined : performance.now();
   }
 

@@ -1,6 +1,13 @@
 import { setTimeout as sleep } from 'node:timers/promises';
 import type { BaseLogger } from 'pino';
-import { type Appended, append, findHeld, findStored, OddAnswerError } from '../../sql/messages.js';
+import {
+  type Appended,
+  append,
+  findHeld,
+  findStored,
+  OddAnswerError,
+  type Unstored,
+} from '../../sql/messages.js';
 import { codeOf, isRefusal } from '../db/failure.js';
 import { OtherHistoryError } from '../db/history.js';
 import type { Asker } from '../db/lanes.js';
@@ -37,8 +44,8 @@ interface How {
   isHeld?: boolean;
   /** Whether some of it is likely to be in the log: that is looked up first. */
   look?: boolean;
-  /** Whether the senders aren't in their conversations: only what is stored already is. */
-  outsiders?: boolean;
+  /** Why nothing of it may be said: only what is stored already is. */
+  refusal?: 'conversation_not_found' | 'not_accepted' | undefined;
   /** Whether an attempt before may have stored some of it, or still may. */
   inDoubt?: boolean;
 }
@@ -50,6 +57,8 @@ export class Store {
     private readonly health: Health,
     private readonly log: Pick<BaseLogger, 'warn'>,
     private readonly counts: { batches: number; statements: number },
+    /** Whether only contacts may begin a conversation. */
+    private readonly acquainted: boolean,
   ) {}
 
   /** @returns what became of each entry, whatever happens */
@@ -65,17 +74,20 @@ export class Store {
     let { look = false, inDoubt = false } = how;
     let todo = entries;
     while (todo.length > 0) {
-      let rows: (Appended | undefined)[];
+      let rows: (Appended | Unstored)[];
       try {
         if (look || inDoubt) {
           todo = await this.findKnown(outcome, todo, lanes, inDoubt);
           look = false;
           if (todo.length === 0) return this.health.goUp();
         }
-        if (how.outsiders === true) return fail(outcome, todo, new ChatError('conversation_not_found'));
+        if (how.refusal !== undefined) return fail(outcome, todo, new ChatError(how.refusal));
         this.counts.statements++;
         const batch = todo;
-        rows = await lanes.ask((sql) => append(sql, batch), isHeld ? HELD_ATTEMPT_MS : ATTEMPT_MS);
+        rows = await lanes.ask(
+          (sql) => append(sql, batch, this.acquainted),
+          isHeld ? HELD_ATTEMPT_MS : ATTEMPT_MS,
+        );
       } catch (error) {
         const code = codeOf(error);
         const patient = performance.now() < giveUp && !(error instanceof OtherHistoryError);
@@ -105,10 +117,12 @@ export class Store {
       }
       this.counts.batches++;
       this.health.goUp();
-      const outsiders = sort(outcome, todo, rows);
-      // Their senders were in the conversation a moment ago, and what they said then may be stored.
+      const { outsiders, refused } = sort(outcome, todo, rows);
+      // Their senders were in the conversation a moment ago, or not yet blocked, and what they said then may be stored.
       if (outsiders.length > 0)
-        await this.writeInto(outcome, outsiders, { ...how, look: true, outsiders: true });
+        await this.writeInto(outcome, outsiders, { ...how, look: true, refusal: 'conversation_not_found' });
+      if (refused.length > 0)
+        await this.writeInto(outcome, refused, { ...how, look: true, refusal: 'not_accepted' });
       return;
     }
   }
@@ -165,14 +179,22 @@ function fail(outcome: Outcome, entries: readonly Entry[], error: ChatError): vo
   for (const entry of entries) outcome.failed.push({ entry, error });
 }
 
-/** Sorts what was stored from what had no receiver. @returns those whose senders aren't in their conversations */
-function sort(outcome: Outcome, entries: readonly Entry[], rows: readonly (Appended | undefined)[]): Entry[] {
+/**
+ * Sorts what was stored from what had no receiver.
+ * @returns `outsiders`: those whose senders aren't in their conversations; `refused`: those that may not be said
+ */
+function sort(outcome: Outcome, entries: readonly Entry[], rows: readonly (Appended | Unstored)[]) {
   const outsiders: Entry[] = [];
+  const refused: Entry[] = [];
   for (let i = 0; i < entries.length; i++) {
     const entry = entries[i];
     const row = rows[i];
     if (entry === undefined) continue;
-    if (row === undefined) {
+    if (row === 'refused') {
+      refused.push(entry);
+      continue;
+    }
+    if (row === undefined || row === 'absent') {
       if ('conversation' in entry.target) outsiders.push(entry);
       else outcome.failed.push({ entry, error: new ChatError('user_not_found') });
       continue;
@@ -193,5 +215,5 @@ function sort(outcome: Outcome, entries: readonly Entry[], rows: readonly (Appen
       receipts: senders[0]?.wantsReceipts ?? false,
     });
   }
-  return outsiders;
+  return { outsiders, refused };
 }

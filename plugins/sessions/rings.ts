@@ -18,8 +18,17 @@ const PRUNE_ROWS = 5000;
 /** Users who are asked for at once where all have to be. */
 const USERS = 1000;
 
+/** Who else keeps something of users. */
+export interface RingListener {
+  forget(user: number): void;
+  forgetAll(): void;
+  /** What there is to be done for a user who is connected here. Where it fails it is done again at the next look. */
+  settle(user: number): Promise<void>;
+}
+
 /** Has every replica hear that what it keeps of a user may be another by now, and ends the connections that must not go on. */
 export class Rings {
+  listener: RingListener = { forget() {}, forgetAll() {}, async settle() {} };
   /** Users whose connections are to be looked at again. */
   private readonly due = new Set<number>();
   private settling: Promise<void> | undefined;
@@ -67,7 +76,10 @@ export class Rings {
       const { snapshot, isPart, users, print } = await this.lanes.ask((sql) =>
         lookAtRings(sql, this.snapshot),
       );
-      if (isPart) this.standings.forgetAll();
+      if (isPart) {
+        this.standings.forgetAll();
+        this.listener.forgetAll();
+      }
       this.heard(isPart ? this.hub.users() : users);
       this.snapshot = snapshot;
       if (print !== null) this.onPrint(print);
@@ -95,6 +107,7 @@ export class Rings {
   heard(users: readonly number[]): void {
     for (const user of users) {
       this.standings.forget(user);
+      this.listener.forget(user);
       if (this.hub.isHere(user)) this.due.add(user);
     }
     this.settling ??= this.settle().finally(() => {
@@ -112,6 +125,7 @@ export class Rings {
         users.map(async (user) => {
           try {
             for (const connection of this.hub.connectionsOf(user)) await this.recheck(connection);
+            await this.listener.settle(user);
           } catch {
             failed.push(user);
           }

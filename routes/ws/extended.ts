@@ -34,7 +34,9 @@ const tableOf = (app: FastifyInstance): { [K in keyof typeof extendedClient]: Ha
     if (!connection.types()) return;
     const { user } = connection;
     const others = await app.conversations.others(user, conversation_id);
-    await app.hub.tellTyping(others.map((to) => ({ to, user, conversation: conversation_id })));
+    const closed = await app.contacts.closedTo(user);
+    const heard = others.filter((other) => !closed.has(other));
+    await app.hub.tellTyping(heard.map((to) => ({ to, user, conversation: conversation_id })));
   }),
   presence: row(extendedClient.presence, async (connection: ExtendedConnection, frame) => {
     connection.send({

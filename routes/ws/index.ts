@@ -178,6 +178,16 @@ export default fp(
   },
   {
     name: 'routes-ws',
-    dependencies: ['ws', 'auth', 'hub', 'db', 'openings', 'presence', 'sessions', 'conversations'],
+    dependencies: [
+      'ws',
+      'auth',
+      'hub',
+      'db',
+      'openings',
+      'presence',
+      'sessions',
+      'contacts',
+      'conversations',
+    ],
   },
 );

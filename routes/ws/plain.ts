@@ -22,9 +22,11 @@ const tableOf = (app: FastifyInstance): { [K in keyof typeof plainClient]: Handl
       sender: connection,
     });
   }),
-  get_online_list: row(plainClient.get_online_list, (connection: PlainConnection) =>
-    connection.requestOnline(),
-  ),
+  get_online_list: row(plainClient.get_online_list, (connection: PlainConnection) => {
+    const hidden = app.contacts.knownBlockersOf(connection.user);
+    if (hidden !== undefined) return connection.requestOnline(hidden);
+    return app.contacts.blockersOf(connection.user).then((found) => connection.requestOnline(found));
+  }),
   get_offline: row(plainClient.get_offline, (connection: PlainConnection) => connection.requestOffline()),
 });
 

@@ -1,4 +1,5 @@
 import type { Static } from '@sinclair/typebox';
+import type { Blocks, Contacts } from '../../schemas/contact.js';
 import type { Conversations } from '../../schemas/conversation.js';
 import type { FactorOffer, FactorState, RecoveryCodes } from '../../schemas/factor.js';
 import type { History } from '../../schemas/message.js';
@@ -27,6 +28,13 @@ export class ApiError extends Error {
     this.retryAfter = retryAfter;
   }
 }
+
+/** The stable name of what went wrong. */
+export const codeOf = (error: unknown): string => (error instanceof ApiError ? error.code : 'other');
+
+/** Somebody whom one may not know yet is named by their whole name, too. */
+const naming = (name: string | undefined) =>
+  name ? `?${new URLSearchParams({ username: name.slice(0, 256) })}` : '';
 
 interface Call {
   method?: 'GET' | 'POST' | 'PUT' | 'DELETE';
@@ -147,7 +155,7 @@ export function createApi(tokenOf: (refused?: string) => Promise<string>, onRefu
   }
   return {
     me: () => authorized<User>('/api/me'),
-    user: (id: number) => authorized<Profile>(`/api/users/${id}`),
+    user: (id: number, name?: string) => authorized<Profile>(`/api/users/${id}${naming(name)}`),
     find: (query: string, signal: AbortSignal) =>
       authorized<Static<typeof Users>>(`/api/users?${new URLSearchParams({ query, limit: '20' })}`, {
         signal,
@@ -169,6 +177,14 @@ export function createApi(tokenOf: (refused?: string) => Promise<string>, onRefu
     addFactor: (body: Proof & { secret: string }) =>
       authorized<Static<typeof RecoveryCodes>>('/api/second-factor', { method: 'PUT', body }),
     endFactor: (body: Proof) => authorized<object>('/api/second-factor', { method: 'DELETE', body }),
+    contacts: () => authorized<Static<typeof Contacts>>('/api/contacts'),
+    addContact: (id: number, name?: string) =>
+      authorized<object>(`/api/contacts/${id}${naming(name)}`, { method: 'PUT' }),
+    removeContact: (id: number) => authorized<object>(`/api/contacts/${id}`, { method: 'DELETE' }),
+    blocks: () => authorized<Static<typeof Blocks>>('/api/blocks'),
+    block: (id: number, name?: string) =>
+      authorized<object>(`/api/blocks/${id}${naming(name)}`, { method: 'PUT' }),
+    unblock: (id: number) => authorized<object>(`/api/blocks/${id}`, { method: 'DELETE' }),
     sessions: () => authorized<Static<typeof Sessions>>('/api/sessions'),
     endSession: (id: string) => authorized<object>(`/api/sessions/${id}`, { method: 'DELETE' }),
     endOthers: () => authorized<object>('/api/sessions', { method: 'DELETE' }),

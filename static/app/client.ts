@@ -6,6 +6,7 @@ import { ApiError, createApi } from './api.js';
 import { createArrivals } from './arrivals.js';
 import { backoff } from './backoff.js';
 import { learnTime, now } from './clock.js';
+import { createContacts } from './contacts.js';
 import { createDirectory } from './directory.js';
 import { createDrafts } from './drafts.js';
 import { randomId } from './id.js';
@@ -33,6 +34,7 @@ const positionBytes = 100;
 export function createClient(me: { user_id: number; username: string }) {
   const local = openLocal(me.user_id, (left) => void reread(left));
   const api = createApi(token, expire);
+  const contacts = createContacts(api);
   const directory = createDirectory(me.user_id, local, api, () => epoch);
   const socket = createSocket({ token, onFrame, onClosed, tokenRefused });
   const people = createPeople(socket.send);
@@ -184,6 +186,9 @@ export function createClient(me: { user_id: number; username: string }) {
       case 'typing':
         arrivals.onTyping(frame);
         break;
+      case 'contacts':
+        contacts.heard(frame.version);
+        break;
       case 'presence':
         people.learn(frame.users);
         break;
@@ -271,6 +276,7 @@ export function createClient(me: { user_id: number; username: string }) {
     socket.synced();
     watch();
     tellAllRead();
+    void untilDone(contacts.read);
     directory.nameAll();
     if (cursor !== null) void wholeList(line);
     if (dropped || (cursor === null && !first)) void refresh();
@@ -389,6 +395,7 @@ export function createClient(me: { user_id: number; username: string }) {
   return {
     me,
     api,
+    contacts,
     directory,
     outbox,
     drafts,

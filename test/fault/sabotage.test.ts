@@ -41,11 +41,11 @@ const sabotages: { name: string; patches: Patch[]; steps: Omit<Step, 'seed'>[]; 
     patches: [
       {
         file: 'plugins/log/store.js',
-        find: '(sql) => append(sql, batch),',
+        find: '(sql) => append(sql, batch, this.acquainted),',
         replace: `async (log) => {
         await log.unsafe('begin');
         try {
-          return await append(log, batch);
+          return await append(log, batch, this.acquainted);
         } catch (error) {
           await log.unsafe('rollback').catch(() => {});
           throw error;

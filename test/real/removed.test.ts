@@ -30,7 +30,7 @@ async function remove(t: Test, one: Server, two: Server): Promise<Trespass> {
     b.send('chat', { id: 'stays', conversation_id, content: 'stays' });
     await eventually(async () => {
       const waiting = await one.app.db.sql`select from pg_stat_activity
-        where datname = current_database() and wait_event_type = 'Lock' and query like '%append_1%'`;
+        where datname = current_database() and wait_event_type = 'Lock' and query like '%append_2%'`;
       return waiting.length === 2;
     }, 'nobody waits for the row');
     await own`update members set last_seq = 1
@@ -58,7 +58,7 @@ async function remove(t: Test, one: Server, two: Server): Promise<Trespass> {
 
 /** The function that appends, with its third step before its second. */
 async function membersBeforeLock(): Promise<string> {
-  const text = await readFile(new URL('../../sql/migrations/0005_append.sql', import.meta.url), 'utf8');
+  const text = await readFile(new URL('../../sql/migrations/0012_append.sql', import.meta.url), 'utf8');
   const steps = /( {2}-- \(2\)\n.*?)( {2}-- \(3\)\n.*?)(?= {2}-- \(4\)\n)/s;
   if (!steps.test(text)) throw new Error('the function no longer has its steps where they were');
   return text.replace('create function', 'create or replace function').replace(steps, '$2$1');

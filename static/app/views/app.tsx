@@ -7,6 +7,7 @@ import { noticed } from '../notice.js';
 import { closeCover, cover, openUser } from '../route.js';
 import { onShortcut } from '../shortcuts.js';
 import { Banner } from './banner.js';
+import { Contacts } from './contacts.js';
 import { Devices } from './devices.js';
 import { Dialog } from './dialog.js';
 import { FactorDialog } from './factor.js';
@@ -59,6 +60,7 @@ export function App({ client }: { client: Client }) {
       {cover.value === 'shortcuts' && <Shortcuts />}
       {cover.value === 'devices' && <Devices client={client} />}
       {cover.value === 'factor' && <FactorDialog client={client} />}
+      {cover.value === 'contacts' && <Contacts client={client} />}
       {cover.value === 'people' && <People client={client} />}
       {cover.value === 'profile' && thread && <Profile client={client} thread={thread} />}
       {cover.value === 'menu' && <Menu />}

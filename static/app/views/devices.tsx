@@ -3,7 +3,7 @@ import type { Static } from '@sinclair/typebox';
 import { useRef } from 'preact/hooks';
 import type { Sessions } from '../../../schemas/session.js';
 import { mistakeIn } from '../account.js';
-import { ApiError } from '../api.js';
+import { codeOf } from '../api.js';
 import type { Client } from '../client.js';
 import { ago } from '../format.js';
 import { errorText, t } from '../i18n/index.js';
@@ -12,8 +12,6 @@ import { closeCover } from '../route.js';
 import { Dialog } from './dialog.js';
 
 type Device = Static<typeof Sessions>['sessions'][number];
-
-const codeOf = (error: unknown): string => (error instanceof ApiError ? error.code : 'other');
 
 /** Where one is signed in, with a way to end it, and another password. */
 export function Devices({ client }: { client: Client }) {

@@ -6,6 +6,7 @@ import { t } from '../i18n/index.js';
 import { closeCover } from '../route.js';
 import type { Thread } from '../thread.js';
 import { Avatar } from './avatar.js';
+import { Standing } from './contacts.js';
 import { Dialog } from './dialog.js';
 import { Name } from './name.js';
 
@@ -13,7 +14,7 @@ import { Name } from './name.js';
 export function Profile({ client, thread }: { client: Client; thread: Thread }) {
   const person = useSignal<Person | 'failed' | null>(null);
   useSignalEffect(() => {
-    client.api.user(thread.peer).then(
+    client.api.user(thread.peer, thread.user.peek().username).then(
       (found) => {
         person.value = found;
       },
@@ -48,6 +49,7 @@ export function Profile({ client, thread }: { client: Client; thread: Thread }) 
                   : dayName(dayOf(known.created_at))}
         </dd>
       </dl>
+      {thread.peer !== client.me.user_id && !thread.gone.value && <Standing client={client} user={user} />}
     </Dialog>
   );
 }

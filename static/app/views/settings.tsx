@@ -52,6 +52,10 @@ export function Settings({ client }: { client: Client }) {
         }}
       />
       {!isSecureContext && <p class="note">{t('insecure')}</p>}
+      <button type="button" class="plain" onClick={() => openCover('contacts')}>
+        {t('contacts')}
+        <Waiting client={client} />
+      </button>
       <button type="button" class="plain" onClick={() => openCover('devices')}>
         {t('devices')}
       </button>
@@ -63,6 +67,18 @@ export function Settings({ client }: { client: Client }) {
       </button>
       <SignOut client={client} />
     </Dialog>
+  );
+}
+
+/** How many ask to be contacts. */
+function Waiting({ client }: { client: Client }) {
+  const n = client.contacts.lists.value?.asking.length ?? 0;
+  if (n === 0) return null;
+  return (
+    <span class="badge">
+      <span aria-hidden="true">{n}</span>
+      <span class="vh">{t('requestsWait', { n })}</span>
+    </span>
   );
 }
 

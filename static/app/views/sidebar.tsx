@@ -106,6 +106,7 @@ export function Sidebar({ client }: { client: Client }) {
       <p class="vh" role="status">
         {found && t('found', { n: others.length + own.length })}
       </p>
+      <Requests client={client} />
       <div
         class="entries"
         onScroll={({ currentTarget: box }) => {
@@ -137,6 +138,20 @@ export function Sidebar({ client }: { client: Client }) {
         {!wanted && listed.length === 0 && <Nothing client={client} />}
       </div>
     </nav>
+  );
+}
+
+/** Whoever has the page open sees that somebody asks. */
+function Requests({ client }: { client: Client }) {
+  const n = client.contacts.lists.value?.asking.length ?? 0;
+  return (
+    <div role="status">
+      {n > 0 && (
+        <button type="button" class="requests" onClick={() => openCover('contacts')}>
+          {t('requestsWait', { n })}
+        </button>
+      )}
+    </div>
   );
 }
 

@@ -9,6 +9,7 @@ import type { Thread } from '../thread.js';
 import { Viewport } from '../viewport.js';
 import { Row } from './bubble.js';
 import { Composer } from './composer.js';
+import { Blocked } from './contacts.js';
 import { Icon } from './icons.js';
 import { nameOf } from './name.js';
 import { ThreadHead } from './thread-head.js';
@@ -24,6 +25,8 @@ export function ThreadView({ client, thread }: { client: Client; thread: Thread 
       <Log client={client} thread={thread} />
       {user.deleted ? (
         <p class="closed">{t('deletedText')}</p>
+      ) : client.contacts.of(thread.peer) === 'blocked' ? (
+        <Blocked client={client} user={user} />
       ) : (
         !strange && <Composer key={thread.peer} client={client} thread={thread} />
       )}
