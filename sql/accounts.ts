@@ -118,7 +118,7 @@ export async function useReset(
   return row;
 }
 
-/** Deletes a user (sql/migrations/0009_accounts.sql), but for what `eraseSome` erases. @param texts whether that is also what they wrote */
+/** Deletes a user (sql/migrations/0013_delete_user.sql), but for what `eraseSome` erases. @param texts whether that is also what they wrote */
 export async function deleteUser(
   sql: Sql,
   user: number,
