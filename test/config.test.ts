@@ -56,6 +56,7 @@ t.test('every setting is read from its variable', async (t) => {
     AUTH_HEADER: 'X-Forwarded-User',
     LOG_LEVEL: 'debug',
     NODE_ENV: 'production',
+    DIRECTORY: 'contacts',
     SECOND_FACTOR: 'required',
     SINGLE_SESSION: '1',
     REGISTRATION: 'closed',
