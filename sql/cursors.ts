@@ -108,11 +108,12 @@ export interface Waiting {
 }
 
 /** Rows of each range at least that a page looks at. */
-const EACH = 8;
+const FEW = 2;
 
 /**
- * What waits for a user's plain client. Of each range some rows are looked at, most of those that begin first, and given up to where
- * the first range is cut off that has more: so a page costs what it gives, however much waits.
+ * What waits for a user's plain client. Of each range a few rows are looked at; of those that may go on before the page's end more,
+ * most of the one that begins first; and all is given up to where one of these is cut off again. So a page costs what it gives, however
+ * much waits.
  * @param places where its connection began: what a newer one has made wait past them, this one is pushed
  * @param given how far the client was given each conversation already
  * @param limit rows at most
@@ -130,40 +131,43 @@ export async function readWaiting(
   const ids = numbers(sorted.map(([id]) => id));
   const afters = numbers(sorted.map(([id]) => given.get(id) ?? 0));
   const ends = numbers(sorted.map(([, seq]) => seq));
+  /** The first rows of a range: of others, but in the conversation with oneself. */
+  const some = sql`
+    select seq, msg_id from messages x where x.conversation_id = g.conversation_id and x.seq between g.first_seq and g.last_seq
+      and (x.from_user_id <> ${user}
+        or x.conversation_id = (select conversation_id from conversations where user_a = ${user} and user_b = ${user}))
+    order by x.seq limit g.rows`;
   const rows = await sql<(MessageRow & { more: boolean })[]>`
     with gaps as materialized (
-      select *, row_number() over (order by head) as rank, count(*) over () as gaps from (
-        select g.*, c.user_a = c.user_b as alone, (
-            select x.msg_id from messages x where x.conversation_id = g.conversation_id and x.seq >= g.first_seq
-            order by x.seq limit 1
-          ) as head
-        from (
-          select g.conversation_id, greatest(g.first_seq, (${afters}::bigint[])[p.place] + 1) as first_seq,
-            least(g.last_seq, (${ends}::bigint[])[p.place]) as last_seq
-          from plain_gaps g
-          cross join lateral (select width_bucket(g.conversation_id, ${ids}::bigint[]) as place) p
-          where g.user_id = ${user} and (${ids}::bigint[])[p.place] = g.conversation_id
-        ) g
-        cross join lateral (select * from conversations x where x.conversation_id = g.conversation_id limit 1) c
-        where g.first_seq <= g.last_seq
-      ) each_gap
-    ), page as materialized (
-      select g.rank, g.rows, m.conversation_id, m.seq, m.msg_id
-      from (select *, greatest(${EACH}, ${limit} / rank, 2 * ${limit} / gaps) as rows from gaps) g
-      cross join lateral (
-        select * from messages x where x.conversation_id = g.conversation_id and x.seq between g.first_seq and g.last_seq
-          and (x.from_user_id <> ${user} or g.alone)
-        order by x.seq limit g.rows
-      ) m
+      select *, least(${limit} + 1, greatest(${FEW}, 2 * ${limit} / count(*) over ())) as rows from (
+        select g.conversation_id, greatest(g.first_seq, (${afters}::bigint[])[p.place] + 1) as first_seq,
+          least(g.last_seq, (${ends}::bigint[])[p.place]) as last_seq
+        from plain_gaps g
+        cross join lateral (select width_bucket(g.conversation_id, ${ids}::bigint[]) as place) p
+        where g.user_id = ${user} and (${ids}::bigint[])[p.place] = g.conversation_id
+      ) g
+      where first_seq <= last_seq
+    ), near as materialized (
+      select g.conversation_id, g.last_seq, g.rows, m.seq, m.msg_id from gaps g cross join lateral (${some}) m
+    ), open as materialized (
+      select conversation_id, last_seq, max(seq) + 1 as first_seq,
+        greatest(${FEW}, ${limit} / row_number() over (order by min(msg_id))) as rows
+      from near group by conversation_id, last_seq, rows
+      having count(*) = rows and max(msg_id) < coalesce((
+        select msg_id from near order by msg_id offset ${limit} limit 1), ${Number.MAX_SAFE_INTEGER})
+    ), far as materialized (
+      select g.conversation_id, g.last_seq, g.rows, m.seq, m.msg_id from open g cross join lateral (${some}) m
     ), cut as materialized (
       select min(last_id) as id from (
-        select max(msg_id) as last_id from page group by rank, rows having count(*) = rows
+        select max(msg_id) as last_id from far group by conversation_id, last_seq, rows having count(*) = rows
       ) each_cut
     ), known as materialized (
       select m.*, row_number() over (order by m.msg_id) as place,
         sum(octet_length(m.content)) over (order by m.msg_id) - octet_length(m.content) as before
       from (
-        select conversation_id, seq from page where msg_id <= coalesce((select id from cut), ${Number.MAX_SAFE_INTEGER})
+        select conversation_id, seq
+        from (select conversation_id, seq, msg_id from near union all select conversation_id, seq, msg_id from far) page
+        where msg_id <= coalesce((select id from cut), ${Number.MAX_SAFE_INTEGER})
         order by msg_id limit ${limit} + 1
       ) p
       cross join lateral (

@@ -70,6 +70,39 @@ t.test('[P4] past a bound of rows there are more frames, as they are confirmed',
   t.strictSame(contents(b), all);
 });
 
+for (const [name, conversation] of [
+  ['in turn', 'i / 65'],
+  ['all at once', 'i % 40'],
+  ['mostly in one', 'case when i < 40 or i >= 2000 then i % 40 when i < 160 then 0 else 39 end'],
+  ['in bursts', "abs(hashtext('burst ' || i / 7)) % 40"],
+] as const)
+  t.test(`[P4] what waits in many conversations, written ${name}, comes as it was stored`, async (t) => {
+    const { sql } = server.app.db;
+    const bob = await signUp(server);
+    const { user_id: user } = bob;
+    const made = await sql<{ id: number }[]>`
+      insert into conversations (user_a, user_b) select ${user}::bigint, ${user}::bigint + 1000000 * i from generate_series(0, 39) i
+      returning conversation_id as id`;
+    const ids = `{${made.map(({ id }) => id).join()}}`;
+    await sql`insert into members (user_id, conversation_id) select ${user}, unnest(${ids}::bigint[])`;
+    // Each third is of the user; of those only what was written to oneself waits.
+    const stored = await sql<{ msg_id: number; waits: boolean }[]>`
+      insert into messages (conversation_id, seq, msg_id, from_user_id, created_at, client_id, content)
+      select (${ids}::bigint[])[c + 1], seq, nextval('message_ids'), case when i % 3 = 0 then ${user}::bigint else 1 end, now(), i::text, 'x'
+      from (
+        select i, c, row_number() over (partition by c order by i) as seq
+        from (select i, ${sql.unsafe(conversation)} as c from generate_series(0, 2599) i) each order by i
+      ) ordered
+      returning msg_id, from_user_id <> ${user} or conversation_id = (${ids}::bigint[])[1] as waits`;
+    const wanted = stored.filter(({ waits }) => waits).map(({ msg_id }) => msg_id);
+    const b = await connect(t, server, bob);
+    b.send('get_offline');
+    const given = () =>
+      b.of('offline_list').flatMap(({ data }) => data.map(({ msg_id }: { msg_id: number }) => msg_id));
+    await b.until(() => given().length >= wanted.length, 'not all came');
+    t.strictSame(given(), wanted);
+  });
+
 t.test('[P4] past a bound of bytes there are more frames, and none is larger than it', async (t) => {
   const [alice, bob] = await pair();
   const all = numbered(120, 'x'.repeat(12_000));
