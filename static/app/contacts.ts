@@ -3,7 +3,6 @@ import type { Static } from '@sinclair/typebox';
 import type { Blocks, Contacts as Known } from '../../schemas/contact.js';
 import type { Api } from './api.js';
 
-export type Contacts = ReturnType<typeof createContacts>;
 type Lists = Omit<Static<typeof Known>, 'version'> & Static<typeof Blocks>;
 /** How somebody stands to the user. */
 export type Standing = 'contact' | 'asked' | 'asking' | 'blocked';

@@ -8,7 +8,7 @@ import { closeCover, hrefOf, openThread } from '../route.js';
 import { Dialog } from './dialog.js';
 
 /** What changes how somebody stands to the user, and what went wrong with it. */
-export function useChange(client: Client) {
+function useChange(client: Client) {
   const problem = useSignal('');
   return {
     problem,

@@ -22,6 +22,7 @@ let server;
 let browser;
 let ana;
 let ben;
+const opened = [];
 
 before(async () => {
   server = await startServer();
@@ -147,6 +148,32 @@ test('a request is withdrawn and declined; on a phone and in Chinese the list is
   assert.ok(await isNarrow(ana.page));
 });
 
+test('where only contacts find each other, one types a whole name, asks, and writes once that is accepted', async (t) => {
+  const closed = await startServer({ DIRECTORY: 'contacts' });
+  t.after(() => closed.end());
+  const gil = await person(browser, closed, 'Gil');
+  const hal = await closed.account('Hal Miller');
+  opened.push(gil);
+  await gil.page.locator('#search').fill('Hal');
+  await gil.page.getByText('No name has a word that begins with “Hal”.').waitFor();
+  await find(gil.page, 'hal miller');
+  await say(gil.page, 'hello');
+  await gil.page.getByText('Not sent: this person takes messages from their contacts only').waitFor();
+  await openProfile(gil.page);
+  await dialog(gil.page).getByText('Today').waitFor();
+  await press(gil.page, 'Ask to be a contact');
+  await gil.page.getByText('Hal Miller hasn’t answered your request yet.').waitFor();
+  const headers = { authorization: `Bearer ${hal.token}` };
+  await fetch(`${closed.origin}/api/contacts/${gil.user_id}`, { method: 'PUT', headers });
+  await gil.page.getByText('Hal Miller is your contact.').waitFor();
+  await close(gil.page);
+  await gil.page.getByRole('button', { name: 'Try again' }).click();
+  await fate(gil.page, 'hello', 'sent');
+});
+
 test('nothing went wrong in any page', () => {
-  assert.deepEqual([...ana.errors, ...ben.errors], []);
+  assert.deepEqual(
+    [ana, ben, ...opened].flatMap(({ errors }) => errors),
+    [],
+  );
 });
