@@ -140,6 +140,8 @@ export function loadConfig(env: Record<string, string | undefined>, args: string
       problems.push(
         'AUTH_HEADER without TRUSTED_PROXIES: nobody is believed who says it; name the proxy there',
       );
+    if (text('SECOND_FACTOR') === 'required')
+      problems.push('AUTH_HEADER: it takes SECOND_FACTOR=optional; the proxy asks for whatever is needed');
     if (text('REGISTRATION') !== 'closed')
       problems.push(
         'AUTH_HEADER: it takes REGISTRATION=closed, or whoever registers the name of a colleague is given the account of both',

@@ -58,7 +58,7 @@ const admin: FastifyPluginAsyncTypebox = async (app) => {
     },
   );
 
-  for (const change of ['suspend', 'restore', 'promote', 'demote', 'sign_out'] as const)
+  for (const change of ['suspend', 'restore', 'promote', 'demote', 'sign_out', 'end_second_factor'] as const)
     app.post(
       `/api/admin/users/:id/${change}`,
       { schema: { params: UserParams, response: answers(Done) } },

@@ -19,6 +19,12 @@ const CHANGES = {
   restore: { set: 'suspended_at = null', where: 'suspended_at is not null', ends: false, takes: false },
   promote: { set: 'is_admin = true', where: 'not is_admin', ends: false, takes: false },
   sign_out: { set: 'tokens_from = clock_timestamp()', where: 'true', ends: true, takes: false },
+  end_second_factor: {
+    set: 'factor_secret = null, factor_step = null',
+    where: 'factor_secret is not null',
+    ends: false,
+    takes: false,
+  },
   demote: { set: 'is_admin = false', where: 'is_admin', ends: false, takes: true },
 };
 export type Change = keyof typeof CHANGES;
@@ -44,6 +50,9 @@ export async function changeUser(
       returning user_id
     ), ended as (
       delete from sessions where ${ends} and user_id = (select user_id from changed)
+    ), codes as (
+      delete from recovery_codes
+      where ${change === 'end_second_factor'} and user_id = (select user_id from changed)
     ), rung as (
       insert into rings (user_id) select user_id from changed
     ), noted as (

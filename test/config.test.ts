@@ -57,7 +57,7 @@ t.test('every setting is read from its variable', async (t) => {
     LOG_LEVEL: 'debug',
     NODE_ENV: 'production',
     DIRECTORY: 'contacts',
-    SECOND_FACTOR: 'required',
+    SECOND_FACTOR: 'optional',
     SINGLE_SESSION: '1',
     REGISTRATION: 'closed',
   };
@@ -128,6 +128,9 @@ t.test('all bad values are reported at once, each with what it should be', async
 t.test('a header that says who somebody is takes a proxy, and names that nobody chooses', async (t) => {
   const good = { AUTH_HEADER: 'Remote-User', TRUSTED_PROXIES: '10.0.0.1', REGISTRATION: 'closed' };
   t.strictSame(problemsOf(good), []);
+  t.match(problemsOf({ ...good, SECOND_FACTOR: 'required' }), [
+    /^AUTH_HEADER: it takes SECOND_FACTOR=optional/,
+  ]);
   t.match(problemsOf({ ...good, TRUSTED_PROXIES: '' }), [/^AUTH_HEADER without TRUSTED_PROXIES/]);
   for (const REGISTRATION of ['open', 'invite', ''])
     t.match(problemsOf({ ...good, REGISTRATION }), [/^AUTH_HEADER: it takes REGISTRATION=closed/]);

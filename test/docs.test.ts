@@ -17,6 +17,7 @@ t.test('the OpenAPI document has every route with its answers', async (t) => {
     '/api/admin/users',
     '/api/admin/users/{id}',
     '/api/admin/users/{id}/demote',
+    '/api/admin/users/{id}/end_second_factor',
     '/api/admin/users/{id}/promote',
     '/api/admin/users/{id}/reset',
     '/api/admin/users/{id}/restore',

@@ -123,6 +123,14 @@ t.test('it is set up and ended by who knows the password and has the device', as
   t.equal((await set(server, token)).status, 200, 'and it may be set up anew');
 });
 
+t.test('an admin ends it for who has lost everything', async (t) => {
+  const { username, user_id, token } = await somebody();
+  await set(server, token);
+  await server.app.accounts.change('end_second_factor', user_id, undefined);
+  t.strictSame(await state(token), { enabled: false, recovery_codes: 0 });
+  t.match(await signIn(username), { status: 200 });
+});
+
 t.test('where it is required, a token is good for setting it up, and then for everything', async (t) => {
   const user = await somebody(strict);
   const { second_factor_needed } = await signIn(user.username, {}, strict);

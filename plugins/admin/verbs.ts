@@ -142,6 +142,11 @@ export const VERBS: Record<string, Record<string, Verb>> = {
         return [`${whom(user)} sets a new password here, once and until tomorrow:`, open(path)];
       },
     },
+    'end-second-factor': changing(
+      'end_second_factor',
+      'signs in with the password alone',
+      'for who has lost phone and recovery codes',
+    ),
     promote: changing('promote', 'is an admin', 'makes somebody an admin'),
     demote: changing('demote', 'is no admin', 'makes somebody no admin; the last one stays'),
     sessions: {
