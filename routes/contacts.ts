@@ -18,9 +18,7 @@ const contacts: FastifyPluginAsyncTypebox = async (app) => {
       listContacts(sql, claims.user_id, LIMITS.contactRequests),
     );
     const those = (wants: boolean, wanted: boolean) =>
-      people
-        .filter((one) => one.wants === wants && one.wanted === wanted)
-        .map(({ user_id, username }) => ({ user_id, username }));
+      people.filter((one) => one.wants === wants && one.wanted === wanted).map(({ person }) => person);
     return ok({
       version,
       contacts: those(true, true),

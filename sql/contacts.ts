@@ -1,6 +1,7 @@
+import type { User } from '../schemas/user.js';
 import { nameKey } from '../schemas/user.js';
 import { numbers, parseNumbers, type Sql } from './handle.js';
-import { LAST_CHARACTER } from './users.js';
+import { asShown, type Found, LAST_CHARACTER } from './users.js';
 
 /** Who keeps whom out. */
 export interface Relation {
@@ -33,13 +34,9 @@ export async function relationsOf(sql: Sql, users: readonly number[]): Promise<M
   );
 }
 
-interface Person {
-  user_id: number;
-  username: string;
-}
-
 /** Somebody whom a user wants for a contact, or who wants the user. */
-export interface Wanted extends Person {
+export interface Wanted {
+  person: User;
   /** Whether the user wants them, and they the user: both do who are contacts. */
   wants: boolean;
   wanted: boolean;
@@ -58,8 +55,8 @@ export async function listContacts(
   // Read first: what changes in between is told once more rather than never.
   const [row] = await sql<{ version: number }[]>`
     select contacts_version as version from users where user_id = ${user}`;
-  const people = await sql<Wanted[]>`
-    select user_id, username, wants, wanted from (
+  const rows = await sql<(Found & { wants: boolean; wanted: boolean })[]>`
+    select user_id, username, lookalike, wants, wanted from (
       select f.friend_id as user_id, true as wants,
         coalesce((select true from friends x where x.user_id = f.friend_id and x.friend_id = ${user}), false) as wanted
       from friends f where f.user_id = ${user}
@@ -68,17 +65,19 @@ export async function listContacts(
         where f.friend_id = ${user} and (select true from friends x where x.user_id = ${user} and x.friend_id = f.user_id) is null
         order by f.at desc nulls last limit ${atMost})
     ) f join users u using (user_id) order by u.name_key, user_id`;
-  return { version: row?.version ?? 0, people: [...people] };
+  const people = rows.map((one) => ({ person: asShown(one), wants: one.wants, wanted: one.wanted }));
+  return { version: row?.version ?? 0, people };
 }
 
 /** Whom a user has blocked, by name. */
-export async function listBlocked(sql: Sql, user: number, atMost: number): Promise<Person[]> {
-  return sql<Person[]>`
-    select user_id, username from (
+export async function listBlocked(sql: Sql, user: number, atMost: number): Promise<User[]> {
+  const rows = await sql<Found[]>`
+    select user_id, username, lookalike from (
       select c.user_b as user_id from conversations c where c.user_a = ${user} and (c.a_blocks or c.b_blocks) and c.a_blocks
       union all
       select c.user_a from conversations c where c.user_b = ${user} and (c.a_blocks or c.b_blocks) and c.b_blocks
     ) b join users u using (user_id) order by u.name_key, user_id limit ${atMost}`;
+  return rows.map(asShown);
 }
 
 /** Asks somebody to be a contact, or accepts that they have asked. @returns `contact`, `asked`, or why not */
@@ -130,25 +129,21 @@ const foundBy = (sql: Sql, user: number) => sql`
   union select ${user}`;
 
 /** The same as `searchUsers`, of those whom a user finds, and who has that very name. */
-export async function searchFound(
-  sql: Sql,
-  user: number,
-  beginning: string,
-  limit: number,
-): Promise<Person[]> {
+export async function searchFound(sql: Sql, user: number, beginning: string, limit: number): Promise<User[]> {
   const key = nameKey(beginning);
   const end = key + LAST_CHARACTER;
-  return sql<Person[]>`
+  const rows = await sql<Found[]>`
     with found as materialized (${foundBy(sql, user)})
-    select user_id, username from (
-      select u.user_id, u.username, u.name_key, u.name_key < ${key} or u.name_key >= ${end} as by_word
+    select user_id, username, lookalike from (
+      select u.user_id, u.username, u.lookalike, u.name_key, u.name_key < ${key} or u.name_key >= ${end} as by_word
       from found f cross join lateral (select * from users x where x.user_id = f.user_id limit 1) u
       where (u.name_key >= ${key} and u.name_key < ${end}) or exists (
         select from (select word from name_words x where x.user_id = f.user_id offset 0) w
         where w.word >= ${key} and w.word < ${end})
       union
-      select user_id, username, name_key, false from users where name_key = ${key}
+      select user_id, username, lookalike, name_key, false from users where name_key = ${key}
     ) one order by by_word, name_key, user_id limit ${limit}`;
+  return rows.map(asShown);
 }
 
 /** The same as `listUsers`, of those whom a user finds. */
@@ -157,14 +152,15 @@ export async function listFound(
   user: number,
   after: number | undefined,
   limit: number,
-): Promise<Person[]> {
-  return sql<Person[]>`
+): Promise<User[]> {
+  const rows = await sql<Found[]>`
     with found as materialized (${foundBy(sql, user)})
-    select u.user_id, u.username
+    select u.user_id, u.username, u.lookalike
     from found f cross join lateral (select * from users x where x.user_id = f.user_id limit 1) u
-    where ${after ?? null}::bigint is null
-      or (u.name_key, u.user_id) > (select name_key, user_id from users where user_id = ${after ?? null}::bigint)
+    where u.deleted_at is null and (${after ?? null}::bigint is null
+      or (u.name_key, u.user_id) > (select name_key, user_id from users where user_id = ${after ?? null}::bigint))
     order by u.name_key, u.user_id limit ${limit}`;
+  return rows.map(asShown);
 }
 
 /**
