@@ -249,7 +249,7 @@ const LANDED = {
   '0009_accounts.sql': 'cfd925311deca75b0091a4075e1d774da9a27e5aaa14569ecc8db28c50c8b00f',
   '0010_second_factor.sql': '8dbf53b63ca231c9fcd6c901a0d1044f357ab7a08addd1c4d8dac47867c1e1b1',
   '0011_contacts.sql': 'fea7bcf1eb45c091e52b8e2b237fe5590704a297eb2d1f165fa950c4e66cab27',
-  '0012_append.sql': 'c983873cb8b966cc57e1e0c77f9c21aae0c40197f672526463db6a87a26b54bb',
+  '0012_append.sql': '25bda4e6c2fb4d916b44ad6c42eca9432643fcf7d4ff89e02f8e8408be907c13',
   '0013_delete_user.sql': '75264e5c2b46135b916120b22f6bf4a10ad1129210d5c03fcebb2e1fa266c5bf',
 };
 const sha256 = (text: string) => createHash('sha256').update(text).digest('hex');

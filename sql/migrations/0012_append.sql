@@ -4,6 +4,8 @@
 --   between two of whom one blocks the other
 --   as the first message to who is no contact, where `acquainted` is true
 --
+-- and that it goes on after what retention took, be that everything.
+--
 -- All of it is read under locks: of the conversation, and, where one is made, of its users. What the lock on a row hands back is as
 -- it was last committed: so nothing is stored once a block or a deletion is.
 create function append_2(
@@ -93,6 +95,8 @@ begin
   -- (4)
   select array_agg(coalesce((
     select seq from messages m where m.conversation_id = t.id order by seq desc limit 1
+  ), (
+    select first_seq - 1 from conversations x where x.conversation_id = t.id
   ), 0) order by t.i) into ends
   from unnest(ids) with ordinality t(id, i);
   if acquainted and 0 = any (ends[1:cardinality(a)]) then

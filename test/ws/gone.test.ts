@@ -101,6 +101,7 @@ t.test('[X19] of a conversation of which nothing is left, what is held stays', a
   // Nor is it another history to the server, whose newest message that was.
   await server.app.hub.repair();
   t.notOk(server.app.db.history.isOver);
+  t.equal((await say(bob, { conversation_id })).seq, 4, 'and it goes on behind that');
 });
 
 t.test('[X19] who comes later is given what is said from then on', async (t) => {
