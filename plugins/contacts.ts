@@ -60,6 +60,7 @@ export default fp(
       },
     };
     app.decorate('contacts', contacts);
+    hub.hiding = contacts;
     app.sessions.listener = {
       forget: (user) => relations.forget(user),
       forgetAll: () => relations.forgetAll(),

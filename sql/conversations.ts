@@ -187,24 +187,19 @@ export async function countUnread(
 
 /**
  * How far each user has received and read a conversation.
- * @param places `to`: who is to be told
- * @returns in the order given; undefined where the user has blocked who would be told
+ * @returns in the order given
  */
 export async function receiptsOf(
   sql: Sql,
-  places: readonly { user: number; to: number; conversation: number }[],
-): Promise<({ delivered: number; read: number } | undefined)[]> {
-  const rows = await sql<{ delivered: number; read: number; hidden: boolean | null }[]>`
-    select coalesce(c.delivered_seq, 0) as delivered, coalesce(c.read_seq, 0) as read, (
-        select case when x.user_a = p.user_id then x.a_blocks else x.b_blocks end from conversations x
-        where x.user_a = least(p.user_id, p.to_id) and x.user_b = greatest(p.user_id, p.to_id)
-      ) as hidden
-    from unnest(${numbers(places.map((place) => place.user))}::bigint[], ${numbers(places.map((place) => place.to))}::bigint[],
-      ${numbers(places.map((place) => place.conversation))}::bigint[]) with ordinality p(user_id, to_id, conversation_id, i)
+  places: readonly { user: number; conversation: number }[],
+): Promise<{ delivered: number; read: number }[]> {
+  return sql<{ delivered: number; read: number }[]>`
+    select coalesce(c.delivered_seq, 0) as delivered, coalesce(c.read_seq, 0) as read
+    from unnest(${numbers(places.map((place) => place.user))}::bigint[],
+      ${numbers(places.map((place) => place.conversation))}::bigint[]) with ordinality p(user_id, conversation_id, i)
     left join lateral (select * from cursors x
       where x.user_id = p.user_id and x.conversation_id = p.conversation_id limit 1) c on true
     order by p.i`;
-  return rows.map(({ hidden, ...row }) => (hidden === true ? undefined : row));
 }
 
 interface ListRow {

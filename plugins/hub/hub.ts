@@ -15,7 +15,7 @@ import { LogReader } from '../log/reader.js';
 import { Beat } from './beat.js';
 import { Moves } from './moves.js';
 import { Ownership } from './ownership.js';
-import { Receipts } from './receipts.js';
+import { type Hiding, Receipts } from './receipts.js';
 import { Registry } from './registry.js';
 import { Remote } from './remote.js';
 import { Repair } from './repair.js';
@@ -159,6 +159,11 @@ export class Hub implements Port {
   }
 
   // ---- what else is asked of it ----
+
+  /** Says of whom nothing is told to whom. */
+  set hiding(hiding: Hiding) {
+    this.receipts.hiding = hiding;
+  }
 
   /** A user has read more of a conversation: their devices are told, but for the one that said so. */
   tellRead(user: number, conversation: number, by: Connection | undefined): void {

@@ -13,11 +13,22 @@ const AGAIN_MS = 1000;
 /** Changes that wait to be told; past them the next one tells. */
 const CHANGES = 100_000;
 
+/** Who has blocked a user: of them nothing is told to that user. */
+export interface Hiding {
+  knownBlockersOf(user: number): ReadonlySet<number> | undefined;
+  /** @throws ChatError `overloaded` where that isn't known now */
+  blockersOf(user: number): Promise<ReadonlySet<number>>;
+}
+
+const NOBODY: ReadonlySet<number> = new Set();
+
 /** `fromElsewhere`: another replica has said so, and sees to all others. */
 type Told = Change & { fromElsewhere: boolean };
 
 /** Tells people how far those whom they wrote to have received and read, and their other devices how far they have. */
 export class Receipts {
+  /** Set by the contacts. */
+  hiding: Hiding = { knownBlockersOf: () => NOBODY, blockersOf: async () => NOBODY };
   private changes = new Map<string, Told>();
   private telling = false;
   /** What could not be told. */
@@ -94,11 +105,18 @@ export class Receipts {
       return connections.length > 0 ? [{ ...change, connections }] : [];
     });
     if (here.length === 0) return;
+    const unknown = new Set(
+      here.flatMap(({ to }) => (this.hiding.knownBlockersOf(to) === undefined ? [to] : [])),
+    );
+    await Promise.all([...unknown].map((to) => this.hiding.blockersOf(to)));
     const states = await this.db.delivery.ask((sql) => receiptsOf(sql, here));
     here.forEach(({ connections, fromElsewhere, ...change }, i) => {
       const state = states[i];
-      // Nothing is said of who has blocked whom it would be told.
       if (state === undefined) return;
+      const blockers = this.hiding.knownBlockersOf(change.to);
+      // They may be others since a moment ago.
+      if (blockers === undefined) this.add(change, fromElsewhere);
+      if (blockers?.has(change.user) !== false) return;
       // Whoever has come back meanwhile may have been told more elsewhere than was read for the connection before.
       for (const connection of this.registry.of(change.to))
         if (!connections.includes(connection)) this.add(change, fromElsewhere);
