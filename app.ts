@@ -10,6 +10,7 @@ import docs from './plugins/docs.js';
 import errors, { sendError } from './plugins/errors.js';
 import hub from './plugins/hub.js';
 import json from './plugins/json.js';
+import limits from './plugins/limits.js';
 import messages from './plugins/messages.js';
 import openings from './plugins/openings.js';
 import presence from './plugins/presence.js';
@@ -78,6 +79,7 @@ export async function buildApp(
   await app.register(auth);
   await app.register(messages);
   await app.register(hub);
+  await app.register(limits);
   await app.register(budget);
   await app.register(openings);
   await app.register(presence);

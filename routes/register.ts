@@ -1,5 +1,4 @@
 import type { FastifyPluginAsyncTypebox } from '@fastify/type-provider-typebox';
-import { askerOf } from '../plugins/auth/passwords.js';
 import { within } from '../plugins/db/failure.js';
 import { ChatError } from '../plugins/errors.js';
 import { answers, ok } from '../schemas/envelope.js';
@@ -30,10 +29,12 @@ const register: FastifyPluginAsyncTypebox = async (app) => {
     if (problem !== undefined) throw new ChatError('username_invalid', problem);
     if (Buffer.byteLength(password) > PASSWORD_BYTES) throw new ChatError('password_too_long');
     if (UNHASHABLE.test(password)) throw new ChatError('password_invalid');
-    const hash = await app.auth.passwords.hash(password, askerOf(request));
-    const id = await within(app.db.requests, (sql) => addUser(sql, username, hash));
-    if (id === undefined) throw new ChatError('username_taken');
-    return ok({ user_id: id });
+    return app.limits.doors.enter('register', request, { name: username }, async (asker) => {
+      const hash = await app.auth.passwords.hash(password, asker);
+      const id = await within(app.db.requests, (sql) => addUser(sql, username, hash));
+      if (id === undefined) throw new ChatError('username_taken');
+      return ok({ user_id: id });
+    });
   });
 };
 export default register;

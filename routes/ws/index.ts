@@ -73,6 +73,7 @@ export default fp(
         if (token === undefined || token === '') throw new ChatError('missing_token');
         const claims = app.auth.verify(token);
         app.sockets.admit(request, claims.user_id);
+        app.limits.ask(claims.user_id);
         const drawn = await draw(claims.user_id);
         if (drawn === undefined) throw new ChatError('unauthorized');
         request.opening = { claims, ...drawn };
@@ -134,7 +135,7 @@ export default fp(
     }
 
     function openPlain(transport: Transport, who: Who, line: number): Opened {
-      const connection = new PlainConnection(dispatchPlain, app.hub, transport, who);
+      const connection = new PlainConnection(app.limits.paced(dispatchPlain), app.hub, transport, who);
       const greet = async () => {
         await app.hub.noted(who.user);
         const begun = await begin({ user: who.user, number: who.number, line });
@@ -147,7 +148,7 @@ export default fp(
     }
 
     function openExtended(transport: Transport, who: Who, claims: Claims): Opened {
-      const connection = new ExtendedConnection(dispatchExtended, app.hub, transport, who);
+      const connection = new ExtendedConnection(app.limits.paced(dispatchExtended), app.hub, transport, who);
       const greet = () => {
         if (connection.isOpening) welcome(connection, claims);
       };
@@ -176,5 +177,8 @@ export default fp(
       });
     }
   },
-  { name: 'routes-ws', dependencies: ['ws', 'auth', 'hub', 'db', 'openings', 'presence', 'conversations'] },
+  {
+    name: 'routes-ws',
+    dependencies: ['ws', 'auth', 'hub', 'db', 'limits', 'openings', 'presence', 'conversations'],
+  },
 );

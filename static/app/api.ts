@@ -5,13 +5,13 @@ import type { Profile, Registered, Session, User, Users } from '../../schemas/us
 
 export class ApiError extends Error {
   readonly code: string;
-  /** Seconds that the server asks to wait. */
-  readonly retryAfter: number;
+  /** Milliseconds that the server asks to wait. */
+  readonly retryAfterMs: number | undefined;
 
-  constructor(code: string, message: string, retryAfter = 0) {
+  constructor(code: string, message: string, retryAfterMs?: number) {
     super(message);
     this.code = code;
-    this.retryAfter = retryAfter;
+    this.retryAfterMs = retryAfterMs;
   }
 }
 
@@ -50,7 +50,7 @@ async function call<T>(path: string, { method = 'GET', body, token, signal }: Ca
     throw new ApiError(
       typeof envelope.error === 'string' ? envelope.error : 'internal',
       typeof envelope.message === 'string' ? envelope.message : answer.statusText,
-      Number(answer.headers.get('retry-after')) || 0,
+      typeof envelope.retry_after_ms === 'number' ? envelope.retry_after_ms : undefined,
     );
   } catch (error) {
     throw error instanceof ApiError || signal?.aborted ? error : new ApiError('network', 'no answer');
