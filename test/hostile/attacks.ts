@@ -111,7 +111,7 @@ function talker(target: Target, draw: Random): Act {
   };
 }
 
-export const ATTACKS = {
+const ATTACKS = {
   'guesses against one account': guess(({ names }) => names[0] ?? ''),
   'guesses against all accounts': guess(({ names }, draw) => draw.pick(names)),
   registrations: {

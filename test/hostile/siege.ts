@@ -13,7 +13,7 @@ const LOGIN_MS = 1000;
 const GROWTH = 1.1;
 
 /** Sign-ins of one kind. */
-export interface Logins {
+interface Logins {
   count: number;
   /** Milliseconds that the slowest took. */
   slowest: number;
