@@ -13,6 +13,9 @@ declare module 'fastify' {
 /** The reference's public default: nobody who reads its README must be able to sign tokens for a server in use. */
 export const PUBLIC_SECRET = 'dev-secret-change-me';
 
+/** Bytes that a secret should have at least: as many as the signature's hash (RFC 7518, 3.2). */
+export const SECRET_BYTES = 32;
+
 const ARGUMENTS = {
   '--new': 'begins an embedded database anew where it is missing',
   '--pending':
@@ -34,6 +37,8 @@ export type Settings = Readonly<
     allowedOrigins: string[];
     trustedProxies: string[];
     redisNodes: string[];
+    /** Secrets that still verify tokens and sign none. */
+    secretsBefore: string[];
   }
 >;
 
@@ -50,6 +55,12 @@ const list = (text: string) =>
     .split(',')
     .map((item) => item.trim())
     .filter((item) => item !== '');
+
+const lines = (text: string) =>
+  text
+    .split('\n')
+    .map((line) => line.trim())
+    .filter((line) => line !== '');
 
 function isRedis(text: string): boolean {
   if (/^rediss?:\/\//.test(text)) return isReadable(text) && /^\/?\d*$/.test(new URL(text).pathname);
@@ -131,6 +142,11 @@ export function loadConfig(env: Record<string, string | undefined>, args: string
     problems.push(
       'JWT_SECRET: in production it should be set to a secret of your own, the same on every instance (for example: openssl rand -base64 48)',
     );
+  for (const one of [secret, ...lines(text('JWT_SECRET_BEFORE'))])
+    if (production && one !== '' && one !== PUBLIC_SECRET && Buffer.byteLength(one) < SECRET_BYTES)
+      problems.push(
+        `${one === secret ? 'JWT_SECRET' : 'JWT_SECRET_BEFORE'}: in production a secret should have at least ${SECRET_BYTES} bytes, or it can be guessed (for example: openssl rand -base64 48)`,
+      );
   if (problems.length > 0) throw new ConfigError(problems);
   const config = Value.Decode(Config, raw);
   return Object.freeze({
@@ -139,6 +155,7 @@ export function loadConfig(env: Record<string, string | undefined>, args: string
     anew: args.includes('--new'),
     task: (['pending', 'migrate'] as const).find((task) => args.includes(`--${task}`)),
     production,
+    secretsBefore: lines(config.JWT_SECRET_BEFORE),
     allowedOrigins: list(config.ALLOWED_ORIGINS),
     trustedProxies: list(config.TRUSTED_PROXIES),
     redisNodes:

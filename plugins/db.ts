@@ -4,6 +4,7 @@ import type { FastifyInstance } from 'fastify';
 import fp from 'fastify-plugin';
 import { forgetForeignBatches } from '../sql/batches.js';
 import { identify } from '../sql/epoch.js';
+import { forgetForeignRings } from '../sql/sessions.js';
 import { type Db, HELD_LANES } from './db/handle.js';
 import { History } from './db/history.js';
 import { type Client, Lanes } from './db/lanes.js';
@@ -71,6 +72,7 @@ export default fp<{ beside?: FastifyInstance | undefined }>(
     // Once it is up: a version that fails and is started again must not take the way back along.
     else if (embedded) app.addHook('onListen', () => embedded.forgetCopies());
     await firstAnswer(() => forgetForeignBatches(sql));
+    await firstAnswer(() => forgetForeignRings(sql));
     const place = embedded && (await stat(join(config.DATA_DIR, 'db', 'PG_VERSION'), { bigint: true })).ino;
     const identity = await firstAnswer(() => identify(sql, place?.toString()));
     const [version] = await firstAnswer(

@@ -7,7 +7,7 @@ import { Cache } from './cache.js';
 import { STEP_MS } from './clock.js';
 import { ChatError } from './errors.js';
 import { Allowance, type Price, priceOf } from './limits/allowance.js';
-import { Doors, type Knows } from './limits/doors.js';
+import { Doors } from './limits/doors.js';
 
 declare module 'fastify' {
   interface FastifyInstance {
@@ -18,8 +18,6 @@ declare module 'fastify' {
 type Dispatch<C> = (connection: C, data: Buffer) => void | Promise<void>;
 
 interface Limits {
-  /** Set by whoever keeps the secrets of devices; without it nobody is known by one. */
-  knows: Knows | undefined;
   readonly doors: Doors;
   /** Refused since the start: tries at the doors, messages, and questions to the database. */
   readonly counts: { readonly tries: number; readonly sends: number; readonly questions: number };
@@ -29,41 +27,47 @@ interface Limits {
    */
   send(user: number, content: string): void;
   /**
-   * A user asks for something that the database has.
+   * Somebody asks for something that the database has.
+   * @param who a user or, where others who are this user must not use it up, the session or device
    * @throws ChatError `too_many_requests`
    */
-  ask(user: number): void;
-  /** The same of a request, behind `auth.required`. */
+  ask(who: number | string): void;
+  /** The same of the user of a request, behind `auth.required`. */
   asked(request: FastifyRequest): Promise<void>;
+  /** The same of its session: whoever has stolen another one keeps nobody from ending that. */
+  askedApart(request: FastifyRequest): Promise<void>;
   /** Makes of what handles frames what handles those of one connection, and none faster than they may come. */
   paced<C>(dispatch: Dispatch<C>): Dispatch<C>;
 }
 
-/** What users have taken of late: who isn't in it any more has worked all of it off. */
-const takenBy = () => new Cache<number, Allowance>({ entries: RATES.countedUsers, ageMs: RATES.burstMs });
+/** What users, or sessions and devices, have taken of late: who isn't in it any more has worked all of it off. */
+const takenBy = <K extends number | string>() =>
+  new Cache<K, Allowance>({ entries: RATES.countedUsers, ageMs: RATES.burstMs });
 
 /** How often anybody may try, send and ask. */
 export default fp(
   async (app) => {
-    const { bus, clock, config, hub, log } = app;
+    const { bus, clock, config, hub, log, sessions } = app;
     const isOn = config.LIMITS === 'on';
-    const sends = { price: priceOf(config.SENDS_PER_SECOND, RATES.sendBytes), taken: takenBy() };
-    const questions = { price: priceOf(RATES.questions), taken: takenBy() };
+    const sends = { price: priceOf(config.SENDS_PER_SECOND, RATES.sendBytes), taken: takenBy<number>() };
+    const questions = { price: priceOf(RATES.questions), taken: takenBy<number>() };
+    // Whoever makes devices up pushes each other out of these, and no user's count.
+    const apart = { price: questions.price, taken: takenBy<string>() };
     const frames = priceOf(RATES.frames, RATES.frameBytes);
     const refused = { sends: 0, questions: 0 };
 
     /** @throws ChatError `too_many_requests` */
-    const take = (
-      { price, taken }: { price: Price; taken: Cache<number, Allowance> },
+    const take = <K extends number | string>(
+      { price, taken }: { price: Price; taken: Cache<K, Allowance> },
       what: keyof typeof refused,
-      user: number,
+      who: K,
       bytes: number,
     ) => {
       const { now } = clock;
-      let allowance = taken.get(user);
+      let allowance = taken.get(who);
       if (allowance === undefined) {
         allowance = new Allowance();
-        taken.set(user, allowance);
+        taken.set(who, allowance);
       }
       const wait = allowance.wait(price, bytes, now);
       if (wait <= 0) return allowance.take(price, bytes, now);
@@ -83,18 +87,12 @@ export default fp(
         log.debug({ err: error }, 'failures are not told');
       });
     };
-    const doors = new Doors(
-      clock,
-      config,
-      async (request, user) => (await limits.knows?.(request, user)) === true,
-      tell,
-    );
+    const doors = new Doors(clock, config, sessions, tell);
     hub.router.onFailed = ({ replica, keys }) => {
       if (replica !== bus.replica) doors.failedElsewhere(keys);
     };
 
     const limits: Limits = {
-      knows: undefined,
       doors,
       counts: {
         get tries() {
@@ -110,11 +108,16 @@ export default fp(
       send(user, content) {
         if (isOn) take(sends, 'sends', user, Buffer.byteLength(content));
       },
-      ask(user) {
-        if (isOn) take(questions, 'questions', user, 0);
+      ask(who) {
+        if (!isOn) return;
+        if (typeof who === 'number') take(questions, 'questions', who, 0);
+        else take(apart, 'questions', who, 0);
       },
       async asked({ claims }) {
         limits.ask(claims.user_id);
+      },
+      async askedApart({ claims }) {
+        limits.ask(claims.sid ?? claims.user_id);
       },
       paced(dispatch) {
         if (!isOn) return dispatch;
@@ -133,5 +136,5 @@ export default fp(
     };
     app.decorate('limits', limits);
   },
-  { name: 'limits', dependencies: ['config', 'clock', 'redis', 'hub'] },
+  { name: 'limits', dependencies: ['config', 'clock', 'redis', 'hub', 'sessions'] },
 );

@@ -3,14 +3,14 @@ import { Type } from '@sinclair/typebox';
 import { within } from '../plugins/db/failure.js';
 import { ChatError } from '../plugins/errors.js';
 import { answers, ok } from '../schemas/envelope.js';
-import { Credentials, Me, PASSWORD_BYTES, Session } from '../schemas/user.js';
+import { Login, Me, PASSWORD_BYTES, SignedIn } from '../schemas/user.js';
 import { findByName, findUser } from '../sql/users.js';
 import { credentials } from './register.js';
 
 /** `POST /login`, and what the holder of a token can do with it: `GET /api/me`, `POST /api/token`. */
 const login: FastifyPluginAsyncTypebox = async (app) => {
-  const asking = [app.auth.required, app.limits.asked];
-  app.post('/login', { schema: { body: Credentials, response: answers(Session) } }, async (request) => {
+  const { config } = app;
+  app.post('/login', { schema: { body: Login, response: answers(SignedIn) } }, async (request, reply) => {
     const { username, password } = credentials(request.body);
     const { doors } = app.limits;
     doors.check('login', request, username);
@@ -19,27 +19,50 @@ const login: FastifyPluginAsyncTypebox = async (app) => {
       ? undefined
       : await within(app.db.requests, (sql) => findByName(sql, username));
     const usable = Buffer.byteLength(password) <= PASSWORD_BYTES && !password.includes('\0');
-    return doors.enter('login', request, { name: username, user: user?.user_id }, async (asker) => {
-      const matches = await app.auth.passwords.matches(usable ? password : '', user?.password, asker);
-      if (!matches || !usable || user === undefined) throw new ChatError('unauthorized');
-      return ok({ user_id: user.user_id, username: user.username, token: app.auth.sign(user) });
+    const found = await doors.enter(
+      'login',
+      request,
+      { name: username, user: user?.user_id },
+      async (asker) => {
+        const matches = await app.auth.passwords.matches(usable ? password : '', user?.password, asker);
+        if (!matches || !usable || user === undefined) throw new ChatError('unauthorized');
+        return user;
+      },
+    );
+    if (found.suspended) throw new ChatError('suspended');
+    const { device, stay_signed_in: stays } = request.body;
+    const { sid, secret, ...given } = await app.sessions.open(request, found, {
+      device,
+      stays,
+      password: found.password,
     });
+    if (secret !== undefined)
+      app.sessions.cookie.write(
+        request,
+        reply,
+        { sid, secret },
+        stays === true ? config.SESSION_DAYS : undefined,
+      );
+    return ok({ user_id: found.user_id, username: found.username, ...given });
   });
 
-  app.get('/api/me', { onRequest: asking, schema: { response: answers(Me) } }, async ({ claims }) => {
-    const user = await within(app.db.requests, (sql) => findUser(sql, claims.user_id));
-    if (user === undefined) throw new ChatError('unauthorized');
-    return ok({ ...user, token_expires_at: new Date(claims.exp * 1000).toISOString() });
-  });
-
-  app.post(
-    '/api/token',
-    { onRequest: asking, schema: { response: answers(Type.Pick(Session, ['token'])) } },
+  app.get(
+    '/api/me',
+    { onRequest: [app.auth.required, app.limits.asked], schema: { response: answers(Me) } },
     async ({ claims }) => {
       const user = await within(app.db.requests, (sql) => findUser(sql, claims.user_id));
       if (user === undefined) throw new ChatError('unauthorized');
-      return ok({ token: app.auth.sign(user) });
+      return ok({ ...user, token_expires_at: new Date(claims.exp * 1000).toISOString() });
     },
+  );
+
+  app.post(
+    '/api/token',
+    {
+      onRequest: [app.auth.required, app.limits.askedApart],
+      schema: { response: answers(Type.Pick(SignedIn, ['token', 'token_expires_at'])) },
+    },
+    async (request) => ok(await app.sessions.another(request)),
   );
 };
 export default login;

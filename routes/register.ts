@@ -19,7 +19,7 @@ export function credentials(body: Credentials): { username: string; password: st
 
 /** NUL, which ends a password for some, and halves of surrogate pairs, which all have the same bytes. */
 // biome-ignore lint/suspicious/noControlCharactersInRegex: NUL is what is looked for
-const UNHASHABLE = /[\u0000\p{Cs}]/u;
+export const UNHASHABLE = /[\u0000\p{Cs}]/u;
 
 /** `POST /register` */
 const register: FastifyPluginAsyncTypebox = async (app) => {

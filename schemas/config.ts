@@ -26,6 +26,16 @@ export const Config = Type.Object({
     'Secret that signs tokens, the same on every instance; empty: made and kept under `DATA_DIR` (embedded), a development default (elsewhere), refused (production)',
     '',
   ),
+  JWT_SECRET_BEFORE: text(
+    'Secrets, one a line, whose tokens are still taken: put the old one here when `JWT_SECRET` changes, until its tokens have ended',
+    '',
+  ),
+  SESSION_DAYS: count(
+    'Days after which somebody who is signed in and not seen has to sign in again',
+    30,
+    1,
+    3650,
+  ),
   DATA_DIR: text('Folder of the embedded database', './data'),
   ALLOWED_ORIGINS: text(
     'Further web origins that may open a WebSocket, separated by commas; the own origin always may',
@@ -44,7 +54,7 @@ export const Config = Type.Object({
     'trace',
     'silent',
   ]),
-  NODE_ENV: text('`production` refuses weak defaults', 'development'),
+  NODE_ENV: oneOf('`production` refuses weak defaults', ['development', 'production', 'test']),
   TOKEN_HOURS: count('Hours that a token is valid', 24, 1, 8760),
   MAX_FRAME_BYTES: count('Largest frame of the plain protocol, in bytes', 4096, 256, 65_536),
   SINGLE_SESSION: oneOf('`1`: a user has one connection, and a newer one replaces it', ['0', '1']),

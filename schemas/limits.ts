@@ -16,6 +16,10 @@ export const LIMITS = {
   toldMembers: 32,
   /** Connections of one user to one instance; past them the one that has been silent longest is closed. */
   userDevices: 40,
+  /** Sessions of one user; past them the one that was seen longest ago ends. */
+  userSessions: 200,
+  /** Characters of a device's name. */
+  deviceName: 200,
   /** Bytes that may wait unread in a connection's socket before it counts as behind, and nothing more is read from it. */
   bufferBytes: 262_144,
   /** Frames of a client that wait while an earlier one is handled, and their bytes; past them its socket isn't read. */

@@ -1,5 +1,6 @@
 import { type Static, Type } from '@sinclair/typebox';
 import { Id, Timestamp, Username } from './common.js';
+import { DeviceName } from './session.js';
 
 /** Body of `/register` and `/login`. Both fields are optional here so that a missing one gets its own sentence. */
 export const Credentials = Type.Object({
@@ -9,11 +10,27 @@ export const Credentials = Type.Object({
 export type Credentials = Static<typeof Credentials>;
 
 export const Registered = Type.Object({ user_id: Id });
-export const Session = Type.Object({
+/** What somebody is given who signs in. */
+export const SignedIn = Type.Object({
   user_id: Id,
   username: Username,
   token: Type.String({ maxLength: 4096 }),
+  token_expires_at: Timestamp,
 });
+
+/** Body of `/login`. */
+export const Login = Type.Composite([
+  Credentials,
+  Type.Object({
+    device: Type.Optional(DeviceName),
+    stay_signed_in: Type.Optional(
+      Type.Boolean({
+        description:
+          "gives a cookie that is exchanged for tokens (`/api/exchange`): kept, or with false, where the device isn't one's own, while the browser is open",
+      }),
+    ),
+  }),
+]);
 
 /** A user as others see them. */
 export const User = Type.Object({ user_id: Id, username: Username });

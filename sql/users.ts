@@ -5,6 +5,7 @@ export interface UserRow {
   user_id: number;
   username: string;
   password: string;
+  suspended: boolean;
 }
 
 /**
@@ -28,10 +29,16 @@ export async function addUser(sql: Sql, username: string, password: string): Pro
 /** The user of that very name, else the one whose name differs in case or Unicode form only. */
 export async function findByName(sql: Sql, username: string): Promise<UserRow | undefined> {
   const [row] = await sql<UserRow[]>`
-    select user_id, username, password from users
+    select user_id, username, password, suspended_at is not null as suspended from users
     where username = ${username} or (name_key = ${nameKey(username)} and not legacy)
     order by username = ${username} desc limit 1`;
   return row;
+}
+
+/** The hash of a user's password; undefined if there is no such user. */
+export async function findPassword(sql: Sql, id: number): Promise<string | undefined> {
+  const [row] = await sql<{ password: string }[]>`select password from users where user_id = ${id}`;
+  return row?.password;
 }
 
 export async function findUser(

@@ -48,7 +48,8 @@ t.test('every setting is read from its variable', async (t) => {
     DB_URL,
     REDIS_ADDR: 'redis:6379',
     INSTANCE_ID: 'pod-7',
-    JWT_SECRET: 'a secret of some length',
+    JWT_SECRET: 'a secret that is long enough to sign with',
+    JWT_SECRET_BEFORE: 'the one before, which is long enough, too\n and one before that, of enough letters',
     DATA_DIR: '/srv/chat',
     ALLOWED_ORIGINS: 'https://a.example, http://b.example:8080',
     TRUSTED_PROXIES: '10.0.0.0/8,::1',
@@ -75,6 +76,7 @@ t.test('every setting is read from its variable', async (t) => {
     allowedOrigins: ['https://a.example', 'http://b.example:8080'],
     trustedProxies: ['10.0.0.0/8', '::1'],
     redisNodes: ['redis:6379'],
+    secretsBefore: ['the one before, which is long enough, too', 'and one before that, of enough letters'],
   });
 });
 
@@ -233,7 +235,16 @@ t.test('production needs a secret of its own, and the embedded database makes on
   t.match(problemsOf({ ...production, DB_URL, JWT_SECRET: PUBLIC_SECRET }), [/^JWT_SECRET/]);
   t.match(problemsOf({ ...production, JWT_SECRET: PUBLIC_SECRET }), [/^JWT_SECRET/]);
   t.strictSame(problemsOf(production), []);
-  t.strictSame(problemsOf({ ...production, DB_URL, JWT_SECRET: 'of my own' }), []);
+  const own = 'of my own, and of 32 letters, so';
+  t.strictSame(problemsOf({ ...production, DB_URL, JWT_SECRET: own }), []);
+  t.match(problemsOf({ ...production, DB_URL, JWT_SECRET: own.slice(1) }), [
+    /^JWT_SECRET: .* at least 32 bytes/,
+  ]);
+  t.match(problemsOf({ ...production, JWT_SECRET_BEFORE: `${own}\nshort` }), [
+    /^JWT_SECRET_BEFORE: .* at least 32 bytes/,
+  ]);
+  t.strictSame(problemsOf({ DB_URL, JWT_SECRET: 'short' }), [], 'a warning, where it is for trying');
+  t.match(problemsOf({ NODE_ENV: 'Production' }), [/^NODE_ENV=Production: it should be one of /]);
   t.strictSame(problemsOf({ DB_URL }), []);
 });
 

@@ -174,7 +174,7 @@ export async function signUp(server: Server, name = freshName()): Promise<User> 
   const id = await addUser(server.app.db.sql, name, 'not a hash: this user has a token only');
   if (id === undefined) throw new Error(`${name} is taken`);
   const user = { user_id: id, username: name };
-  return { ...user, token: server.app.auth.sign(user) };
+  return { ...user, token: server.app.tokens.sign(user, undefined, 86_400) };
 }
 
 /** Makes a conversation that isn't one of two. @returns its number */

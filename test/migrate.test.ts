@@ -117,7 +117,7 @@ for (const type of types)
         [bob, 'bob'],
       ] as const) {
         const { status, token } = await login(server, name, password(name));
-        t.strictSame([status, server.app.auth.verify(token).user_id], [200, id]);
+        t.strictSame([status, server.app.tokens.read(token).user_id], [200, id]);
         t.equal((await login(server, name, 'something else')).status, 401);
       }
       t.equal((await login(server, 'alice', password('Alice'))).status, 401);
@@ -235,7 +235,7 @@ const LANDED = {
   '0005_append.sql': 'b17f16c2dc87cd525d136dfe33198cc9048abdb2edadd1ab8ed7e6c38d9f1f68',
   '0006_begin_plain.sql': '5ca9fafcd920fbb3e394e97f69da821bcae3ae806a98639568c01c13eb4ad7b8',
   '0007_name.sql': '00d91ac86bcc7f0744c2618797a948f7da575285b46a161a3f4194d791385ac8',
-  '0008_sessions.sql': '39c64255ce3e04da686a22f7c4baa21768887a74a4e3c0524db402aee2496000',
+  '0008_sessions.sql': '30e08ce1dd098b4543f1684dbe58f10678c2145f09162e9b0a134938d6add591',
 };
 const sha256 = (text: string) => createHash('sha256').update(text).digest('hex');
 
@@ -400,7 +400,7 @@ t.test('what versions before owed, and knew of each user, is as it was', async (
   const users = Array.from({ length: 30 }, (_, i) => ({ user_id: i + 1, username: `u${i + 1}` })).map(
     (user) => ({
       ...user,
-      token: now.app.auth.sign(user),
+      token: now.app.tokens.sign(user, undefined, 3600),
     }),
   );
   const list: object[] = [];

@@ -36,6 +36,8 @@ export interface Parcel {
   kicked?: Kicked[];
   presence?: { online: number[]; offline: number[] };
   failed?: Failed;
+  /** What replicas keep of these users may be another by now. */
+  users?: readonly number[];
 }
 
 /** Several users, or the only one. */
@@ -51,6 +53,7 @@ interface Packed {
   e?: Kicked[];
   p?: { online: number[]; offline: number[] };
   f?: Failed;
+  u?: readonly number[];
 }
 
 const AGAIN = 1;
@@ -78,6 +81,7 @@ export function pack(parcel: Parcel): string {
   if (parcel.kicked !== undefined) packed.e = parcel.kicked;
   if (parcel.presence !== undefined) packed.p = parcel.presence;
   if (parcel.failed !== undefined) packed.f = parcel.failed;
+  if (parcel.users !== undefined) packed.u = parcel.users;
   return JSON.stringify(packed);
 }
 
@@ -110,5 +114,6 @@ export function unpack(text: string): Parcel {
     ...(packed.e !== undefined && { kicked: packed.e }),
     ...(packed.p !== undefined && { presence: packed.p }),
     ...(packed.f !== undefined && { failed: packed.f }),
+    ...(packed.u !== undefined && { users: packed.u }),
   };
 }

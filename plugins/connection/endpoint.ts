@@ -1,5 +1,6 @@
 import { CLOSE, type Close } from '../../schemas/close.js';
 import type { ErrorCode } from '../../schemas/error.js';
+import type { Token } from '../../schemas/token.js';
 import type { ChatError } from '../errors.js';
 import type { Inbox } from './inbox.js';
 import { Outlet, PING, PONG, TEXT } from './outlet.js';
@@ -15,8 +16,6 @@ const BAD: ReadonlySet<ErrorCode> = new Set(['bad_request', 'unsupported_type', 
 const PING_MS = 500;
 /** Milliseconds for a client to hang up after the farewell. */
 const FAREWELL_MS = 3000;
-/** The longest time that a timer can wait, in milliseconds. */
-const LONGEST_MS = 2 ** 31 - 1;
 
 /** One client: the frames that come from it and go to it, its signs of life, and its end. */
 export abstract class Endpoint {
@@ -28,7 +27,7 @@ export abstract class Endpoint {
   /** When it last gave a sign of life, and was last asked for one, by the clock. */
   private heardAt: number;
   private pingedAt: number;
-  private expiry: NodeJS.Timeout | undefined;
+  private shown: Token;
   private badFrames = 0;
   private badSince = Number.NEGATIVE_INFINITY;
   protected readonly outlet: Outlet;
@@ -38,12 +37,13 @@ export abstract class Endpoint {
   constructor(
     protected readonly port: Port,
     protected readonly transport: Transport,
-    { user, username, number, alone }: Who,
+    { user, username, number, alone, token }: Who,
   ) {
     this.user = user;
     this.username = username;
     this.number = number;
     this.alone = alone;
+    this.shown = token;
     this.outlet = new Outlet(this, transport, port);
     this.heardAt = port.clock.now;
     this.pingedAt = port.clock.now;
@@ -171,10 +171,19 @@ export abstract class Endpoint {
 
   // ---- its end ----
 
-  /** Has the connection end in so many milliseconds, instead of at the time said before. */
-  expireIn(ms: number): void {
-    clearTimeout(this.expiry);
-    if (ms <= LONGEST_MS) this.expiry = setTimeout(() => this.close(CLOSE.expired), ms).unref();
+  /** What lets the client in. */
+  get token(): Token {
+    return this.shown;
+  }
+
+  /** Goes on with another token of the same user. */
+  renew(token: Token): void {
+    this.shown = token;
+  }
+
+  /** Whether what lets it in has ended: by the time of day, which goes on where a machine is suspended. */
+  get isExpired(): boolean {
+    return Date.now() >= this.shown.exp * 1000;
   }
 
   /** Says goodbye, and listens until the client does; it is cut if the client doesn't. */
@@ -202,7 +211,6 @@ export abstract class Endpoint {
   /** The socket is closed. What still waits is handled as far as it says something to others. */
   end(): void {
     this.state = { is: 'closing', deaf: this.isDeaf, gone: true };
-    clearTimeout(this.expiry);
     this.inbox.go();
   }
 }

@@ -1,4 +1,5 @@
 import type { BaseLogger } from 'pino';
+import type { Token } from '../../schemas/token.js';
 import type { Member, Standing } from '../../sql/conversations.js';
 import type { Move, Waiting } from '../../sql/cursors.js';
 import type { Position, StoredMessage } from '../../sql/messages.js';
@@ -93,6 +94,8 @@ export interface Gapped {
 export interface Who {
   user: number;
   username: string;
+  /** What lets it in. */
+  token: Token;
   /** The user's newest connection has the highest. */
   number: number;
   /** Whether it suffers no other connection of the user of which this is true. */

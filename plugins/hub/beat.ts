@@ -69,7 +69,8 @@ export class Beat {
     const timeout = this.config.HEARTBEAT_TIMEOUT_SECONDS * 1000;
     const slow = this.config.SLOW_SECONDS * 1000;
     for (const connection of this.registry.all) {
-      if (connection.silentFor > timeout) connection.close(CLOSE.idle);
+      if (connection.isExpired) connection.close(CLOSE.expired);
+      else if (connection.silentFor > timeout) connection.close(CLOSE.idle);
       else if (connection.isStuck(now, slow)) connection.close(CLOSE.slow);
       else if (connection.unaskedFor > heartbeat) connection.ping();
     }

@@ -15,6 +15,9 @@ export class Router {
   /** Told who failed at the doors of other replicas. */
   onFailed: (failed: Failed) => void = () => {};
 
+  /** Told of users who aren't what they were. */
+  onUsers: (users: readonly number[]) => void = () => {};
+
   constructor(
     private readonly log: FastifyBaseLogger,
     private readonly registry: Registry,
@@ -89,6 +92,7 @@ export class Router {
     this.ownership.onKicked(parcel.kicked ?? []);
     if (parcel.presence !== undefined) this.onPresence(parcel.presence);
     if (parcel.failed !== undefined) this.onFailed(parcel.failed);
+    if (parcel.users !== undefined) this.onUsers(parcel.users);
   }
 
   /** Tells each `to` that `user` is typing. */

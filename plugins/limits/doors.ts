@@ -1,24 +1,27 @@
 import { hash } from 'node:crypto';
-import type { FastifyRequest } from 'fastify';
+import type { FastifyInstance, FastifyRequest } from 'fastify';
 import type { ErrorCode } from '../../schemas/error.js';
 import { RATES } from '../../schemas/limits.js';
 import { nameKey } from '../../schemas/user.js';
 import type { Asker } from '../auth/passwords.js';
-import { Cache } from '../cache.js';
 import { type Clock, STEP_MS } from '../clock.js';
 import type { Settings } from '../config.js';
 import { ChatError } from '../errors.js';
 import { type Counted, Failures } from './failures.js';
 import { networkOf } from './network.js';
 
-/** Whether a request shows a valid secret of a device that this user signed in on: others' failures are nothing to it. */
-export type Knows = (request: FastifyRequest, user: number) => Promise<boolean>;
+/** Who shows a valid secret of a device that a user is signed in on: others' failures are nothing to them. */
+type Devices = Pick<FastifyInstance['sessions'], 'cookie' | 'isKnown'>;
 
-/** What a try comes to where it fails, and whether one that doesn't counts for its address all the same. */
+/**
+ * What a try comes to where it fails; whether it counts for its address, too, and does so where it doesn't fail. Whoever has come in
+ * already is counted by account alone, since an office is one address.
+ */
 const DOORS = {
-  login: { failure: 'unauthorized', countsAll: false },
-  register: { failure: 'username_taken', countsAll: true },
-} as const satisfies Record<string, { failure: ErrorCode; countsAll: boolean }>;
+  login: { failure: 'unauthorized', byAddress: true, countsAll: false },
+  register: { failure: 'username_taken', byAddress: true, countsAll: true },
+  password: { failure: 'wrong_password', byAddress: false, countsAll: false },
+} as const satisfies Record<string, { failure: ErrorCode; byAddress: boolean; countsAll: boolean }>;
 type Door = keyof typeof DOORS;
 
 /** Who comes: by the name that was typed, and the user who has it, where that is known. */
@@ -32,14 +35,9 @@ const KNOWN = 0;
 const NEW = 1;
 /** Tries of an address that are counted for that. */
 const TRIES = 50;
-/** Milliseconds that somebody who signed in from an address is known there. */
-const FAMILIAR_MS = 86_400_000;
 
 /** Names nobody, whatever was typed. */
 const keyOf = (...parts: string[]) => hash('sha256', parts.join('\0'), 'base64url').slice(0, 22);
-
-/** A cookie is where a device's secret may be. */
-const mayBeKnown = ({ headers }: FastifyRequest) => headers.cookie !== undefined;
 
 const tooMany = (wait: number) =>
   new ChatError('too_many_requests', `too many tries, wait ${Math.ceil(wait / 1000)} s`, {
@@ -54,17 +52,12 @@ export class Doors {
   private readonly failures: Failures;
   /** Tries of addresses, those too that are under way or were turned away as too many for bcrypt: whoever guesses has many. */
   private readonly tries: Failures;
-  /** Accounts with the addresses that they have signed in from of late. */
-  private readonly familiar = new Cache<string, true>({
-    entries: RATES.countedFailures,
-    ageMs: FAMILIAR_MS,
-  });
 
   /** @param tell tells other instances of failures, by keys */
   constructor(
     clock: Pick<Clock, 'now'>,
     private readonly config: Settings,
-    private readonly knows: Knows,
+    private readonly devices: Devices,
     private readonly tell: (keys: string[]) => void,
   ) {
     this.isOn = config.LIMITS === 'on';
@@ -77,9 +70,9 @@ export class Doors {
    * @throws ChatError `too_many_requests`
    */
   check(door: Door, request: FastifyRequest, name: string): void {
-    if (!this.isOn || mayBeKnown(request)) return;
-    const { whose, address } = this.strangers(door, request, name);
-    this.mayTry([whose, address]);
+    if (!this.isOn || this.devices.cookie.read(request) !== undefined) return;
+    const { account, address } = this.counted(door, request, name);
+    this.mayTry([account, address]);
   }
 
   /**
@@ -96,12 +89,12 @@ export class Doors {
     const { failures, tries } = this;
     const { socket } = request.raw;
     if (!this.isOn) return work({ address: networkOf(request.ip), socket, standing: () => NEW });
-    const isKnown = user !== undefined && mayBeKnown(request) && (await this.knows(request, user));
-    const { account, address, pair, isFamiliar, ...stranger } = this.strangers(door, request, name);
-    const whose = isKnown ? this.ofAccount(door, 'device', String(user)) : stranger.whose;
-    const counted = isKnown ? [whose] : [whose, address];
+    const { failure, byAddress, countsAll } = DOORS[door];
+    const isKnown = user !== undefined && (await this.devices.isKnown(request, user));
+    const { account, address } = this.counted(door, request, name);
+    const whose = isKnown ? this.ofAccount(door, 'device', String(user)) : account;
+    const counted = isKnown || !byAddress ? [whose] : [whose, address];
     this.mayTry(counted);
-    const { failure, countsAll } = DOORS[door];
     // Whatever tries an account has under way count, or as many guesses would pass as are made at once. Of an address only those
     // do that had to wait: there may be many people behind it who come at the same hour.
     const before = counted.filter((one) => one === whose || failures.count(one.key) >= one.free);
@@ -111,15 +104,11 @@ export class Doors {
       for (const one of failed) if (!before.includes(one)) failures.add(one.key);
       if (failed.length > 0) this.tell(failed.map(({ key }) => key));
     };
-    const standing = () =>
-      isKnown || isFamiliar ? KNOWN : NEW + failures.count(account.key) + tries.count(address.key);
+    const standing = () => (isKnown ? KNOWN : NEW + failures.count(account.key) + tries.count(address.key));
     tries.add(address.key);
     try {
       const result = await work({ address: address.key, socket, standing });
-      if (door === 'login') {
-        tries.takeBack(address.key);
-        this.familiar.set(pair.key, true);
-      }
+      if (!countsAll) tries.takeBack(address.key);
       settle(countsAll ? [address] : []);
       return result;
     } catch (error) {
@@ -133,18 +122,11 @@ export class Doors {
     if (this.isOn) for (const key of keys) this.failures.add(key);
   }
 
-  /**
-   * What a try counts for unless a device of the account makes it: its address, and the account, or where that has signed in from
-   * there before the two together, so that whoever guesses elsewhere makes nobody wait at home.
-   */
-  private strangers(door: Door, { ip }: FastifyRequest, name: string) {
-    const key = nameKey(name);
-    const network = networkOf(ip);
-    const account = this.ofAccount(door, 'account', key);
-    const pair = this.ofAccount(door, 'pair', key, network);
-    const address = { key: keyOf(door, 'address', network), free: this.config.ADDRESS_FAILURES };
-    const isFamiliar = this.familiar.get(pair.key) === true;
-    return { account, address, pair, isFamiliar, whose: isFamiliar ? pair : account };
+  /** What a try counts for, unless a device of the account makes it. */
+  private counted(door: Door, { ip }: FastifyRequest, name: string) {
+    const account = this.ofAccount(door, 'account', nameKey(name));
+    const address = { key: keyOf(door, 'address', networkOf(ip)), free: this.config.ADDRESS_FAILURES };
+    return { account, address };
   }
 
   private ofAccount(...parts: [door: Door, ...string[]]): Counted {

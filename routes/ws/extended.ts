@@ -3,7 +3,6 @@ import type { ExtendedConnection } from '../../plugins/connection/extended.js';
 import { ChatError } from '../../plugins/errors.js';
 import { extendedClient } from '../../schemas/frames.js';
 import { checkedContent, targetOf, trimmed } from './content.js';
-import { expireWith } from './expiry.js';
 import { dispatcher, type FrameHandler, row } from './frame.js';
 
 type Handler = FrameHandler<ExtendedConnection>;
@@ -45,10 +44,10 @@ const tableOf = (app: FastifyInstance): { [K in keyof typeof extendedClient]: Ha
       users: await app.presence.watch(connection, frame.user_ids),
     });
   }),
-  token: row(extendedClient.token, (connection: ExtendedConnection, frame) => {
-    const claims = app.auth.verify(frame.token);
+  token: row(extendedClient.token, async (connection: ExtendedConnection, frame) => {
+    const claims = await app.auth.verify(frame.token);
     if (claims.user_id !== connection.user) throw new ChatError('unauthorized');
-    expireWith(connection, claims);
+    connection.renew(claims);
     connection.send({
       type: 'token',
       ...idOf(frame),

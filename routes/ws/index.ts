@@ -2,7 +2,7 @@ import { Socket } from 'node:net';
 import type { FastifyInstance, FastifyRequest } from 'fastify';
 import fp from 'fastify-plugin';
 import type { WebSocket } from 'ws';
-import { bearerToken, type Claims } from '../../plugins/auth.js';
+import { bearerToken } from '../../plugins/auth.js';
 import type { Connection } from '../../plugins/connection/connection.js';
 import { ExtendedConnection } from '../../plugins/connection/extended.js';
 import { PlainConnection } from '../../plugins/connection/plain.js';
@@ -11,15 +11,15 @@ import { ChatError } from '../../plugins/errors.js';
 import { EXTENDED } from '../../plugins/ws.js';
 import { CLOSE } from '../../schemas/close.js';
 import { LIMITS } from '../../schemas/limits.js';
+import type { Token } from '../../schemas/token.js';
 import type { Opening } from '../../sql/users.js';
-import { expireWith } from './expiry.js';
 import { extendedDispatch } from './extended.js';
 import { plainDispatch } from './plain.js';
 import { SocketTransport } from './transport.js';
 
 declare module 'fastify' {
   interface FastifyRequest {
-    opening: (Opening & { claims: Claims }) | null;
+    opening: (Opening & { token: Token }) | null;
   }
 }
 
@@ -71,12 +71,12 @@ export default fp(
         if (!isAllowed(request, app.config.allowedOrigins)) throw new ChatError('origin_refused');
         const token = tokenOf(request);
         if (token === undefined || token === '') throw new ChatError('missing_token');
-        const claims = app.auth.verify(token);
-        app.sockets.admit(request, claims.user_id);
-        app.limits.ask(claims.user_id);
-        const drawn = await draw(claims.user_id);
+        const shown = await app.auth.verify(token);
+        app.sockets.admit(request, shown.user_id);
+        app.limits.ask(shown.user_id);
+        const drawn = await draw(shown.user_id);
         if (drawn === undefined) throw new ChatError('unauthorized');
-        request.opening = { claims, ...drawn };
+        request.opening = { token: shown, ...drawn };
       },
       handler: (_request, reply) => reply.send(),
       wsHandler: (socket, request) => {
@@ -89,15 +89,15 @@ export default fp(
       app: FastifyInstance,
       socket: WebSocket,
       request: FastifyRequest,
-      { claims, number, username, line }: NonNullable<FastifyRequest['opening']>,
+      { token, number, username, line }: NonNullable<FastifyRequest['opening']>,
     ) {
       const tcp = request.raw.socket;
       if (!(tcp instanceof Socket)) return socket.terminate();
       const transport = new SocketTransport(socket, tcp);
       const extended = socket.protocol === EXTENDED;
       const alone = !extended || app.config.SINGLE_SESSION === '1';
-      const who = { user: claims.user_id, username, number, alone };
-      const opened = extended ? openExtended(transport, who, claims) : openPlain(transport, who, line);
+      const who = { user: token.user_id, username, number, alone, token };
+      const opened = extended ? openExtended(transport, who) : openPlain(transport, who, line);
       const { connection, leave } = opened;
       // Frames that come from now on wait in the socket, in order, until the connection is ready.
       socket.pause();
@@ -114,7 +114,6 @@ export default fp(
         leave();
         void app.hub.remove(connection);
       });
-      expireWith(connection, claims);
       if (!app.hub.add(connection)) return connection.close(CLOSE.replaced);
       void start(opened);
     }
@@ -126,6 +125,7 @@ export default fp(
     async function start({ connection, greet }: Opened) {
       try {
         await app.hub.claim(connection);
+        await app.sessions.recheck(connection);
         await greet();
         connection.ready();
       } catch (error) {
@@ -147,15 +147,15 @@ export default fp(
       return { connection, greet, leave: nothing };
     }
 
-    function openExtended(transport: Transport, who: Who, claims: Claims): Opened {
+    function openExtended(transport: Transport, who: Who): Opened {
       const connection = new ExtendedConnection(app.limits.paced(dispatchExtended), app.hub, transport, who);
       const greet = () => {
-        if (connection.isOpening) welcome(connection, claims);
+        if (connection.isOpening) welcome(connection);
       };
       return { connection, greet, leave: () => app.presence.unwatch(connection) };
     }
 
-    function welcome(connection: ExtendedConnection, claims: Claims) {
+    function welcome(connection: ExtendedConnection) {
       connection.send({
         type: 'welcome',
         user_id: connection.user,
@@ -164,7 +164,7 @@ export default fp(
         epoch: app.db.epoch,
         ...(app.ui.version !== undefined && { version: app.ui.version }),
         server_time: new Date().toISOString(),
-        token_expires_at: new Date(claims.exp * 1000).toISOString(),
+        token_expires_at: new Date(connection.token.exp * 1000).toISOString(),
         heartbeat_seconds: app.config.HEARTBEAT_SECONDS,
         limits: {
           frame_bytes: LIMITS.frameBytes,
@@ -179,6 +179,6 @@ export default fp(
   },
   {
     name: 'routes-ws',
-    dependencies: ['ws', 'auth', 'hub', 'db', 'limits', 'openings', 'presence', 'conversations'],
+    dependencies: ['ws', 'auth', 'hub', 'db', 'limits', 'openings', 'presence', 'sessions', 'conversations'],
   },
 );

@@ -16,6 +16,7 @@ create table sessions (
   created_at timestamptz not null default now(),
   seen_at timestamptz not null default now(),
   ends_at timestamptz not null,
+  stays boolean not null, -- false: the device isn't the user's own
   secret bytea,
   secret_before bytea,
   changed_at timestamptz,

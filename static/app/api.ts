@@ -1,7 +1,11 @@
 import type { Static } from '@sinclair/typebox';
 import type { Conversations } from '../../schemas/conversation.js';
 import type { History } from '../../schemas/message.js';
-import type { Profile, Registered, Session, User, Users } from '../../schemas/user.js';
+import type { Sessions } from '../../schemas/session.js';
+import type { Profile, Registered, SignedIn as SignedInSchema, User, Users } from '../../schemas/user.js';
+import { deviceName } from './device.js';
+
+export type SignedIn = Static<typeof SignedInSchema>;
 
 export class ApiError extends Error {
   readonly code: string;
@@ -16,15 +20,20 @@ export class ApiError extends Error {
 }
 
 interface Call {
-  method?: 'GET' | 'POST';
+  method?: 'GET' | 'POST' | 'DELETE';
   body?: object;
   token?: string;
+  /** Whether the device's cookie goes along and may be changed. */
+  cookie?: boolean;
   signal?: AbortSignal;
 }
 
 const answerWithin = 20_000;
 
-async function call<T>(path: string, { method = 'GET', body, token, signal }: Call): Promise<T> {
+async function call<T>(
+  path: string,
+  { method = 'GET', body, token, cookie = false, signal }: Call,
+): Promise<T> {
   const headers = new Headers();
   if (body) headers.set('content-type', 'application/json');
   if (token) headers.set('authorization', `Bearer ${token}`);
@@ -39,7 +48,7 @@ async function call<T>(path: string, { method = 'GET', body, token, signal }: Ca
       body: body ? JSON.stringify(body) : null,
       signal: end.signal,
       cache: 'no-store',
-      credentials: 'omit',
+      credentials: cookie ? 'same-origin' : 'omit',
     });
     // What is no JSON comes from something between; of what should be, half is as good as nothing.
     const envelope = await answer.json().catch((error: unknown) => {
@@ -67,18 +76,52 @@ export interface Credentials {
 
 export const register = (body: Credentials) =>
   call<Static<typeof Registered>>('/register', { method: 'POST', body });
-export const login = (body: Credentials) => call<Static<typeof Session>>('/login', { method: 'POST', body });
+/** @param stays whether the device is one's own, so that it stays signed in */
+export const login = (body: Credentials, stays: boolean) =>
+  call<SignedIn>('/login', {
+    method: 'POST',
+    body: { ...body, stay_signed_in: stays, device: deviceName(navigator.userAgent) },
+    cookie: true,
+  });
+
+/**
+ * A token for the cookie of this device.
+ * @throws ApiError `unauthorized` where it has none that is valid
+ */
+export async function exchange(): Promise<SignedIn> {
+  try {
+    return await call<SignedIn>('/api/exchange', { method: 'POST', cookie: true });
+  } catch (error) {
+    if (error instanceof ApiError && error.code === 'missing_token')
+      throw new ApiError('unauthorized', error.message);
+    throw error;
+  }
+}
+
+/** Ends the session of this device. */
+export const logout = (token: string) => call<object>('/api/logout', { method: 'POST', token, cookie: true });
 
 export type Api = ReturnType<typeof createApi>;
 
-/** What needs a token. A refusal of the token is told to `onRefused`, whoever met it. */
-export function createApi(token: () => string, onRefused: () => void) {
+const isRefusal = (error: unknown) => error instanceof ApiError && error.code === 'unauthorized';
+
+/**
+ * What needs a token.
+ * @param tokenOf the token; another one where this one was refused
+ * @param onRefused told that none is to be had any more, whoever met it
+ */
+export function createApi(tokenOf: (refused?: string) => Promise<string>, onRefused: () => void) {
   async function authorized<T>(path: string, options: Call = {}): Promise<T> {
-    const used = token();
     try {
-      return await call<T>(path, { ...options, token: used });
+      const token = await tokenOf();
+      try {
+        return await call<T>(path, { ...options, token });
+      } catch (error) {
+        if (!isRefusal(error)) throw error;
+        return await call<T>(path, { ...options, token: await tokenOf(token) });
+      }
     } catch (error) {
-      if (error instanceof ApiError && error.code === 'unauthorized' && used === token()) onRefused();
+      if (isRefusal(error)) onRefused();
       throw error;
     }
   }
@@ -100,6 +143,10 @@ export function createApi(token: () => string, onRefused: () => void) {
       authorized<Static<typeof History>>(
         `/api/conversations/${conversation}/messages?after=${seq}&limit=${limit}`,
       ),
-    freshToken: () => authorized<{ token: string }>('/api/token', { method: 'POST' }),
+    sessions: () => authorized<Static<typeof Sessions>>('/api/sessions'),
+    endSession: (id: string) => authorized<object>(`/api/sessions/${id}`, { method: 'DELETE' }),
+    endOthers: () => authorized<object>('/api/sessions', { method: 'DELETE' }),
+    changePassword: (old_password: string, new_password: string) =>
+      authorized<SignedIn>('/api/password', { method: 'POST', body: { old_password, new_password } }),
   };
 }

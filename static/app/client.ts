@@ -13,9 +13,10 @@ import { openLocal } from './local.js';
 import { createOutbox } from './outbox.js';
 import { createPeople } from './people.js';
 import { createRenewal } from './renewal.js';
-import { expired, renew, session } from './session.js';
+import { expired, session } from './session.js';
 import { createSocket } from './socket.js';
 import { type Thread, unknownIn } from './thread.js';
+import { tokenOf } from './token.js';
 import { within } from './within.js';
 import { heardOf } from './worker.js';
 
@@ -62,10 +63,8 @@ export function createClient(me: { user_id: number; username: string }) {
     },
   });
   const renewal = createRenewal(
-    async () => (await api.freshToken()).token,
+    async () => token(await token()),
     (fresh) => {
-      if (!token()) return;
-      renew(fresh);
       socket.send({ type: 'token', token: fresh });
     },
   );
@@ -91,9 +90,9 @@ export function createClient(me: { user_id: number; username: string }) {
   let onIncoming: (thread: Thread, message: Chat) => void = () => {};
 
   /** Ours alone: after signing out, or in as somebody else, what is still under way here gets nothing. */
-  function token(): string {
-    const now = session.peek();
-    return now?.user_id === me.user_id ? now.token : '';
+  async function token(refused?: string): Promise<string> {
+    if (session.peek()?.user_id !== me.user_id) throw new ApiError('unauthorized', 'signed out');
+    return tokenOf(me.user_id, refused);
   }
 
   async function start(): Promise<void> {
@@ -341,7 +340,7 @@ export function createClient(me: { user_id: number; username: string }) {
   }
 
   function expire(): void {
-    if (stopped || !token()) return;
+    if (stopped || session.peek()?.user_id !== me.user_id) return;
     renewal.stop();
     socket.expire();
     expired.value = true;

@@ -1,4 +1,4 @@
-import { computed, effect, signal, untracked } from '@preact/signals';
+import { effect, signal, untracked } from '@preact/signals';
 import { render } from 'preact';
 import { type Client, createClient } from './client.js';
 import { keepFocus } from './focus.js';
@@ -12,7 +12,6 @@ import { Successor } from './views/successor.js';
 import { keepShell } from './worker.js';
 
 const client = signal<Client | null>(null);
-const token = computed(() => session.value?.token);
 
 // One client for one signed-in user; another user, or none, ends it.
 effect(() => {
@@ -32,7 +31,7 @@ effect(() => {
 
 // Signed in again after the session had ended: the line comes back, with everything that waited.
 effect(() => {
-  if (!token.value || expired.value) return;
+  if (!session.value || expired.value) return;
   const current = client.peek();
   if (current?.link.peek().state === 'expired') void current.reconnect();
 });

@@ -15,7 +15,7 @@ openUser.subscribe((user) => {
 export const lastUser = (): number => last;
 
 /** What can lie on top of the page. */
-const covers = ['settings', 'shortcuts', 'people', 'profile', 'menu'] as const;
+const covers = ['settings', 'shortcuts', 'people', 'profile', 'menu', 'devices'] as const;
 export type Cover = (typeof covers)[number];
 
 /** Our part of the history's entry: whether our list is the page before, so that "back" goes there, and what lies on top. */

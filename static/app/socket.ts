@@ -1,6 +1,7 @@
 import { signal } from '@preact/signals';
 import { CLOSE } from '../../schemas/close.js';
 import type { ExtendedClient, ExtendedFrame } from '../../schemas/frames.js';
+import { ApiError } from './api.js';
 import { backoff } from './backoff.js';
 import { randomId } from './id.js';
 
@@ -18,7 +19,8 @@ export type Link =
 export type ClientFrame = ExtendedClient[keyof ExtendedClient];
 
 interface Options {
-  token: () => string;
+  /** @param refused the token that a socket was closed for: another one is needed */
+  token: (refused?: string) => Promise<string>;
   /** `opened`: the first frame of a new socket. */
   onFrame: (frame: ExtendedFrame) => void;
   onClosed: () => void;
@@ -35,6 +37,10 @@ export function createSocket({ token, onFrame, onClosed, tokenRefused }: Options
   const link = signal<Link>({ state: 'stopped' });
   let socket: WebSocket | null = null;
   let attempt = 0;
+  /** Grows with each try and its end, so that a token that comes late opens nothing. */
+  let tries = 0;
+  /** The token that the last socket was closed for. */
+  let refused: string | undefined;
   let heard = 0;
   let timer: ReturnType<typeof setTimeout> | undefined;
   let probe: ReturnType<typeof setTimeout> | undefined;
@@ -42,8 +48,20 @@ export function createSocket({ token, onFrame, onClosed, tokenRefused }: Options
   function connect(): void {
     drop();
     link.value = { state: 'connecting' };
+    const mine = ++tries;
+    token(refused).then(
+      (fresh) => mine === tries && open(fresh),
+      (error) => {
+        if (mine !== tries) return;
+        if (error instanceof ApiError && error.code === 'unauthorized') link.value = { state: 'expired' };
+        else wait();
+      },
+    );
+  }
+
+  function open(shown: string): void {
     const address = `${location.protocol === 'https:' ? 'wss:' : 'ws:'}//${location.host}/ws`;
-    const opening = new WebSocket(address, ['chat.v2', `bearer.${token()}`]);
+    const opening = new WebSocket(address, ['chat.v2', `bearer.${shown}`]);
     socket = opening;
     let welcomed = false;
     timer = setTimeout(() => ended(opening, 0, welcomed), openWithin);
@@ -60,7 +78,10 @@ export function createSocket({ token, onFrame, onClosed, tokenRefused }: Options
       }
       onFrame(frame);
     };
-    opening.onclose = (event) => ended(opening, event.code, welcomed);
+    opening.onclose = (event) => {
+      if (event.code === CLOSE.expired.code) refused = shown;
+      ended(opening, event.code, welcomed);
+    };
   }
 
   /** Lets a socket go without waiting for its close: a dead one would take minutes. */
@@ -68,6 +89,7 @@ export function createSocket({ token, onFrame, onClosed, tokenRefused }: Options
     clearTimeout(timer);
     clearTimeout(probe);
     probe = undefined;
+    tries++;
     const old = socket;
     socket = null;
     if (!old) return;
@@ -85,7 +107,9 @@ export function createSocket({ token, onFrame, onClosed, tokenRefused }: Options
         link.value = { state: 'replaced' };
         return;
       case CLOSE.expired.code:
-        link.value = { state: 'expired' };
+        // Whether another token is to be had decides.
+        if (welcomed) connect();
+        else wait();
         return;
       case CLOSE.abuse.code:
         link.value = { state: 'refused' };

@@ -112,8 +112,14 @@ export async function startServer(env = {}, program = entry) {
     },
     async account(username, password = 'correct horse') {
       await server.post('/register', { username, password });
-      const { data } = await server.post('/login', { username, password });
-      return { ...data, password };
+      const answer = await fetch(`http://127.0.0.1:${port}/login`, {
+        method: 'POST',
+        headers: { 'content-type': 'application/json' },
+        body: JSON.stringify({ username, password, stay_signed_in: true }),
+      });
+      const { data } = await answer.json();
+      const [name, value] = (answer.headers.get('set-cookie') ?? '').split(';')[0].split('=');
+      return { ...data, password, cookie: { name, value } };
     },
   };
   const kill = () => child?.kill('SIGKILL');

@@ -185,8 +185,9 @@ async function member(account, options, origin = server.origin) {
       if (location.protocol === 'http:' && !localStorage.getItem('chat.session'))
         localStorage.setItem('chat.session', session);
     },
-    JSON.stringify({ user_id: account.user_id, username: account.username, token: account.token }),
+    JSON.stringify({ user_id: account.user_id, username: account.username }),
   );
+  await opened.context.addCookies([{ ...account.cookie, url: origin }]);
   await opened.page.goto(origin);
   await opened.page.locator('#search').waitFor({ state: 'attached' });
   return opened;
@@ -363,10 +364,7 @@ const scenes = {
   },
   async expired(options, name) {
     const { page, context } = await member(ana, options);
-    await page.evaluate(() => {
-      const session = JSON.parse(localStorage.getItem('chat.session'));
-      localStorage.setItem('chat.session', JSON.stringify({ ...session, token: 'not.a.token' }));
-    });
+    await context.clearCookies();
     await page.reload();
     await page.locator('.auth #username').waitFor();
     await shoot(page, name);

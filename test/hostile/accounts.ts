@@ -25,7 +25,7 @@ export async function makeAccounts(
       const username = `hostile-${i}`;
       const user_id = await addUser(app.db.sql, username, hash);
       if (user_id === undefined) throw new Error(`${username} is taken`);
-      accounts.push({ user_id, username, token: app.auth.sign({ user_id, username }) });
+      accounts.push({ user_id, username, token: app.tokens.sign({ user_id, username }, undefined, 86_400) });
     }
     return accounts;
   } finally {

@@ -154,7 +154,8 @@ class Run {
   private connect() {
     const { port, client } = this;
     this.published = [];
-    const who = { user: ME, username: 'me', number: ++this.number, alone: false };
+    const token = { user_id: ME, username: 'me', exp: Number.MAX_SAFE_INTEGER };
+    const who = { user: ME, username: 'me', number: ++this.number, alone: false, token };
     const line = new ModelLine(this.steps, (head, text) => client.hear(head, text));
     const connection =
       this.options.kind === 'plain'

@@ -52,11 +52,11 @@ for (const [kind, protocol] of [
     `${kind} connection that says nothing keeps less than ${OBJECTS} objects and ${BYTES} bytes`,
     async (t) => {
       const server = await build(t);
-      const { db, auth, hub } = server.app;
+      const { db, tokens: signer, hub } = server.app;
       const users = await db.sql<{ user_id: number; username: string }[]>`
       insert into users (username, password) select 'idle' || g, '' from generate_series(1, ${CONNECTIONS}::int) g
       returning user_id, username`;
-      const tokens = users.map((user) => auth.sign(user));
+      const tokens = users.map((user) => signer.sign(user, undefined, 3600));
       const run = async (tokens: string[]) => {
         const worker = new Worker(clients, {
           eval: true,

@@ -7,6 +7,7 @@ import { noticed } from '../notice.js';
 import { closeCover, cover, openUser } from '../route.js';
 import { onShortcut } from '../shortcuts.js';
 import { Banner } from './banner.js';
+import { Devices } from './devices.js';
 import { Dialog } from './dialog.js';
 import { Icon } from './icons.js';
 import { Menu } from './menu.js';
@@ -55,6 +56,7 @@ export function App({ client }: { client: Client }) {
       {client.link.value.state === 'replaced' && <Replaced client={client} />}
       {cover.value === 'settings' && <Settings client={client} />}
       {cover.value === 'shortcuts' && <Shortcuts />}
+      {cover.value === 'devices' && <Devices client={client} />}
       {cover.value === 'people' && <People client={client} />}
       {cover.value === 'profile' && thread && <Profile client={client} thread={thread} />}
       {cover.value === 'menu' && <Menu />}

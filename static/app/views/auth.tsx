@@ -1,9 +1,9 @@
 import { useSignal } from '@preact/signals';
 import { useLayoutEffect, useRef } from 'preact/hooks';
 import { type Field, mistakeIn } from '../account.js';
-import { ApiError, login, register } from '../api.js';
+import { ApiError, login, register, type SignedIn } from '../api.js';
 import { errorText, t } from '../i18n/index.js';
-import { expired, leftBehind, type Session, session, signIn } from '../session.js';
+import { expired, leftBehind, session, signIn } from '../session.js';
 import { Icon } from './icons.js';
 import { LanguagePicker } from './settings.js';
 
@@ -17,7 +17,7 @@ export function Auth({ unsent }: { unsent: number }) {
   const creating = useSignal(false);
   const busy = useSignal(false);
   const problem = useSignal<Problem | null>(null);
-  const instead = useSignal<Session | null>(null);
+  const instead = useSignal<SignedIn | null>(null);
   const form = useRef<HTMLFormElement>(null);
   const again = expired.value;
 
@@ -37,7 +37,7 @@ export function Auth({ unsent }: { unsent: number }) {
       busy.value = true;
       try {
         if (creating.value) await register({ username, password });
-        const fresh = await login({ username, password });
+        const fresh = await login({ username, password }, data.get('foreign') === null);
         if (unsent > 0 && again && fresh.user_id !== session.peek()?.user_id) instead.value = fresh;
         else signIn(fresh);
         return;
@@ -87,6 +87,10 @@ export function Auth({ unsent }: { unsent: number }) {
             </p>
           </div>
           <Password creating={creating.value} wrong={at('password')} />
+          <label class="check">
+            <input type="checkbox" name="foreign" />
+            <span>{t('foreignDevice')}</span>
+          </label>
           <p class="wrong whole" role="alert">
             {problem.value && problem.value.field === null && problem.value.text}
           </p>
@@ -114,7 +118,7 @@ export function Auth({ unsent }: { unsent: number }) {
 }
 
 /** Says what would be lost before it is. */
-function Instead({ fresh, unsent, onCancel }: { fresh: Session; unsent: number; onCancel: () => void }) {
+function Instead({ fresh, unsent, onCancel }: { fresh: SignedIn; unsent: number; onCancel: () => void }) {
   return (
     <div class="sure" role="alert">
       <p>{t('insteadUnsent', { n: unsent, name: session.value?.username ?? '' })}</p>

@@ -52,6 +52,9 @@ export function Settings({ client }: { client: Client }) {
         }}
       />
       {!isSecureContext && <p class="note">{t('insecure')}</p>}
+      <button type="button" class="plain" onClick={() => openCover('devices')}>
+        {t('devices')}
+      </button>
       <button type="button" class="plain" onClick={() => openCover('shortcuts')}>
         {t('shortcuts')}
       </button>

@@ -12,6 +12,7 @@ export function ThreadHead({ client, thread }: { client: Client; thread: Thread 
   const self = user.user_id === client.me.user_id;
   const { state } = client.link.value;
   const presence = client.people.of(user.user_id).value;
+  const gone = thread.gone.value;
   return (
     <header class="thread-head">
       <button type="button" class="round back" onClick={closeThread}>
@@ -23,7 +24,7 @@ export function ThreadHead({ client, thread }: { client: Client; thread: Thread 
         <div class="who">
           <h2>
             <button type="button" aria-haspopup="dialog" onClick={() => openCover('profile')}>
-              <bdi>{user.username || '…'}</bdi>
+              <bdi>{user.username || (gone ? `#${user.user_id}` : '…')}</bdi>
             </button>
           </h2>
           <p class="status" aria-live="off">
@@ -31,7 +32,7 @@ export function ThreadHead({ client, thread }: { client: Client; thread: Thread 
               t('self')
             ) : thread.typing.value ? (
               <Typing />
-            ) : presence ? (
+            ) : presence && !gone ? (
               <Seen presence={presence} />
             ) : (
               state !== 'online' && state !== 'replaced' && t('waiting')

@@ -206,10 +206,7 @@ test('an expired session asks to sign in again and keeps what waits to be sent',
   await until('the outbox to be written', () =>
     ana.page.evaluate(countOutbox, ana.user_id).then((n) => n === 1),
   );
-  await ana.page.evaluate(() => {
-    const session = JSON.parse(localStorage.getItem('chat.session'));
-    localStorage.setItem('chat.session', JSON.stringify({ ...session, token: 'not.a.token' }));
-  });
+  await ana.page.context().clearCookies();
   line.mend();
   await ana.page.reload();
   await ana.page.getByText('Your session has ended').waitFor();

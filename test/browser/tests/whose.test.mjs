@@ -46,12 +46,8 @@ async function member(t, name) {
 const databases = (page) =>
   page.evaluate(async () => (await indexedDB.databases()).map(({ name }) => name).toSorted());
 
-/** As if the token had ended. */
-const endSession = (page) =>
-  page.evaluate(() => {
-    const session = JSON.parse(localStorage.getItem('chat.session'));
-    localStorage.setItem('chat.session', JSON.stringify({ ...session, token: 'not.a.token' }));
-  });
+/** As if the session had ended. */
+const endSession = (page) => page.context().clearCookies();
 
 test('with a dead server a conversation opened by its address has its name', async (t) => {
   const { page, line, user_id } = await member(t, 'Offline reader');
@@ -101,6 +97,7 @@ test('a number that nobody has says so, and leaves nothing in the list', async (
   await page.goto(`${line.origin}/#/u/987654321`);
   await page.getByText('No account has the number in this address.').waitFor();
   assert.equal(await composer(page).count(), 0);
+  assert.equal(await page.locator('.thread-head').innerText(), '#987654321');
   assert.equal(await page.locator('a.conversation').count(), 0);
   assert.deepEqual(await violations(page), []);
 });
