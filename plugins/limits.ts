@@ -70,7 +70,8 @@ export default fp(
         taken.set(who, allowance);
       }
       const wait = allowance.wait(price, bytes, now);
-      if (wait <= 0) return allowance.take(price, bytes, now);
+      // Sums of parts of a millisecond aren't exact.
+      if (wait < 1) return allowance.take(price, bytes, now);
       refused[what]++;
       // The clock goes by steps, and may be one behind.
       const retryAfterMs = Math.ceil(wait) + STEP_MS;

@@ -1,7 +1,6 @@
 import { hash } from 'node:crypto';
 import type { FastifyInstance, FastifyRequest } from 'fastify';
 import type { ErrorCode } from '../../schemas/error.js';
-import { RATES } from '../../schemas/limits.js';
 import { nameKey } from '../../schemas/user.js';
 import type { Asker } from '../auth/passwords.js';
 import { type Clock, STEP_MS } from '../clock.js';
