@@ -9,7 +9,7 @@ import { makeAccounts } from './accounts.js';
 import { type AttackName, attack, attackNames, type Target } from './attacks.js';
 import { Pair } from './pair.js';
 import { startWatched } from './server.js';
-import { besiege, type Siege, siegeFaults, table } from './siege.js';
+import { besiege, head, ownDevice, row, type Siege, siegeFaults } from './siege.js';
 import { makeStack } from './stack.js';
 
 const PASSWORD = 'the right one';
@@ -24,8 +24,10 @@ interface Order {
   name: AttackName;
   target: Target;
   seed: number;
-  count: number;
+  bound: { count: number; ms?: number };
 }
+
+const sum = (counts: Record<string, number>) => Object.values(counts).reduce((a, b) => a + b, 0);
 
 async function main(): Promise<boolean> {
   const { values } = parseArgs({
@@ -35,11 +37,13 @@ async function main(): Promise<boolean> {
       addresses: { type: 'string', default: '1000' },
       stack: { type: 'string', default: 'embedded' },
       only: { type: 'string', default: '' },
+      together: { type: 'string', default: '10' },
     },
   });
-  const [seed, count, addresses] = [values.seed, values.count, values.addresses].map(Number);
-  if (seed === undefined || !count || !addresses)
-    throw new Error('--seed, --count and --addresses are numbers');
+  const numbers = [values.seed, values.count, values.addresses, values.together].map(Number);
+  const [seed, count, addresses, minutes] = numbers;
+  if (seed === undefined || !count || !addresses || minutes === undefined || numbers.some(Number.isNaN))
+    throw new Error('--seed, --count, --addresses and --together (minutes) are numbers');
   console.log(`seed ${seed}, ${count} of each from ${addresses} addresses, ${values.stack}`);
   const { env: stack, remove } = await makeStack(values.stack);
   const sieges: Siege[] = [];
@@ -54,6 +58,7 @@ async function main(): Promise<boolean> {
     const [plain, extended, known, ...others] = await makeAccounts(path, env, HELD + 2 * NAMES + 3, HASH);
     if (!plain || !extended || !known) throw new Error('there are too few users');
     const server = await startWatched(path, env);
+    const cookie = await ownDevice(server.port, known.username, PASSWORD);
     const pair = await Pair.open(server.port, plain, extended);
     pair.talk();
     try {
@@ -62,40 +67,49 @@ async function main(): Promise<boolean> {
         port: server.port,
         addresses,
         accounts: others.slice(0, HELD),
-        names: others.slice(HELD, HELD + NAMES).map(nameOf),
+        names: [known, ...others.slice(HELD, HELD + NAMES)].map(nameOf),
+        cookieName: cookie.split('=')[0] ?? '',
       };
       const fresh = others.slice(HELD + NAMES).map(nameOf);
       const scene = {
         server,
         pair,
         password: PASSWORD,
-        known: known.username,
+        known: { name: known.username, cookie },
         fresh,
         quietMs: 10_000,
         calmMs: 30_000,
       };
-      const act = async (name: AttackName, many: number) => {
+      const act = async (name: AttackName, bound: Order['bound']): Promise<Record<string, number>> => {
         const child = fork(fileURLToPath(import.meta.url), ['attack'], {
           execArgv: ['--enable-source-maps'],
         });
-        const order: Order = { name, target, seed, count: many };
+        const order: Order = { name, target, seed, bound };
         child.send(order);
         const [met] = await once(child, 'message');
         await once(child, 'exit');
         return met;
       };
+      const look = async (name: Siege['attack'], what: () => Promise<Record<string, number>>) => {
+        const siege = await besiege(name, scene, what);
+        sieges.push(siege);
+        console.log(row(siege));
+      };
+      console.log(head());
       for (const name of attackNames(values.only)) {
         // What is loaded, compiled and cached at first is there before it is measured.
-        await act(name, Math.ceil(count / 20));
-        const siege = await besiege(name, scene, () => act(name, count));
-        sieges.push(siege);
-        console.log(
-          `${name}: ${siege.seconds.toFixed(0)} s; ${siegeFaults(siege).join('; ') || 'all is well'}`,
-        );
+        await act(name, { count: Math.ceil(count / 20) });
+        await look(name, () => act(name, { count }));
       }
+      if (values.only === '' && minutes > 0)
+        await look('all together', async () => {
+          const bound = { count: Number.MAX_SAFE_INTEGER, ms: minutes * 60_000 };
+          const all = await Promise.all(attackNames().map((name) => act(name, bound)));
+          return Object.fromEntries(attackNames().map((name, i) => [name, sum(all[i] ?? {})]));
+        });
       const { sent, lost, doubled, outOfOrder, troubles } = await pair.stop();
       console.log(
-        `\n${table(sieges)}\n\nthe pair: ${sent} messages, ${lost} lost, ${doubled} doubled, ${outOfOrder} out of order`,
+        `\nthe pair: ${sent} messages, ${lost} lost, ${doubled} doubled, ${outOfOrder} out of order`,
       );
       const died = server.over();
       if (died !== undefined) console.log(`the server ended with ${died}:\n${server.output().slice(-3000)}`);
@@ -113,7 +127,7 @@ async function main(): Promise<boolean> {
 }
 
 if (process.send)
-  process.once('message', ({ name, target, seed, count }: Order) => {
-    void attack(name, target, random(seed), count).then((met) => process.send?.(met, () => process.exit()));
+  process.once('message', ({ name, target, seed, bound }: Order) => {
+    void attack(name, target, random(seed), bound).then((met) => process.send?.(met, () => process.exit()));
   });
 else process.exit((await main()) ? 0 : 1);
