@@ -15,6 +15,7 @@ import errors, { sendError } from './plugins/errors.js';
 import factor from './plugins/factor.js';
 import hub from './plugins/hub.js';
 import json from './plugins/json.js';
+import limits from './plugins/limits.js';
 import messages from './plugins/messages.js';
 import openings from './plugins/openings.js';
 import presence from './plugins/presence.js';
@@ -95,6 +96,7 @@ export async function buildApp(
   await app.register(sessions);
   await app.register(contacts);
   await app.register(presence);
+  await app.register(limits);
   await app.register(auth);
   await app.register(accounts);
   await app.register(factor);

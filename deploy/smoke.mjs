@@ -1,10 +1,11 @@
-// Registers two people, logs them in and sends a message from one to the other, all through one address:
+// Logs two people in, who are registered the first time, and sends a message from one to the other, all through one address:
 //   node smoke.mjs http://nginx:8080 [host name to ask for]
 // It is in the server's image, so a machine that runs the service needs nothing else:
 //   docker compose exec -T server node smoke.mjs http://nginx:8080
 import { createHmac, randomBytes } from 'node:crypto';
 import { request as http } from 'node:http';
 import { request as https } from 'node:https';
+import { setTimeout as sleep } from 'node:timers/promises';
 import { WebSocket } from 'ws';
 
 const [address, host] = process.argv.slice(2);
@@ -27,7 +28,7 @@ const people = ['a', 'b'].map((name) => ({
   password: derive(`password ${name}`),
 }));
 
-function post(path, body) {
+function postOnce(path, body) {
   const text = JSON.stringify(body);
   const send = base.protocol === 'https:' ? https : http;
   return new Promise((resolve, reject) => {
@@ -60,6 +61,15 @@ function post(path, body) {
   });
 }
 
+/** Whoever tries too often is told when to come back. */
+async function post(path, body) {
+  for (;;) {
+    const answer = await postOnce(path, body);
+    if (answer.status !== 429) return answer;
+    await sleep(answer.retry_after_ms ?? 1000);
+  }
+}
+
 function connect(token) {
   const url = new URL('/ws', base);
   url.protocol = base.protocol === 'https:' ? 'wss:' : 'ws:';
@@ -75,13 +85,17 @@ function connect(token) {
 }
 
 async function signIn(person) {
-  const registered = await post('/register', person);
-  if (registered.code !== 0 && registered.status !== 409) {
-    throw new Error(`/register answered ${registered.status}: ${registered.message}`);
+  let answer = await post('/login', person);
+  const isNew = answer.status === 401;
+  if (isNew) {
+    const registered = await post('/register', person);
+    if (registered.code !== 0) {
+      throw new Error(`/register answered ${registered.status}: ${registered.message}`);
+    }
+    answer = await post('/login', person);
   }
-  const answer = await post('/login', person);
   if (answer.code !== 0) throw new Error(`/login answered ${answer.status}: ${answer.message}`);
-  return { ...answer.data, registered: registered.code === 0 };
+  return { ...answer.data, registered: isNew };
 }
 
 async function exchange() {

@@ -50,8 +50,6 @@ function newLink(kind: 'invite' | 'reset'): Link {
   return { code, path: `/#/${kind}/${code}` };
 }
 
-const isHash = (stored: string) => /^\$2[aby]\$\d\d\$.{53}$/.test(stored);
-
 /** Milliseconds after which a deletion that was interrupted is taken up again, if the database can't be asked. */
 const AGAIN_MS = 5000;
 
@@ -145,10 +143,9 @@ export class Accounts {
    * @throws ChatError `overloaded`
    */
   async matches(typed: string, stored: string | undefined, asker?: Asker): Promise<boolean> {
-    const hash = stored !== undefined && isHash(stored) ? stored : undefined;
     const forms = hashedForms(typed);
     if (forms.length === 0) await this.base.passwords.matches('', undefined, asker);
-    for (const form of forms) if (await this.base.passwords.matches(form, hash, asker)) return true;
+    for (const form of forms) if (await this.base.passwords.matches(form, stored, asker)) return true;
     return false;
   }
 

@@ -7,7 +7,7 @@ declare module 'fastify' {
 }
 
 /** Milliseconds between two steps, and the most that one step counts. */
-const STEP_MS = 100;
+export const STEP_MS = 100;
 const MOST_MS = 2 * STEP_MS;
 
 /**

@@ -6,20 +6,20 @@ import { ERRORS, type ErrorCode } from '../schemas/error.js';
 /** The one error that this service throws on purpose: a row of `ERRORS`, with a closer sentence where there is one. */
 export class ChatError extends Error {
   override name = 'ChatError';
-  readonly retryAfter: number | undefined;
+  readonly retryAfterMs: number | undefined;
 
   /**
    * @param code the row of `ERRORS`
    * @param message a sentence for people, in place of the row's own
-   * @param options retryAfter: seconds after which trying again makes sense
+   * @param options retryAfterMs: milliseconds after which trying again makes sense
    */
   constructor(
     readonly code: ErrorCode,
     message: string = ERRORS[code].message,
-    options: { retryAfter?: number } = {},
+    options: { retryAfterMs?: number } = {},
   ) {
     super(message);
-    this.retryAfter = options.retryAfter;
+    this.retryAfterMs = options.retryAfterMs;
   }
 
   /** Whether the same may succeed later. */
@@ -58,7 +58,12 @@ const errorBody = (error: ChatError) => ({
   code: ERRORS[error.code].status,
   message: error.message,
   error: error.code,
+  ...(error.retryAfterMs !== undefined && { retry_after_ms: error.retryAfterMs }),
 });
+
+/** The same wait for everybody's clients, in whole seconds. */
+const retryAfter = ({ retryAfterMs }: ChatError): Record<string, string> =>
+  retryAfterMs === undefined ? {} : { 'Retry-After': String(Math.ceil(retryAfterMs / 1000)) };
 
 /** Of every answer, unless its route says otherwise: it is for whoever asked, now, and is what its type says. */
 const HEADERS = { 'cache-control': 'no-store', 'x-content-type-options': 'nosniff' };
@@ -74,7 +79,7 @@ export function rawAnswer(error: ChatError, headers: Record<string, string> = {}
     'Content-Length': String(Buffer.byteLength(body)),
     Connection: 'close',
     ...HEADERS,
-    ...(error.retryAfter !== undefined && { 'Retry-After': String(error.retryAfter) }),
+    ...retryAfter(error),
     ...headers,
   };
   const head = Object.entries(all).map(([name, value]) => `${name}: ${value}`);
@@ -86,8 +91,7 @@ export function rawAnswer(error: ChatError, headers: Record<string, string> = {}
 export function sendError(thrown: unknown, request: FastifyRequest, reply: FastifyReply): FastifyReply {
   const error = toChatError(thrown);
   if (error.code === 'internal') request.log.error({ err: thrown }, 'request failed');
-  reply.headers(HEADERS);
-  if (error.retryAfter !== undefined) reply.header('retry-after', String(error.retryAfter));
+  reply.headers({ ...HEADERS, ...retryAfter(error) });
   return reply.code(ERRORS[error.code].status).send(errorBody(error));
 }
 

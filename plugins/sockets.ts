@@ -24,7 +24,7 @@ declare module 'fastify' {
 /** Milliseconds between two looks at all deadlines. */
 const SWEEP_MS = 250;
 
-const overloaded = (message?: string) => new ChatError('overloaded', message, { retryAfter: 2 });
+const overloaded = (message?: string) => new ChatError('overloaded', message, { retryAfterMs: 2000 });
 
 /** What Node's parser refused, before there was a request: the client's fault always. */
 class RequestError extends Error {
@@ -122,7 +122,7 @@ export class Sockets {
       this.counts.refused.user++;
       peer.last = true;
       throw new ChatError('too_many_requests', 'too many connections of this user, close one first', {
-        retryAfter: 2,
+        retryAfterMs: 2000,
       });
     }
     this.headcount.addToUser(peer, user);

@@ -27,6 +27,7 @@ const PAGE = 50;
 const admin: FastifyPluginAsyncTypebox = async (app) => {
   const { accounts } = app;
   app.addHook('onRequest', app.auth.required);
+  app.addHook('onRequest', app.limits.asked);
   app.addHook('onRequest', ({ claims }) => accounts.requireAdmin(claims.user_id));
 
   app.get(

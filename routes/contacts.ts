@@ -10,6 +10,7 @@ import { addContact, block, listBlocked, listContacts, removeContact, unblock } 
 /** Contacts, those who ask to be one, and who is kept out. */
 const contacts: FastifyPluginAsyncTypebox = async (app) => {
   app.addHook('onRequest', app.auth.required);
+  app.addHook('onRequest', app.limits.asked);
   const { requests } = app.db;
   const nothing = answers(Type.Object({}));
 

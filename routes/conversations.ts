@@ -18,6 +18,7 @@ import { readHistory } from '../sql/messages.js';
 /** A user's conversations, their history, and how far it is read. */
 const conversations: FastifyPluginAsyncTypebox = async (app) => {
   app.addHook('onRequest', app.auth.required);
+  app.addHook('onRequest', app.limits.asked);
 
   app.get(
     '/api/conversations',

@@ -1,13 +1,12 @@
 import type { FastifyPluginAsyncTypebox } from '@fastify/type-provider-typebox';
 import { Type } from '@sinclair/typebox';
 import type { FastifyRequest } from 'fastify';
-import { askerOf } from '../plugins/auth/passwords.js';
 import { answers, ok } from '../schemas/envelope.js';
 import { EndOfFactor, FactorOffer, FactorState, NewFactor, RecoveryCodes } from '../schemas/factor.js';
 
 /** A second factor of who asks: to get one, and to end it. Who needs one to do anything else may do this. */
 const factor: FastifyPluginAsyncTypebox = async (app) => {
-  const enrolling = { onRequest: app.auth.enrolling };
+  const enrolling = { onRequest: [app.auth.enrolling, app.limits.asked] };
 
   app.get(
     '/api/second-factor',
@@ -27,8 +26,11 @@ const factor: FastifyPluginAsyncTypebox = async (app) => {
     { ...enrolling, schema: { body: NewFactor, response: answers(RecoveryCodes) } },
     async (request) => {
       const { password, secret, code } = request.body;
-      await app.accounts.ownPassword(request.claims.user_id, password, askerOf(request));
-      return ok({ recovery_codes: await app.factor.add(request.claims.user_id, secret, code) });
+      const { user_id: user, username: name } = request.claims;
+      return app.limits.doors.enter('password', request, { name, user }, async (asker) => {
+        await app.accounts.ownPassword(user, password, asker);
+        return ok({ recovery_codes: await app.factor.add(user, secret, code) });
+      });
     },
   );
 
@@ -37,11 +39,13 @@ const factor: FastifyPluginAsyncTypebox = async (app) => {
     { ...enrolling, schema: { body: EndOfFactor, response: answers(Type.Object({})) } },
     async (request) => {
       const { password, code } = request.body;
-      const user = request.claims.user_id;
-      await app.accounts.ownPassword(request.claims.user_id, password, askerOf(request));
-      await app.factor.ask(user, code);
-      await app.factor.drop(user);
-      return ok({});
+      const { user_id: user, username: name } = request.claims;
+      return app.limits.doors.enter('password', request, { name, user }, async (asker) => {
+        await app.accounts.ownPassword(user, password, asker);
+        await app.factor.ask(user, code);
+        await app.factor.drop(user);
+        return ok({});
+      });
     },
   );
 };

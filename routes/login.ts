@@ -1,6 +1,5 @@
 import type { FastifyPluginAsyncTypebox } from '@fastify/type-provider-typebox';
 import { Type } from '@sinclair/typebox';
-import { askerOf } from '../plugins/auth/passwords.js';
 import { within } from '../plugins/db/failure.js';
 import { ChatError } from '../plugins/errors.js';
 import { answers, ok } from '../schemas/envelope.js';
@@ -13,19 +12,29 @@ const login: FastifyPluginAsyncTypebox = async (app) => {
   const { config } = app;
   app.post('/login', { schema: { body: Login, response: answers(SignedIn) } }, async (request, reply) => {
     const { username, password } = credentials(request.body);
+    const { doors } = app.limits;
+    doors.check('login', request, username);
     // No name has a NUL, and the database couldn't be asked for one.
     const user = username.includes('\0')
       ? undefined
       : await within(app.db.requests, (sql) => findByName(sql, username));
-    const matches = await app.accounts.matches(password, user?.password, askerOf(request));
-    if (!matches || user === undefined) throw new ChatError('unauthorized');
-    if (user.suspended) throw new ChatError('suspended');
     const { code, device, stay_signed_in: stays } = request.body;
-    if (user.has_factor) await app.factor.ask(user.user_id, code);
-    const { sid, secret, ...given } = await app.sessions.open(request, user, {
+    const found = await doors.enter(
+      'login',
+      request,
+      { name: username, user: user?.user_id },
+      async (asker) => {
+        const matches = await app.accounts.matches(password, user?.password, asker);
+        if (!matches || user === undefined) throw new ChatError('unauthorized');
+        if (user.suspended) throw new ChatError('suspended');
+        if (user.has_factor) await app.factor.ask(user.user_id, code);
+        return user;
+      },
+    );
+    const { sid, secret, ...given } = await app.sessions.open(request, found, {
       device,
       stays,
-      password: user.password,
+      password: found.password,
     });
     if (secret !== undefined)
       app.sessions.cookie.write(
@@ -34,12 +43,12 @@ const login: FastifyPluginAsyncTypebox = async (app) => {
         { sid, secret },
         stays === true ? config.SESSION_DAYS : undefined,
       );
-    return ok({ user_id: user.user_id, username: user.username, ...given });
+    return ok({ user_id: found.user_id, username: found.username, ...given });
   });
 
   app.get(
     '/api/me',
-    { onRequest: app.auth.enrolling, schema: { response: answers(Me) } },
+    { onRequest: [app.auth.enrolling, app.limits.asked], schema: { response: answers(Me) } },
     async ({ claims }) => {
       const user = await within(app.db.requests, (sql) => findUser(sql, claims.user_id));
       if (user === undefined) throw new ChatError('unauthorized');
@@ -50,7 +59,7 @@ const login: FastifyPluginAsyncTypebox = async (app) => {
   app.post(
     '/api/token',
     {
-      onRequest: app.auth.required,
+      onRequest: [app.auth.required, app.limits.askedApart],
       schema: { response: answers(Type.Pick(SignedIn, ['token', 'token_expires_at'])) },
     },
     async (request) => ok(await app.sessions.another(request)),

@@ -24,6 +24,7 @@ const messages: FastifyPluginAsyncTypebox = async (app) => {
         );
       const target = targetOf(body);
       const content = checkedContent(body.content, trimmed);
+      app.limits.send(claims.user_id, content);
       const message = await new Promise<StoredMessage>((resolve, reject) => {
         app.messages.append({
           from: claims.user_id,

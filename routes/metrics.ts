@@ -19,6 +19,7 @@ const metrics: FastifyPluginAsync = async (app) => {
     const log = app.messages.counts;
     const hub = app.hub.counts;
     const sockets = app.sockets.counts;
+    const limits = app.limits.counts;
     const rows: [name: string, kind: 'counter' | 'gauge', help: string, value: number][] = [
       ['chat_connections', 'gauge', 'WebSocket connections', app.hub.size],
       ['chat_connections_opened_total', 'counter', 'WebSocket connections opened', hub.opened],
@@ -27,6 +28,9 @@ const metrics: FastifyPluginAsync = async (app) => {
       ['chat_sockets_accepted_total', 'counter', 'TCP connections accepted', sockets.accepted],
       ['chat_sockets_refused_total', 'counter', 'Refused for want of room', sum(sockets.refused)],
       ['chat_sockets_cut_total', 'counter', 'Cut because a deadline was over', sum(sockets.cut)],
+      ['chat_limited_tries_total', 'counter', 'Sign-ins and registrations told to wait', limits.tries],
+      ['chat_limited_sends_total', 'counter', 'Messages refused as too many', limits.sends],
+      ['chat_limited_questions_total', 'counter', 'Requests refused as too many', limits.questions],
       ['chat_messages_stored_total', 'counter', 'Messages stored', log.messages],
       ['chat_batches_total', 'counter', 'Batches that stored them', log.batches],
       ['chat_statements_total', 'counter', 'Statements of the log', log.statements],

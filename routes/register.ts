@@ -1,6 +1,5 @@
 import type { FastifyPluginAsyncTypebox } from '@fastify/type-provider-typebox';
 import { vouchedFor } from '../plugins/auth/header.js';
-import { askerOf } from '../plugins/auth/passwords.js';
 import { ChatError } from '../plugins/errors.js';
 import { answers, ok } from '../schemas/envelope.js';
 import { type Credentials, Door, Named, Registered, Registration, ResetBody } from '../schemas/user.js';
@@ -25,8 +24,9 @@ const register: FastifyPluginAsyncTypebox = async (app) => {
     async (request) => {
       const { username, password } = credentials(request.body);
       const { invite } = request.body;
-      const user_id = await app.accounts.register(username, password, invite, askerOf(request));
-      return ok({ user_id });
+      return app.limits.doors.enter('register', request, { name: username }, async (asker) =>
+        ok({ user_id: await app.accounts.register(username, password, invite, asker) }),
+      );
     },
   );
 
@@ -39,7 +39,9 @@ const register: FastifyPluginAsyncTypebox = async (app) => {
 
   app.post('/api/reset', { schema: { body: ResetBody, response: answers(Named) } }, async (request) => {
     const { code, new_password } = request.body;
-    return ok(await app.accounts.reset(code, new_password, askerOf(request)));
+    return app.limits.doors.enter('reset', request, { name: code }, async (asker) =>
+      ok(await app.accounts.reset(code, new_password, asker)),
+    );
   });
 };
 export default register;

@@ -2,7 +2,6 @@ import type { FastifyPluginAsyncTypebox } from '@fastify/type-provider-typebox';
 import { Type } from '@sinclair/typebox';
 import type { FastifyRequest } from 'fastify';
 import { vouchedFor } from '../plugins/auth/header.js';
-import { askerOf } from '../plugins/auth/passwords.js';
 import { within } from '../plugins/db/failure.js';
 import { ChatError } from '../plugins/errors.js';
 import { type Device, hashOf, nextOf } from '../plugins/sessions/device.js';
@@ -30,7 +29,8 @@ function ownOrigin({ headers: { origin }, protocol, host }: FastifyRequest): voi
 
 /** Where somebody is signed in, and the ends of that. */
 const sessions: FastifyPluginAsyncTypebox = async (app) => {
-  const required = { onRequest: app.auth.required };
+  const asking = { onRequest: [app.auth.required, app.limits.asked] };
+  const ending = { onRequest: [app.auth.required, app.limits.askedApart] };
   const nothing = answers(Type.Object({}));
 
   /** @returns whose it is, and what it has to show from now on */
@@ -50,6 +50,8 @@ const sessions: FastifyPluginAsyncTypebox = async (app) => {
     const vouched = name === undefined ? undefined : await app.accounts.arrive(name);
     const device = cookie.read(request);
     if (device === undefined && vouched === undefined) throw new ChatError('missing_token');
+    // Nobody can guess a secret, and who tries to keeps nobody waiting who has one: counted is who shows the same again and again.
+    if (device !== undefined) app.limits.ask(device.secret);
     const found = device && (await exchange(device));
     // Whoever was here before, it is this one who is signed in at the proxy.
     if (vouched !== undefined && found?.user_id !== vouched.user_id) {
@@ -67,14 +69,14 @@ const sessions: FastifyPluginAsyncTypebox = async (app) => {
     return ok({ user_id, username, ...(await app.sessions.forDevice(found, sid, found.ends_at)) });
   });
 
-  app.get('/api/sessions', { ...required, schema: { response: answers(Sessions) } }, async ({ claims }) => {
+  app.get('/api/sessions', { ...asking, schema: { response: answers(Sessions) } }, async ({ claims }) => {
     const rows = await within(app.db.requests, (sql) => listSessions(sql, claims.user_id));
     return ok({ sessions: rows.map(({ sid: id, ...row }) => ({ id, ...row, current: id === claims.sid })) });
   });
 
   app.delete(
     '/api/sessions/:id',
-    { ...required, schema: { params: SessionParams, response: nothing } },
+    { ...ending, schema: { params: SessionParams, response: nothing } },
     async ({ params, claims }) => {
       const user = claims.user_id;
       if (!(await within(app.db.requests, (sql) => endSession(sql, user, params.id))))
@@ -85,7 +87,7 @@ const sessions: FastifyPluginAsyncTypebox = async (app) => {
   );
 
   /** All but this one. */
-  app.delete('/api/sessions', { ...required, schema: { response: nothing } }, async ({ claims }) => {
+  app.delete('/api/sessions', { ...ending, schema: { response: nothing } }, async ({ claims }) => {
     const user = claims.user_id;
     await within(app.db.requests, (sql) => endSessions(sql, user, claims.sid));
     await app.sessions.ring([user]);
@@ -94,7 +96,7 @@ const sessions: FastifyPluginAsyncTypebox = async (app) => {
 
   app.post(
     '/api/logout',
-    { onRequest: app.auth.enrolling, schema: { response: nothing } },
+    { onRequest: [app.auth.enrolling, app.limits.askedApart], schema: { response: nothing } },
     async (request, reply) => {
       const { user_id: user, sid } = request.claims;
       // Those without a session can't be told apart.
@@ -110,12 +112,19 @@ const sessions: FastifyPluginAsyncTypebox = async (app) => {
 
   app.post(
     '/api/password',
-    { ...required, schema: { body: NewPassword, response: answers(SignedIn) } },
+    { onRequest: app.auth.required, schema: { body: NewPassword, response: answers(SignedIn) } },
     async (request) => {
       const { claims, body } = request;
       const { user_id: user, username } = claims;
-      await app.accounts.ownPassword(user, body.old_password, askerOf(request));
-      const hash = await app.accounts.hash(body.new_password, askerOf(request));
+      const hash = await app.limits.doors.enter(
+        'password',
+        request,
+        { name: username, user },
+        async (asker) => {
+          await app.accounts.ownPassword(user, body.old_password, asker);
+          return app.accounts.hash(body.new_password, asker);
+        },
+      );
       await within(app.db.requests, (sql) => endSessions(sql, user, claims.sid, hash));
       await app.sessions.ring([user]);
       const { token, token_expires_at } = await app.sessions.another(request);

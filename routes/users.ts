@@ -10,6 +10,7 @@ import { findPerson, listUsers, searchUsers } from '../sql/users.js';
 /** `GET /api/users`, `GET /api/users?query=` and `GET /api/users/:id` */
 const users: FastifyPluginAsyncTypebox = async (app) => {
   app.addHook('onRequest', app.auth.required);
+  app.addHook('onRequest', app.limits.asked);
 
   app.get(
     '/api/users',

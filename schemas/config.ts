@@ -1,4 +1,5 @@
 import { type Static, Type } from '@sinclair/typebox';
+import { RATES } from './limits.js';
 
 const count = (description: string, value: number, minimum: number, maximum: number) =>
   Type.Integer({ description, default: value, minimum, maximum });
@@ -95,6 +96,28 @@ export const Config = Type.Object({
     128,
     16,
     65_536,
+  ),
+  LIMITS: oneOf(
+    '`off`: nobody is told to wait for having tried, sent or asked too much; for closed networks and measurements',
+    ['on', 'off'],
+  ),
+  ACCOUNT_FAILURES: count(
+    'Failed sign-ins to an account in ten minutes, after which each further try has to wait',
+    RATES.accountFailures,
+    1,
+    10_000,
+  ),
+  ADDRESS_FAILURES: count(
+    'The same from an address, and registrations from it',
+    RATES.addressFailures,
+    1,
+    10_000,
+  ),
+  SENDS_PER_SECOND: count(
+    'Messages a second that a user may send, ten times as many at once',
+    RATES.sends,
+    1,
+    10_000,
   ),
   DB_POOL: count('Connections to PostgreSQL', 10, 2, 200),
   STARTUP_WAIT_SECONDS: count('Seconds to wait at start for PostgreSQL and Redis', 60, 0, 3600),

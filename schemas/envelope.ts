@@ -1,11 +1,12 @@
 import { type TSchema, Type } from '@sinclair/typebox';
-import { ErrorCode } from './error.js';
+import { ErrorCode, RetryAfterMs } from './error.js';
 
-/** What every failed HTTP answer looks like: `code` is the status, `error` the stable name. */
+/** What every failed HTTP answer looks like: `code` is the status, `error` the stable name. The last where it is known. */
 const ErrorEnvelope = Type.Object({
   code: Type.Integer({ minimum: 400, maximum: 599 }),
   message: Type.String({ maxLength: 1000 }),
   error: ErrorCode,
+  retry_after_ms: Type.Optional(RetryAfterMs),
 });
 
 /** The answers of a route: its data in the envelope, or an error. */

@@ -107,3 +107,10 @@ export type ErrorCode = keyof typeof ERRORS;
 
 /** The stable name of an error, as `error` over HTTP and as `code` in a frame. */
 export const ErrorCode = Type.String({ maxLength: 40, description: 'stable name of the error' });
+
+/** Milliseconds after which trying again makes sense. */
+export const RetryAfterMs = Type.Integer({
+  minimum: 1,
+  maximum: 3_600_000,
+  description: 'milliseconds after which trying again makes sense',
+});

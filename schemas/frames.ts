@@ -1,6 +1,6 @@
 import { type Static, type TSchema, Type } from '@sinclair/typebox';
 import { At, ClientId, Content, Id, Seq, Timestamp } from './common.js';
-import { ErrorCode } from './error.js';
+import { ErrorCode, RetryAfterMs } from './error.js';
 import { LIMITS } from './limits.js';
 
 // The rules behind each frame are in PROTOCOL.md. A frame is one schema here, one handler in routes/ws (if a client
@@ -151,6 +151,7 @@ export const extendedServer = {
     code: ErrorCode,
     content: text(1000),
     retryable: Type.Boolean(),
+    retry_after_ms: Type.Optional(RetryAfterMs),
   }),
 };
 

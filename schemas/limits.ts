@@ -44,6 +44,34 @@ export const LIMITS = {
   remoteBytes: 16_777_216,
 } as const;
 
+/**
+ * How often, where `LIMITS` is on. Waits at the doors are by account and by address, all else is by user; each instance counts what
+ * it meets itself, but for failures at the doors, of which instances tell each other.
+ */
+export const RATES = {
+  /** Failures that are free, of an account and of an address, in so many milliseconds: defaults of settings. */
+  accountFailures: 5,
+  addressFailures: 20,
+  failuresMs: 600_000,
+  /** Milliseconds before the first try that isn't free; each failure more doubles that, up to the second. */
+  firstWaitMs: 1000,
+  longestWaitMs: 60_000,
+  /** Counts of accounts and addresses that are kept, in each of two generations. */
+  countedFailures: 50_000,
+  /** Messages a second of a user, by default, and their bytes. */
+  sends: 20,
+  sendBytes: 262_144,
+  /** Requests a second of a user for what the database has: searches, lists, history. */
+  questions: 20,
+  /** Frames a second of a connection, and their bytes: past them it is read more slowly. */
+  frames: 500,
+  frameBytes: 1_048_576,
+  /** Milliseconds' worth of all these that may come at once. */
+  burstMs: 10_000,
+  /** Users whose rates are kept, in each of two generations. */
+  countedUsers: 50_000,
+} as const;
+
 /** Bounds of TCP connections and of HTTP on them; a WebSocket has its own above. Times are in milliseconds. */
 export const HTTP = {
   /** Bytes of a body. */

@@ -59,6 +59,7 @@ t.test('every setting is read from its variable', async (t) => {
     DIRECTORY: 'contacts',
     SECOND_FACTOR: 'optional',
     SINGLE_SESSION: '1',
+    LIMITS: 'off',
     REGISTRATION: 'closed',
   };
   const numbers = Object.entries(Config.properties).flatMap(([name, schema]) =>

@@ -129,6 +129,8 @@ export async function build(t: Test, env: Env = {}, beside?: Server): Promise<Se
     LOG_LEVEL: process.env.TEST_LOG_LEVEL ?? 'fatal',
     JWT_SECRET: SECRET,
     DRAIN_SECONDS: '0',
+    // Tests send as fast as they can, those of limits aside.
+    LIMITS: 'off',
     ...(beside?.env ?? (await freshStack(t))),
     ...env,
   };

@@ -1,6 +1,7 @@
+import { randomBytes } from 'node:crypto';
 import { readdir, readFile } from 'node:fs/promises';
 import { Socket } from 'node:net';
-import { compare } from '@node-rs/bcrypt';
+import { compare, hashSync } from '@node-rs/bcrypt';
 import t from 'tap';
 import { NOBODY, Passwords } from '../plugins/auth/passwords.js';
 import { HTTP } from '../schemas/limits.js';
@@ -18,6 +19,8 @@ const claimsOf = (token: string) =>
 const now = () => Math.floor(Date.now() / 1000);
 const UNAUTHORIZED = { code: 401, message: 'unauthorized', error: 'unauthorized' };
 
+/** Of a password that nobody knows, and of the lowest cost. */
+const FAST_HASH = hashSync(randomBytes(30).toString('base64'), 4);
 /** The reference's hash of the password `a`. */
 const OLD_HASH = '$2a$10$k87L/MF28Q673VKh8/cPi.SUl7MU/rWuSiIDDFayrKk/1tBsSQu4u';
 
@@ -112,21 +115,21 @@ t.test('bcrypt runs once for a wrong password, an unknown user and an unusable p
 t.test('beyond a bound, who signs in is told to come back, and nobody is forgotten', async (t) => {
   const passwords = new Passwords();
   t.teardown(() => passwords.close());
-  const tries = Array.from({ length: 80 }, () => passwords.matches('x', 'not a hash'));
+  const tries = Array.from({ length: 80 }, () => passwords.matches('x', FAST_HASH));
   const results = await Promise.allSettled(tries);
   const refused = results.filter((result) => result.status === 'rejected');
   t.ok(refused.length > 0);
-  for (const { reason } of refused) t.match(reason, { code: 'overloaded', retryAfter: 2 });
+  for (const { reason } of refused) t.match(reason, { code: 'overloaded', retryAfterMs: 2000 });
   t.equal(passwords.counts.compared, 80 - refused.length);
-  t.equal(await passwords.matches('x', 'not a hash'), false);
+  t.equal(await passwords.matches('x', FAST_HASH), false);
 });
 
 /** Somebody who waits for bcrypt, from an address, in some state of their connection. */
-const asker = (address: string, how: 'here' | 'left' | 'gone' = 'here') => {
+const asker = (address: string, how: 'here' | 'left' | 'gone' = 'here', standing = 1) => {
   const socket = new Socket();
   if (how === 'gone') socket.destroy();
   if (how === 'left') Object.defineProperty(socket, 'readableEnded', { value: true });
-  return { address, socket };
+  return { address, socket, standing: () => standing };
 };
 
 t.test('addresses take turns at bcrypt, and one cannot fill the queue for the others', async (t) => {
@@ -134,7 +137,7 @@ t.test('addresses take turns at bcrypt, and one cannot fill the queue for the ot
   t.teardown(() => passwords.close());
   const order: string[] = [];
   const ask = (address: string, how?: 'here' | 'left' | 'gone') =>
-    passwords.matches('x', 'not a hash', asker(address, how)).then(
+    passwords.matches('x', FAST_HASH, asker(address, how)).then(
       () => order.push(how ?? address),
       (error) => order.push(`${how ?? address}: ${error.code}`),
     );
@@ -151,7 +154,7 @@ t.test('who may have hung up waits until nobody else does, and who has is forgot
   t.teardown(() => passwords.close());
   const order: string[] = [];
   const ask = (address: string, how?: 'here' | 'left' | 'gone') =>
-    passwords.matches('x', 'not a hash', asker(address, how)).then(
+    passwords.matches('x', FAST_HASH, asker(address, how)).then(
       () => order.push(how ?? address),
       () => order.push('refused'),
     );
@@ -168,6 +171,42 @@ t.test('who may have hung up waits until nobody else does, and who has is forgot
   t.ok(last > 0);
   // Those that run at one time may end in any order.
   t.equal(order.slice(atOnce - last).filter((who) => who !== 'left').length, 0);
+});
+
+t.test(
+  'whoever is known goes before those who may be guessing, however long these have waited',
+  async (t) => {
+    const passwords = new Passwords();
+    t.teardown(() => passwords.close());
+    const order: string[] = [];
+    const ask = (who: string, standing: number) =>
+      passwords.matches('x', FAST_HASH, asker(who, 'here', standing)).then(
+        () => order.push(who),
+        () => order.push(`${who} is refused`),
+      );
+    const guesses = Array.from({ length: 100 }, (_, i) => ask(`guess ${i}`, 9));
+    const others = [ask('somebody new', 1), ask('somebody known', 0)];
+    await Promise.all([...guesses, ...others]);
+    const ran = order.filter((who) => !who.endsWith('refused'));
+    // As many as run at once came before, and may end in any order.
+    const first = ran.slice(0, Reflect.get(passwords, 'atOnce') + 2);
+    t.ok(first.includes('somebody new') && first.includes('somebody known'), first.join(', '));
+    t.ok(!order.some((who) => who.startsWith('somebody') && who.endsWith('refused')));
+  },
+);
+
+t.test('what is no hash of bcrypt is not told by how soon it is refused', async (t) => {
+  const passwords = new Passwords();
+  t.teardown(() => passwords.close());
+  const took = async (stored: string | undefined) => {
+    const start = performance.now();
+    t.equal(await passwords.matches('x', stored), false);
+    return performance.now() - start;
+  };
+  await took(NOBODY);
+  const wrong = await took(NOBODY);
+  for (const text of ['not a hash', `${NOBODY}x`, undefined])
+    t.ok((await took(text)) > wrong / 4, String(text));
 });
 
 t.test('who waits for bcrypt while the server ends is told so', async (t) => {

@@ -258,7 +258,10 @@ export function isRefused(
     [ERRORS[error].status, ERRORS[error].status, error],
     `${what}: ${error}`,
   );
-  t.strictSame(Object.keys(body ?? {}).sort(), ['code', 'error', 'message'], what);
+  const { retry_after_ms: wait, ...rest } = body ?? {};
+  t.strictSame(Object.keys(rest).sort(), ['code', 'error', 'message'], what);
+  const seconds = wait === undefined ? undefined : String(Math.ceil(wait / 1000));
+  t.equal(headers['retry-after'], seconds, `${what}: both say when, or neither`);
   t.match(headers['content-type'], /^application\/json/, what);
   t.notMatch(body?.message, /\bat .*:\d+|node_modules|select|insert|postgres|violates|syntax/i, what);
 }

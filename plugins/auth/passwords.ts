@@ -2,7 +2,6 @@ import type { Socket } from 'node:net';
 import { availableParallelism } from 'node:os';
 import { extname } from 'node:path';
 import { Worker } from 'node:worker_threads';
-import type { FastifyRequest } from 'fastify';
 import { HTTP } from '../../schemas/limits.js';
 import { ChatError } from '../errors.js';
 import type { Result, Task } from './password-worker.js';
@@ -10,10 +9,15 @@ import type { Result, Task } from './password-worker.js';
 /** A hash of nothing anybody knows, so that an unknown user costs as much time as a wrong password. */
 export const NOBODY = '$2b$10$enE2exHYWS8NE4vGWdjGIeIn2hMYCQ/vlc7qLiOsxjzx4/LU7WtZW';
 
+/** What a hash looks like: whatever else stands there fits no password, and isn't to be told by how soon that is known. */
+const HASH = /^\$2[abxy]\$\d\d\$[./A-Za-z0-9]{53}$/;
+
 /** Who waits for a run, as long as the socket is there. */
-interface Asker {
+export interface Asker {
   address: string;
   socket: Socket;
+  /** The lower it is the sooner it is their turn, whoever else waits. It may change while they do. */
+  standing(): number;
 }
 
 interface Waiting {
@@ -27,14 +31,17 @@ interface Waiting {
 /** Of whom a run may be done for nothing: a client that hung up looks like one that only has nothing more to say. */
 const isLeaving = ({ asker }: Waiting) => asker?.socket.readableEnded === true;
 const isGone = ({ asker }: Waiting) => asker?.socket.destroyed === true;
-/** Who is there goes before who may have left, then by turns. */
-const order = (a: Waiting, b: Waiting) => Number(isLeaving(a)) - Number(isLeaving(b)) || a.round - b.round;
-
-export const askerOf = ({ ip, raw }: FastifyRequest): Asker => ({ address: ip, socket: raw.socket });
+/** Who is there goes before who may have left, then by standing, then by turns. */
+function isBefore(a: Waiting, b: Waiting): boolean {
+  const [left, otherLeft] = [isLeaving(a), isLeaving(b)];
+  if (left !== otherLeft) return otherLeft;
+  const [standing, other] = [a.asker?.standing() ?? 0, b.asker?.standing() ?? 0];
+  return standing === other ? a.round < b.round : standing < other;
+}
 
 /**
- * bcrypt in a few threads of low priority and with a bounded queue, so that logins slow down and chat doesn't. Addresses take
- * turns in it, and nothing is run for who has gone.
+ * bcrypt in a few threads of low priority and with a bounded queue, so that logins slow down and chat doesn't. In it whoever is known
+ * goes before who may be guessing, addresses take turns, and nothing is run for who has gone.
  */
 export class Passwords {
   /** Runs of bcrypt since the start. */
@@ -56,13 +63,14 @@ export class Passwords {
 
   /**
    * Takes equally long whether there is a hash or not.
-   * @param stored hash of the user; undefined for an unknown user
+   * @param stored what the user has for a hash; undefined for an unknown user
    * @throws ChatError `overloaded`, as `hash`
    */
   async matches(password: string, stored: string | undefined, asker?: Asker): Promise<boolean> {
-    const matched = await this.queued({ password, hash: stored ?? NOBODY }, asker);
+    const isHash = stored !== undefined && HASH.test(stored);
+    const matched = await this.queued({ password, hash: isHash ? stored : NOBODY }, asker);
     this.counts.compared++;
-    return matched === true && stored !== undefined;
+    return matched === true && isHash;
   }
 
   private async queued(task: Task, asker: Asker | undefined): Promise<Result> {
@@ -82,24 +90,29 @@ export class Passwords {
     const before = this.waiting.findLast((other) => other.asker?.address === asker?.address)?.round ?? 0;
     const refuse = () =>
       reject(
-        new ChatError('overloaded', 'too many people sign in at this moment, try again', { retryAfter: 2 }),
+        new ChatError('overloaded', 'too many people sign in at this moment, try again', {
+          retryAfterMs: 2000,
+        }),
       );
     this.waiting.push({ asker, round: Math.max(this.round, before) + 1, start, refuse });
-    if (this.waiting.length > HTTP.waitingPasswords) this.take(-1)?.refuse();
+    if (this.waiting.length > HTTP.waitingPasswords) this.take('last')?.refuse();
   }
 
   private startNext() {
     this.dropGone();
-    const next = this.take(0);
+    const next = this.take('first');
     if (next === undefined) return;
-    this.round = next.round;
+    this.round = Math.max(this.round, next.round);
     this.running++;
     next.start();
   }
 
-  /** Takes the first or, with -1, the last in the order. */
-  private take(place: 0 | -1): Waiting | undefined {
-    const taken = this.waiting.toSorted(order).at(place);
+  /** Takes who is first or last in the order; of those in the same place who came first or last. */
+  private take(place: 'first' | 'last'): Waiting | undefined {
+    let taken = this.waiting[0];
+    for (const one of this.waiting)
+      if (taken !== undefined && (place === 'first' ? isBefore(one, taken) : !isBefore(one, taken)))
+        taken = one;
     this.waiting = this.waiting.filter((one) => one !== taken);
     return taken;
   }

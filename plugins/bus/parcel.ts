@@ -20,6 +20,12 @@ export interface Kicked {
   replica: string;
 }
 
+/** Somebody failed at the doors of `replica`: whose counts that raises, by keys that name nobody. */
+export interface Failed {
+  replica: string;
+  keys: string[];
+}
+
 /** What replicas tell each other. Any of it may be lost, and what a replica of another version doesn't know is. */
 export interface Parcel {
   /** Stored messages, each with the users whose connections are there. */
@@ -29,6 +35,7 @@ export interface Parcel {
   kicks?: Kick[];
   kicked?: Kicked[];
   presence?: { online: number[]; offline: number[] };
+  failed?: Failed;
   /** What replicas keep of these users may be another by now. */
   users?: readonly number[];
 }
@@ -45,6 +52,7 @@ interface Packed {
   k?: Kick[];
   e?: Kicked[];
   p?: { online: number[]; offline: number[] };
+  f?: Failed;
   u?: readonly number[];
 }
 
@@ -72,6 +80,7 @@ export function pack(parcel: Parcel): string {
   if (parcel.kicks !== undefined) packed.k = parcel.kicks;
   if (parcel.kicked !== undefined) packed.e = parcel.kicked;
   if (parcel.presence !== undefined) packed.p = parcel.presence;
+  if (parcel.failed !== undefined) packed.f = parcel.failed;
   if (parcel.users !== undefined) packed.u = parcel.users;
   return JSON.stringify(packed);
 }
@@ -104,6 +113,7 @@ export function unpack(text: string): Parcel {
     ...(packed.k !== undefined && { kicks: packed.k }),
     ...(packed.e !== undefined && { kicked: packed.e }),
     ...(packed.p !== undefined && { presence: packed.p }),
+    ...(packed.f !== undefined && { failed: packed.f }),
     ...(packed.u !== undefined && { users: packed.u }),
   };
 }

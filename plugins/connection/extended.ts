@@ -64,6 +64,7 @@ export class ExtendedConnection extends Connection {
       code: error.code,
       content: error.message,
       retryable: error.retryable,
+      ...(error.retryAfterMs !== undefined && { retry_after_ms: error.retryAfterMs }),
     });
     this.countBad(error);
   }

@@ -1,5 +1,5 @@
 import type { FastifyBaseLogger } from 'fastify';
-import { type Parcel, type Typing, unpack } from '../bus/parcel.js';
+import { type Failed, type Parcel, type Typing, unpack } from '../bus/parcel.js';
 import type { Connection } from '../connection/connection.js';
 import type { History } from '../db/history.js';
 import type { Arrival, Delivery, Sender } from '../log/types.js';
@@ -12,6 +12,8 @@ import type { Remote } from './remote.js';
 export class Router {
   /** Told what other replicas say about presence. */
   onPresence: (presence: { online: number[]; offline: number[] }) => void = () => {};
+  /** Told who failed at the doors of other replicas. */
+  onFailed: (failed: Failed) => void = () => {};
 
   /** Told of users who aren't what they were. */
   onUsers: (users: readonly number[]) => void = () => {};
@@ -90,6 +92,7 @@ export class Router {
     this.ownership.onKicks(parcel.kicks ?? []);
     this.ownership.onKicked(parcel.kicked ?? []);
     if (parcel.presence !== undefined) this.onPresence(parcel.presence);
+    if (parcel.failed !== undefined) this.onFailed(parcel.failed);
     if (parcel.users !== undefined) this.onUsers(parcel.users);
   }
 

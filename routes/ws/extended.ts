@@ -20,6 +20,7 @@ const tableOf = (app: FastifyInstance): { [K in keyof typeof extendedClient]: Ha
       clientId,
       content: checkedContent(content, trimmed),
     };
+    app.limits.send(connection.user, send.content);
     connection.sending();
     app.messages.append({ ...send, sender: connection });
   }),

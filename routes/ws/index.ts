@@ -73,6 +73,7 @@ export default fp(
         if (token === undefined || token === '') throw new ChatError('missing_token');
         const shown = await app.auth.verify(token);
         app.sockets.admit(request, shown.user_id);
+        app.limits.ask(shown.user_id);
         const drawn = await draw(shown.user_id);
         if (drawn === undefined) throw new ChatError('unauthorized');
         request.opening = { token: shown, ...drawn };
@@ -134,7 +135,7 @@ export default fp(
     }
 
     function openPlain(transport: Transport, who: Who, line: number): Opened {
-      const connection = new PlainConnection(dispatchPlain, app.hub, transport, who);
+      const connection = new PlainConnection(app.limits.paced(dispatchPlain), app.hub, transport, who);
       const greet = async () => {
         await app.hub.noted(who.user);
         const begun = await begin({ user: who.user, number: who.number, line });
@@ -147,7 +148,7 @@ export default fp(
     }
 
     function openExtended(transport: Transport, who: Who): Opened {
-      const connection = new ExtendedConnection(dispatchExtended, app.hub, transport, who);
+      const connection = new ExtendedConnection(app.limits.paced(dispatchExtended), app.hub, transport, who);
       const greet = () => {
         if (connection.isOpening) welcome(connection);
       };
@@ -183,6 +184,7 @@ export default fp(
       'auth',
       'hub',
       'db',
+      'limits',
       'openings',
       'presence',
       'sessions',

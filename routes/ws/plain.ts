@@ -13,6 +13,7 @@ const tableOf = (app: FastifyInstance): { [K in keyof typeof plainClient]: Handl
     const user = frame.to_user_id ?? 0;
     if (!Number.isSafeInteger(user) || user < 1) throw new ChatError('invalid_to_user_id');
     const content = checkedContent(frame.content ?? '');
+    app.limits.send(connection.user, content);
     connection.sending();
     app.messages.append({
       from: connection.user,

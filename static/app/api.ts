@@ -19,13 +19,13 @@ export type SignedIn = Static<typeof SignedInSchema>;
 
 export class ApiError extends Error {
   readonly code: string;
-  /** Seconds that the server asks to wait. */
-  readonly retryAfter: number;
+  /** Milliseconds that the server asks to wait. */
+  readonly retryAfterMs: number | undefined;
 
-  constructor(code: string, message: string, retryAfter = 0) {
+  constructor(code: string, message: string, retryAfterMs?: number) {
     super(message);
     this.code = code;
-    this.retryAfter = retryAfter;
+    this.retryAfterMs = retryAfterMs;
   }
 }
 
@@ -76,7 +76,7 @@ async function call<T>(
     throw new ApiError(
       typeof envelope.error === 'string' ? envelope.error : 'internal',
       typeof envelope.message === 'string' ? envelope.message : answer.statusText,
-      Number(answer.headers.get('retry-after')) || 0,
+      typeof envelope.retry_after_ms === 'number' ? envelope.retry_after_ms : undefined,
     );
   } catch (error) {
     throw error instanceof ApiError || signal?.aborted ? error : new ApiError('network', 'no answer');

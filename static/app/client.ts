@@ -154,7 +154,8 @@ export function createClient(me: { user_id: number; username: string }) {
         return;
       } catch (error) {
         if (error instanceof ApiError && error.code === 'unauthorized') return;
-        await new Promise((resolve) => setTimeout(resolve, backoff(attempt)));
+        const told = error instanceof ApiError ? (error.retryAfterMs ?? 0) : 0;
+        await new Promise((resolve) => setTimeout(resolve, told + backoff(attempt)));
       }
     }
   }
@@ -322,7 +323,7 @@ export function createClient(me: { user_id: number; username: string }) {
 
   function onError(frame: ExtendedServer['error']): void {
     if (frame.id && frame.id === asked) onSyncRefused(frame.retryable);
-    else if (frame.id && outbox.refused(frame.id, frame.code, frame.retryable)) return;
+    else if (frame.id && outbox.refused(frame.id, frame)) return;
     else if (frame.code === 'invalid_position' && synced && !asked) sync();
   }
 

@@ -16,6 +16,13 @@ export interface OutboxOptions {
   random?: () => number;
 }
 
+/** Why a message isn't stored. */
+export interface Refusal {
+  code: string;
+  retryable: boolean;
+  retry_after_ms?: number;
+}
+
 export type Outbox = ReturnType<typeof createOutbox>;
 
 const overdueAfter = 8_000;
@@ -35,6 +42,8 @@ export function createOutbox({ local, send, overdue, now = Date.now, random = Ma
   const items = signal<readonly Outgoing[]>([]);
   /** The server answers, but can't store at the moment. */
   const troubled = signal(false);
+  /** It takes no more so soon: until when what is to be sent waits. */
+  const slowed = signal<number | null>(null);
   const state = signal<ReadonlyMap<string, OutgoingState>>(new Map());
   /** Written in another tab, which sends them: from here they go only if it doesn't. */
   const elsewhere = new Set<string>();
@@ -89,10 +98,21 @@ export function createOutbox({ local, send, overdue, now = Date.now, random = Ma
     overdue(again);
   }
 
-  function retryLater(): void {
-    troubled.value = true;
-    pause ??= setTimeout(retryNow, retryAfter * (0.5 + random()));
+  function retryLater(told?: number): void {
+    const wait = retryAfter * (0.5 + random());
+    if (told === undefined) {
+      troubled.value = true;
+      pause ??= setTimeout(retryNow, wait);
+      return;
+    }
+    // As told, and some more: then more than one may go at once.
+    clearTimeout(pause);
+    pause = setTimeout(retryNow, told + wait);
+    slowed.value = Date.now() + told + wait;
   }
+
+  /** Whether something waits that the server hasn't got. */
+  const waits = () => items.value.some(({ id, error }) => error === null && state.value.get(id) !== 'sent');
 
   function retryNow(): void {
     clearTimeout(pause);
@@ -104,6 +124,7 @@ export function createOutbox({ local, send, overdue, now = Date.now, random = Ma
     items,
     state,
     troubled,
+    slowed,
 
     takeOver,
 
@@ -157,6 +178,7 @@ export function createOutbox({ local, send, overdue, now = Date.now, random = Ma
       mark(id, null);
       remove(id);
       troubled.value = false;
+      if (!waits()) slowed.value = null;
       pump();
     },
 
@@ -169,6 +191,7 @@ export function createOutbox({ local, send, overdue, now = Date.now, random = Ma
     /** Nothing that was under way is known to have arrived: it goes again, with its id. */
     closed(): void {
       open = false;
+      slowed.value = null;
       clearTimeout(watch);
       clearTimeout(pause);
       pause = undefined;
@@ -186,6 +209,7 @@ export function createOutbox({ local, send, overdue, now = Date.now, random = Ma
       troubled.value = false;
       mark(id, 'sent');
       remove(id);
+      if (!waits()) slowed.value = null;
       pump();
       return item;
     },
@@ -200,12 +224,12 @@ export function createOutbox({ local, send, overdue, now = Date.now, random = Ma
       remove(id);
     },
 
-    refused(id: string, code: string, retryable: boolean): boolean {
+    refused(id: string, { code, retryable, retry_after_ms }: Refusal): boolean {
       const item = items.value.find((other) => other.id === id);
       if (!item) return false;
       if (retryable) {
         mark(id, null);
-        retryLater();
+        retryLater(code === 'too_many_requests' ? retry_after_ms : undefined);
       } else {
         mark(id, null);
         troubled.value = false;

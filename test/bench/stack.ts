@@ -51,6 +51,7 @@ export async function startReplica(
       PORT: String(port),
       JWT_SECRET: SECRET,
       LOG_LEVEL: 'warn',
+      LIMITS: 'off',
       ...env,
     },
     stdio: ['ignore', 'pipe', 'inherit'],

@@ -59,6 +59,8 @@ export async function startServer(env = {}, program = entry) {
           DATA_DIR: join(folder, 'data'),
           LOG_LEVEL: 'warn',
           DRAIN_SECONDS: '0',
+          // Everybody comes from one address here.
+          LIMITS: 'off',
           ...env,
         },
         stdio: ['ignore', 'pipe', 'pipe'],

@@ -168,7 +168,7 @@ t.test('what was refused, tried again or thrown away in one tab is so in the oth
   const { one, two } = await twoTabs();
   const id = one.sent[0]?.id ?? '';
   const errorIn = ({ outbox }: typeof one) => outbox.items.value.find((item) => item.id === id)?.error;
-  one.outbox.refused(id, 'content_invalid', false);
+  one.outbox.refused(id, { code: 'content_invalid', retryable: false });
   await two.outbox.load();
   t.equal(errorIn(two), 'content_invalid');
   two.outbox.retry(id);
@@ -176,7 +176,7 @@ t.test('what was refused, tried again or thrown away in one tab is so in the oth
   await one.outbox.load();
   t.equal(errorIn(one), null);
   t.same([one.texts(), two.texts()], [['a', 'b'], ['a']], 'whoever tries it again sends it');
-  two.outbox.refused(id, 'content_invalid', false);
+  two.outbox.refused(id, { code: 'content_invalid', retryable: false });
   await written();
   await one.outbox.load();
   t.equal(errorIn(one), 'content_invalid');
@@ -217,7 +217,7 @@ t.test('a refusal for good is kept with its reason and lets the next one pass', 
   outbox.add(2, 'bad');
   outbox.add(2, 'good');
   const id = sent[0]?.id ?? '';
-  outbox.refused(id, 'content_invalid', false);
+  outbox.refused(id, { code: 'content_invalid', retryable: false });
   t.same(texts(), ['bad', 'good']);
   t.equal(store.kept.get(id)?.error, 'content_invalid');
   outbox.sent(sent[1]?.id ?? '');
@@ -234,7 +234,7 @@ t.test('a refusal for now is tried again, before anything behind it, and is said
   outbox.add(2, 'a');
   outbox.add(2, 'b');
   const id = sent[0]?.id ?? '';
-  outbox.refused(id, 'unavailable', true);
+  outbox.refused(id, { code: 'unavailable', retryable: true });
   t.equal(outbox.troubled.value, true);
   t.same(texts(), ['a'], 'nothing overtakes it');
   await new Promise<void>((resolve) => {
@@ -247,3 +247,33 @@ t.test('a refusal for now is tried again, before anything behind it, and is said
   t.same(texts(), ['a', 'a', 'b']);
   outbox.closed();
 });
+
+t.test(
+  'where too much was sent it waits as long as told, says until when, and goes on in order',
+  async (t) => {
+    const { outbox, sent, texts } = setUp();
+    outbox.opened();
+    outbox.add(2, 'a');
+    outbox.add(2, 'b');
+    outbox.add(3, 'elsewhere');
+    const id = sent[0]?.id ?? '';
+    const before = Date.now();
+    outbox.refused(id, { code: 'too_many_requests', retryable: true, retry_after_ms: 60_000 });
+    t.equal(outbox.troubled.value, false, 'the server can store');
+    t.ok((outbox.slowed.value ?? 0) >= before + 60_000);
+    outbox.add(4, 'another');
+    t.same(texts(), ['a', 'elsewhere'], 'nothing goes meanwhile');
+    outbox.refused(sent[1]?.id ?? '', { code: 'too_many_requests', retryable: true, retry_after_ms: 1 });
+    await new Promise<void>((resolve) => {
+      const wait = () => (sent.length > 2 ? resolve() : setTimeout(wait, 5));
+      wait();
+    });
+    t.same(texts(), ['a', 'elsewhere', 'a', 'elsewhere', 'another'], 'the last word about it counts');
+    for (const text of ['a', 'elsewhere', 'another'])
+      outbox.sent(sent.find(({ content }) => content === text)?.id ?? '');
+    t.ok(outbox.slowed.value !== null, 'as long as something waits');
+    outbox.sent(sent.find(({ content }) => content === 'b')?.id ?? '');
+    t.equal(outbox.slowed.value, null);
+    outbox.closed();
+  },
+);

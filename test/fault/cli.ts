@@ -22,6 +22,7 @@ const { values } = parseArgs({
     clients: text('30'),
     rate: text('100'),
     server: text('dist/server.js'),
+    limits: { type: 'boolean', default: false },
     out: { type: 'string' },
   },
 });
@@ -54,6 +55,7 @@ await run(
     leaseSeconds,
     repairSeconds: 2,
     heartbeatSeconds: 2,
+    limits: values.limits,
     log: console.log,
   },
   async (result, world) => {

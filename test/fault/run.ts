@@ -31,6 +31,7 @@ export interface RunOptions {
   leaseSeconds: number;
   repairSeconds: number;
   heartbeatSeconds: number;
+  limits: boolean;
   log(line: string): void;
 }
 

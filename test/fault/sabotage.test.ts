@@ -74,7 +74,7 @@ test('the checker finds out', async (t) => {
       const options = {
         ...{ server: build.server, seed: 1, steps: steps.map((step, seed) => ({ ...step, seed })) },
         ...{ clients: 10, rate: 100, repeat: 0, lastWordsMs: 0, drainMs: 6000 },
-        ...{ leaseSeconds: 4, repairSeconds: 1, heartbeatSeconds: 2, log: () => {} },
+        ...{ leaseSeconds: 4, repairSeconds: 1, heartbeatSeconds: 2, limits: false, log: () => {} },
       };
       await run(options, async (result) => {
         const verdict = check(result.evidence);

@@ -35,6 +35,7 @@ test('no message is lost, doubled or out of order', async (t) => {
           leaseSeconds,
           repairSeconds: 1,
           heartbeatSeconds: 1,
+          limits: true,
           log: (line: string) => void lines.push(line),
         },
       };

@@ -17,6 +17,8 @@ export interface Settings {
   leaseSeconds: number;
   repairSeconds: number;
   heartbeatSeconds: number;
+  /** Whether servers limit how often anybody may send and ask. */
+  limits: boolean;
 }
 
 export interface Wires {
@@ -88,6 +90,7 @@ export async function makeWorld(settings: Settings): Promise<World> {
       HEARTBEAT_SECONDS: String(settings.heartbeatSeconds),
       HEARTBEAT_TIMEOUT_SECONDS: String(settings.heartbeatSeconds * 3),
       STARTUP_WAIT_SECONDS: '60',
+      LIMITS: settings.limits ? 'on' : 'off',
     };
     const replicas: Replica[] = [];
     const proxies: TcpProxy[] = [];

@@ -1,19 +1,16 @@
 /** `npm run hostile`: many who don't behave for as long as one likes beside two who do, and what came of it. */
 import { fork } from 'node:child_process';
-import { mkdtemp, rm } from 'node:fs/promises';
-import { tmpdir } from 'node:os';
-import { join, resolve } from 'node:path';
+import { resolve } from 'node:path';
 import { setTimeout as sleep } from 'node:timers/promises';
 import { fileURLToPath } from 'node:url';
 import { parseArgs } from 'node:util';
-import { startPostgres } from '../nodes/postgres.js';
-import { startRedis } from '../nodes/redis.js';
 import { makeAccounts } from './accounts.js';
 import { guests } from './guest.js';
 import { Pair } from './pair.js';
 import { type Crowd, combinations, crowd, turns } from './peers.js';
 import { faults, report } from './report.js';
 import { type Holding, startWatched } from './server.js';
+import { makeStack } from './stack.js';
 import type { Visit } from './visit.js';
 
 /** Milliseconds before the first look: the pair talks, newcomers come, what is loaded at first use is loaded. */
@@ -39,30 +36,6 @@ function misbehave({ ms, only, ...options }: Order): void {
 
 const text = (value: string) => ({ type: 'string', default: value }) as const;
 
-/** A fresh database and bus. */
-async function makeStack(name: string | undefined) {
-  const undo: (() => Promise<unknown>)[] = [];
-  const remove = async () => {
-    for (const step of undo.splice(0).reverse()) await step();
-  };
-  if (name === 'embedded') {
-    const folder = await mkdtemp(join(tmpdir(), 'hostile-'));
-    undo.push(() => rm(folder, { recursive: true, force: true, maxRetries: 5 }));
-    return { env: { DATA_DIR: join(folder, 'data') }, remove };
-  }
-  if (name !== 'real') throw new Error(`--stack is embedded or real, not ${name}`);
-  try {
-    const postgres = await startPostgres();
-    undo.push(postgres.stop);
-    const redis = await startRedis();
-    undo.push(redis.stop);
-    return { env: { DB_URL: await postgres.createDatabase('chat'), REDIS_ADDR: redis.addr }, remove };
-  } catch (error) {
-    await remove();
-    throw error;
-  }
-}
-
 async function main(): Promise<boolean> {
   const { values } = parseArgs({
     options: {
@@ -87,7 +60,12 @@ async function main(): Promise<boolean> {
   const { env: stack, remove } = await makeStack(values.stack);
   try {
     const path = resolve(values.server);
-    const env = { ...stack, JWT_SECRET: 'a secret for hostile peers, long enough', LOG_LEVEL: 'error' };
+    const env = {
+      ...stack,
+      JWT_SECRET: 'a secret for hostile peers, long enough',
+      LOG_LEVEL: 'error',
+      LIMITS: 'off',
+    };
     const [plain, extended, guest, ...hostile] = await makeAccounts(path, env, connections + 3);
     if (!plain || !extended || !guest) throw new Error('there are too few users');
     const server = await startWatched(path, env);

@@ -126,6 +126,12 @@ export class Pair {
     for (const line of [this.toExtended, this.toPlain]) line.waits = [];
   }
 
+  /** How long messages took since these were forgotten. */
+  waits(): Pick<Talk, 'p50' | 'p99'> {
+    const waits = [this.toExtended, this.toPlain].flatMap((line) => line.waits).sort((a, b) => a - b);
+    return { p50: quantile(waits, 0.5), p99: quantile(waits, 0.99) };
+  }
+
   /** Stops talking and waits for what is under way. */
   async stop(): Promise<Talk> {
     clearInterval(this.clock);
@@ -134,15 +140,13 @@ export class Pair {
     const end = performance.now() + LAST_MS;
     while (sum(({ lost }) => lost) > 0 && performance.now() < end)
       await new Promise((resolve) => setTimeout(resolve, 20));
-    const waits = lines.flatMap((line) => line.waits).sort((a, b) => a - b);
     return {
       sent: sum(({ sentAt }) => sentAt.length),
       lost: sum(({ lost }) => lost),
       doubled: sum(({ doubled }) => doubled),
       outOfOrder: sum(({ outOfOrder }) => outOfOrder),
       troubles: [...this.troubles],
-      p50: quantile(waits, 0.5),
-      p99: quantile(waits, 0.99),
+      ...this.waits(),
     };
   }
 

@@ -20,7 +20,14 @@ export async function startOutside(t: Test, env: Record<string, string>): Promis
   if (!REAL) throw new Error('run npm run test:all');
   const folder = await mkdtemp(join(tmpdir(), 'outside-'));
   t.teardown(() => rm(folder, { recursive: true, force: true }));
-  const settings = { PORT: '0', HOST: '127.0.0.1', JWT_SECRET: SECRET, DRAIN_SECONDS: '0', ...env };
+  const settings = {
+    PORT: '0',
+    HOST: '127.0.0.1',
+    JWT_SECRET: SECRET,
+    DRAIN_SECONDS: '0',
+    LIMITS: 'off',
+    ...env,
+  };
   const process = startProcess(t, await builtServer(t), settings, folder);
   const [, url = ''] = await process.says(/is ready: open (http:\S+)/);
   return { url, process };

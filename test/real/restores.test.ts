@@ -159,7 +159,14 @@ t.test('the process ends with a sentence, to be started again by whoever watches
   t.teardown(() => postgres.stop());
   const url = await postgres.createDatabase();
   const file = await builtServer(t);
-  const env = { DB_URL: url, REDIS_ADDR: 'memory', PORT: '0', JWT_SECRET: SECRET, REPAIR_SECONDS: '1' };
+  const env = {
+    DB_URL: url,
+    REDIS_ADDR: 'memory',
+    PORT: '0',
+    JWT_SECRET: SECRET,
+    REPAIR_SECONDS: '1',
+    LIMITS: 'off',
+  };
   const server = startProcess(t, file, env, t.testdir());
   const [, address = ''] = await server.says(/open (http:\S+)/);
   const ask = async (path: string, body: object, token = '') => {

@@ -10,7 +10,7 @@ import { RawSocket, rawRequest } from '../raw.js';
 t.setTimeout(300_000);
 const MB = 1024 * 1024;
 
-const env = { ...(await freshStack(t)), PORT: '0', HOST: '127.0.0.1', LOG_LEVEL: 'fatal' };
+const env = { ...(await freshStack(t)), PORT: '0', HOST: '127.0.0.1', LOG_LEVEL: 'fatal', LIMITS: 'off' };
 const running = startProcess(t, await builtServer(t), env, tmpdir());
 const [, port = ''] = await running.says(/open http:\/\/127\.0\.0\.1:(\d+)/);
 const get = async (path: string) => (await fetch(`http://127.0.0.1:${port}${path}`)).text();

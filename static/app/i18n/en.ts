@@ -61,7 +61,11 @@ export const en = {
   'error.session_not_found': 'That device is signed out already.',
   'error.list_full': 'This list is full. Remove somebody first.',
   'error.network': 'The server can’t be reached. Check your connection and try again.',
-  'error.too_many_requests': 'Too many tries. Wait a moment and try again.',
+  'error.too_many_requests': {
+    one: 'Too many tries. Wait {n} second and try again.',
+    other: 'Too many tries. Wait {n} seconds and try again.',
+  },
+  'error.overloaded': 'Too many people sign in at this moment. Try again.',
   'error.content_too_long': 'it is too long',
   'error.content_invalid': 'it has a character that can’t be stored',
   'error.content_required': 'it is empty',
@@ -169,6 +173,11 @@ export const en = {
   degraded: 'The server can’t store messages at the moment. Yours are kept and go out by themselves.',
   degradedUnkept:
     'The server can’t store messages at the moment. Yours go out by themselves, if this page stays open.',
+  slowed: {
+    one: 'The server takes no more messages so soon. Yours are kept and go out by themselves in {n} second.',
+    other:
+      'The server takes no more messages so soon. Yours are kept and go out by themselves in {n} seconds.',
+  },
   refused: 'The server closed the line because of too many bad frames.',
   replacedTitle: 'Chat is open somewhere else',
   replacedText:

@@ -40,9 +40,9 @@ const pick = (n: number): keyof Plural => (plurals.value.select(n) === 'one' ? '
 const known = (key: string): key is Key => key in en;
 
 /** Words for an error of the server's, by its stable name. */
-export function errorText(code: string): string {
+export function errorText(code: string, values: Values = {}): string {
   const key = `error.${code}`;
-  return t(known(key) ? key : 'error.other');
+  return t(known(key) ? key : 'error.other', values);
 }
 
 effect(() => {

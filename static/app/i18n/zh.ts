@@ -61,7 +61,11 @@ export const zh: Words = {
   'error.session_not_found': '该设备已经退出登录。',
   'error.list_full': '列表已满，请先移除一人。',
   'error.network': '无法连接服务器，请检查网络后重试。',
-  'error.too_many_requests': '尝试次数过多，请稍后再试。',
+  'error.too_many_requests': {
+    one: '尝试次数过多，请在 {n} 秒后再试。',
+    other: '尝试次数过多，请在 {n} 秒后再试。',
+  },
+  'error.overloaded': '此刻登录的人太多，请再试一次。',
   'error.content_too_long': '内容太长',
   'error.content_invalid': '含有无法保存的字符',
   'error.content_required': '内容为空',
@@ -164,6 +168,10 @@ export const zh: Words = {
   tryNow: '立即重试',
   degraded: '服务器暂时无法保存消息。你的消息已保留，稍后会自动发送。',
   degradedUnkept: '服务器暂时无法保存消息。只要不关闭页面，你的消息稍后会自动发送。',
+  slowed: {
+    one: '发送过于频繁，服务器暂不接收。你的消息已保留，{n} 秒后会自动发送。',
+    other: '发送过于频繁，服务器暂不接收。你的消息已保留，{n} 秒后会自动发送。',
+  },
   refused: '由于异常数据过多，服务器关闭了连接。',
   replacedTitle: '聊天已在别处打开',
   replacedText: '你的另一个窗口、设备或程序后来连上了，此服务器不会同时保留两者。你在这里写的内容都还在。',

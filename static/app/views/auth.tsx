@@ -257,6 +257,7 @@ const places: Record<string, Place> = {
 };
 
 function explain(error: unknown): Problem {
-  const code = error instanceof ApiError ? error.code : 'other';
-  return { field: places[code] ?? null, text: errorText(code === 'unauthorized' ? 'wrong' : code) };
+  const { code, retryAfterMs = 1000 } = error instanceof ApiError ? error : { code: 'other' };
+  const text = errorText(code === 'unauthorized' ? 'wrong' : code, { n: Math.ceil(retryAfterMs / 1000) });
+  return { field: places[code] ?? null, text };
 }

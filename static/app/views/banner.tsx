@@ -41,6 +41,9 @@ export function Banner({ client }: { client: Client }) {
             </button>
           </p>
         )}
+        {state === 'online' && client.outbox.slowed.value !== null && (
+          <Slowed until={client.outbox.slowed.value} />
+        )}
         {client.failing.value && (
           <p class="banner warn">{t(client.failing.value === 'full' ? 'storageFull' : 'notLasting')}</p>
         )}
@@ -83,17 +86,29 @@ function Notice({ text, children }: { text: string; children: ComponentChildren 
   );
 }
 
-function LinkState({ client }: { client: Client }) {
+/** Counts while it is needed. @returns whole seconds until a moment, at least one */
+function useSeconds(isNeeded: () => boolean): (until: number) => number {
   const now = useSignal(Date.now());
-  const link = client.link.value;
   useSignalEffect(() => {
-    if (client.link.value.state !== 'waiting') return;
+    if (!isNeeded()) return;
     now.value = Date.now();
     const timer = setInterval(() => {
       now.value = Date.now();
     }, 1000);
     return () => clearInterval(timer);
   });
+  return (until) => Math.max(1, Math.ceil((until - now.value) / 1000));
+}
+
+/** Sends wait since there were too many. */
+function Slowed({ until }: { until: number }) {
+  const n = useSeconds(() => true)(until);
+  return <p class="banner warn">{t('slowed', { n })}</p>;
+}
+
+function LinkState({ client }: { client: Client }) {
+  const seconds = useSeconds(() => client.link.value.state === 'waiting');
+  const link = client.link.value;
   if (link.state === 'refused') {
     return (
       <p class="banner warn">
@@ -103,7 +118,7 @@ function LinkState({ client }: { client: Client }) {
   }
   if (link.state !== 'waiting')
     return <p class="banner">{t(link.state === 'syncing' ? 'syncing' : 'connecting')}</p>;
-  const n = Math.max(1, Math.ceil((link.until - now.value) / 1000));
+  const n = seconds(link.until);
   return (
     <p class="banner warn">
       {navigator.onLine ? t('retryIn', { n }) : t(client.failing.value ? 'offlineUnkept' : 'offline')}{' '}
