@@ -1,8 +1,18 @@
 import type { FastifyPluginAsyncTypebox } from '@fastify/type-provider-typebox';
 import { vouchedFor } from '../plugins/auth/header.js';
+import { within } from '../plugins/db/failure.js';
 import { ChatError } from '../plugins/errors.js';
 import { answers, ok } from '../schemas/envelope.js';
-import { type Credentials, Door, Named, Registered, Registration, ResetBody } from '../schemas/user.js';
+import {
+  type Credentials,
+  Door,
+  Named,
+  Notice,
+  Registered,
+  Registration,
+  ResetBody,
+} from '../schemas/user.js';
+import { findNotice } from '../sql/notices.js';
 
 /**
  * What a person typed as name and password: the name cleaned, the password as it is.
@@ -16,7 +26,7 @@ export function credentials(body: Credentials): { username: string; password: st
   return { username, password };
 }
 
-/** `POST /register`, `GET /api/door` for who comes to it, and `POST /api/reset` for who has forgotten the password. */
+/** `POST /register`, `GET /api/door` and `GET /api/notice` for who comes to it, and `POST /api/reset` for who has forgotten the password. */
 const register: FastifyPluginAsyncTypebox = async (app) => {
   app.post(
     '/register',
@@ -35,6 +45,10 @@ const register: FastifyPluginAsyncTypebox = async (app) => {
       registration: app.config.REGISTRATION,
       vouched: vouchedFor(app, request) !== undefined,
     }),
+  );
+
+  app.get('/api/notice', { schema: { response: answers(Notice) } }, async () =>
+    ok({ notice: await within(app.db.requests, findNotice) }),
   );
 
   app.post('/api/reset', { schema: { body: ResetBody, response: answers(Named) } }, async (request) => {

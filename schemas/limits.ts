@@ -113,6 +113,8 @@ export const ACCOUNTS = {
   inviteHours: 8760,
   /** Hours that a link is good that sets a password, or opens an empty installation. */
   linkHours: 24,
+  /** Characters of a notice on every page. */
+  notice: 500,
   /** Messages of somebody who is gone that are emptied by one statement. */
   erasedAtOnce: 1000,
 } as const;

@@ -1,6 +1,7 @@
 import { type Static, Type } from '@sinclair/typebox';
 import { Id, Timestamp, Username } from './common.js';
 import { Code } from './factor.js';
+import { ACCOUNTS } from './limits.js';
 import { DeviceName } from './session.js';
 
 /** Body of `/register` and `/login`. Both fields are optional here so that a missing one gets its own sentence. */
@@ -19,6 +20,11 @@ export const Registration = Type.Object({
 export const ResetBody = Type.Object({
   code: Type.String({ maxLength: 256 }),
   new_password: Type.Optional(Type.Union([Type.String({ maxLength: 4096 }), Type.Null()])),
+});
+
+/** What the operator has on every page; null for nothing. */
+export const Notice = Type.Object({
+  notice: Type.Union([Type.String({ maxLength: ACCOUNTS.notice }), Type.Null()]),
 });
 
 /** What one who isn't signed in has to know. */

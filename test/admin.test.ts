@@ -188,6 +188,20 @@ t.test('what can’t be done is said in a sentence', async (t) => {
     t.match(await refusal(...words), sentence, words.join(' '));
 });
 
+t.test('a line is on every page until it is taken away', async (t) => {
+  const notice = async () => (await two.request('GET', '/api/notice')).body.data.notice;
+  t.equal(await notice(), null);
+  t.strictSame(await admin('announce', ' Back at eight '), ['it is on every page within five minutes']);
+  t.equal(await notice(), 'Back at eight');
+  t.strictSame(await admin('announce', '--end'), ['nothing is on the pages any more']);
+  t.equal(await notice(), null);
+  t.strictSame(await audited(2), ['end_announcement', 'announce']);
+  for (const words of [[], ['x', '--end'], [' ']])
+    t.equal(await refusal('announce', ...words), 'Say what, or --end.');
+  for (const words of ['x'.repeat(501), 'two\nlines', 'bell\u0007'])
+    t.equal(await refusal('announce', words), 'It should be one line of at most 500 characters.');
+});
+
 t.test('a check says what it all runs on, and how much there is', async (t) => {
   const lines = await admin('check');
   t.match(lines, [
@@ -203,10 +217,10 @@ t.test('a check says what it all runs on, and how much there is', async (t) => {
 t.test('the help has every verb with an example, which does what it says', async (t) => {
   const lines = help('admin');
   const examples = lines.filter((line) => line.startsWith('    admin ')).map((line) => line.trim());
-  t.equal(examples.length, 15);
+  t.equal(examples.length, 16);
   await admin('create', 'alice');
   for (const example of examples) {
-    const said = await refusal(...example.split(' ').slice(1));
+    const said = await refusal(...example.split(/ (?=[^"]*(?:"[^"]*"[^"]*)*$)/).slice(1));
     t.ok(
       said === undefined || /no user alice|already taken|nobody else|invite not found/.test(said),
       `${example}: ${said}`,

@@ -35,6 +35,7 @@ t.test('the OpenAPI document has every route with its answers', async (t) => {
     '/api/logout',
     '/api/me',
     '/api/messages',
+    '/api/notice',
     '/api/password',
     '/api/reset',
     '/api/second-factor',

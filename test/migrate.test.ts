@@ -246,7 +246,7 @@ const LANDED = {
   '0006_begin_plain.sql': '5ca9fafcd920fbb3e394e97f69da821bcae3ae806a98639568c01c13eb4ad7b8',
   '0007_name.sql': '00d91ac86bcc7f0744c2618797a948f7da575285b46a161a3f4194d791385ac8',
   '0008_sessions.sql': '30e08ce1dd098b4543f1684dbe58f10678c2145f09162e9b0a134938d6add591',
-  '0009_accounts.sql': 'cfd925311deca75b0091a4075e1d774da9a27e5aaa14569ecc8db28c50c8b00f',
+  '0009_accounts.sql': 'aa834b35b1907e1ecf51add6ff55f0742651e4d3c61414cd82dd10fad8ba9206',
   '0010_second_factor.sql': '8dbf53b63ca231c9fcd6c901a0d1044f357ab7a08addd1c4d8dac47867c1e1b1',
   '0011_contacts.sql': 'fea7bcf1eb45c091e52b8e2b237fe5590704a297eb2d1f165fa950c4e66cab27',
   '0012_append.sql': '25bda4e6c2fb4d916b44ad6c42eca9432643fcf7d4ff89e02f8e8408be907c13',

@@ -2,6 +2,7 @@ import { ACCOUNTS } from '../../schemas/limits.js';
 import { type Change, countAll, listAccounts, listAudit } from '../../sql/accounts.js';
 import type { Sql } from '../../sql/handle.js';
 import { listInvites } from '../../sql/invites.js';
+import { setNotice } from '../../sql/notices.js';
 import { listSessions } from '../../sql/sessions.js';
 import { findByName, findPerson } from '../../sql/users.js';
 import type { Accounts } from '../accounts.js';
@@ -231,6 +232,25 @@ export const VERBS: Record<string, Record<string, Verb>> = {
         if (id === undefined) throw new Misuse('Say which: the number that `invites list` gives.');
         await accounts.revokeInvite(id, undefined);
         return [`invite ${id} is revoked`];
+      },
+    },
+  },
+  announce: {
+    '': {
+      form: '"WORDS" | --end',
+      does: 'a line on every page, seen within five minutes, until --end takes it away',
+      example: '"Back at eight after an update"',
+      word: true,
+      options: ['end'],
+      async run({ ask }, given) {
+        const words = given.word?.trim() ?? '';
+        if ((words === '') !== given.is('end')) throw new Misuse('Say what, or --end.');
+        if (words.length > ACCOUNTS.notice || words !== plain(words))
+          throw new Misuse(`It should be one line of at most ${ACCOUNTS.notice} characters.`);
+        await ask((sql) => setNotice(sql, words === '' ? null : words));
+        return [
+          words === '' ? 'nothing is on the pages any more' : 'it is on every page within five minutes',
+        ];
       },
     },
   },

@@ -16,7 +16,8 @@ create index users_admins on users (user_id) where is_admin;
 create index users_erase on users (user_id) where erase is not null;
 
 -- Whether somebody has had an account here: the first becomes an admin.
-alter table installation add column founded boolean not null default false;
+-- `notice`: a line that the operator has on every page.
+alter table installation add column founded boolean not null default false, add column notice text;
 update installation set founded = exists (select from users);
 
 -- `first`: made by the start of an empty installation, and of no use in any other.

@@ -7,6 +7,7 @@ import type { Sessions } from '../../schemas/session.js';
 import type {
   Door,
   Named,
+  Notice,
   Profile,
   Registered,
   SignedIn as SignedInSchema,
@@ -102,6 +103,8 @@ export const register = (body: Credentials & { invite?: string | undefined }) =>
   call<Static<typeof Registered>>('/register', { method: 'POST', body });
 /** What the server says before anybody is signed in. */
 export const askDoor = () => call<Static<typeof Door>>('/api/door', {});
+/** What the operator has on every page. */
+export const askNotice = () => call<Static<typeof Notice>>('/api/notice', {});
 export const resetPassword = (code: string, new_password: string) =>
   call<Static<typeof Named>>('/api/reset', { method: 'POST', body: { code, new_password } });
 /** @param stays whether the device is one's own, so that it stays signed in */

@@ -3,6 +3,7 @@ import { render } from 'preact';
 import { type Client, createClient } from './client.js';
 import { keepFocus } from './focus.js';
 import { link } from './link.js';
+import { watchBoard } from './notice-board.js';
 import { watchIncoming } from './notify.js';
 import { keepInSight } from './on-screen-keyboard.js';
 import { openUser } from './route.js';
@@ -85,4 +86,5 @@ if (place) {
   keepInSight();
   render(<Root />, place);
 }
+watchBoard();
 keepShell();

@@ -5,6 +5,7 @@ import { ApiError, askDoor, exchange, login, register, type SignedIn } from '../
 import { errorText, t } from '../i18n/index.js';
 import { dropLink, link } from '../link.js';
 import { expired, leftBehind, session, signedOut, signIn } from '../session.js';
+import { Board } from './banner.js';
 import { CodeField } from './factor.js';
 import { Icon } from './icons.js';
 import { LanguagePicker } from './settings.js';
@@ -98,6 +99,7 @@ export function Auth({ unsent }: { unsent: number }) {
   const at = (field: Place) => (problem.value?.field === field ? problem.value.text : '');
   return (
     <main class="auth">
+      <Board />
       <div class="card">
         <img class="logo" src="/icons/icon.svg" alt="" width="56" height="56" />
         <h1>{t(creating.value ? 'signUpTitle' : 'signInTitle')}</h1>

@@ -2,6 +2,7 @@ import { useSignal, useSignalEffect } from '@preact/signals';
 import type { ComponentChildren } from 'preact';
 import type { Client } from '../client.js';
 import { t } from '../i18n/index.js';
+import { board } from '../notice-board.js';
 import { canNotify, permission, turnOn } from '../notify.js';
 import { notificationsAsked } from '../settings.js';
 import { updateReady } from '../worker.js';
@@ -48,6 +49,7 @@ export function Banner({ client }: { client: Client }) {
           <p class="banner warn">{t(client.failing.value === 'full' ? 'storageFull' : 'notLasting')}</p>
         )}
       </div>
+      <Board />
       {updateReady.value && (
         <Notice text={t('updated')}>
           <button type="button" class="link" onClick={() => location.reload()}>
@@ -75,6 +77,19 @@ export function Banner({ client }: { client: Client }) {
           </Notice>
         )}
     </header>
+  );
+}
+
+/** What whoever runs the server says. */
+export function Board() {
+  return (
+    <div role="status">
+      {board.value !== null && (
+        <p class="banner" dir="auto">
+          {board.value}
+        </p>
+      )}
+    </div>
   );
 }
 

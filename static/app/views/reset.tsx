@@ -5,6 +5,7 @@ import { ApiError, resetPassword } from '../api.js';
 import { errorText, t } from '../i18n/index.js';
 import { dropLink } from '../link.js';
 import { Password } from './auth.js';
+import { Board } from './banner.js';
 import { LanguagePicker } from './settings.js';
 
 /** Sets a new password by a link that an admin has given. @param code of the link */
@@ -40,6 +41,7 @@ export function Reset({ code }: { code: string }) {
 
   return (
     <main class="auth">
+      <Board />
       <div class="card">
         <img class="logo" src="/icons/icon.svg" alt="" width="56" height="56" />
         <h1>{t('resetTitle')}</h1>

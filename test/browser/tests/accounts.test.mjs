@@ -1,7 +1,9 @@
 import assert from 'node:assert/strict';
+import { execFileSync } from 'node:child_process';
 import { after, before, test } from 'node:test';
 import {
   composer,
+  entry,
   find,
   launch,
   open,
@@ -128,4 +130,23 @@ test('who is deleted stays in the conversation as nobody, and nobody writes ther
   await stays.locator('.bubble', { hasText: 'Deleted message' }).waitFor();
   assert.equal(await composer(stays).count(), 0);
   assert.deepEqual(await violations(stays), []);
+});
+
+test('what whoever runs the server says is on every page', async (t) => {
+  const say = (...words) =>
+    execFileSync(process.execPath, [entry.replace(/server\.js$/, 'admin.js'), 'announce', ...words], {
+      cwd: server.folder,
+    });
+  say('Back at eight');
+  const { page } = await opened(t, '/', phone);
+  await page.getByText('Back at eight').waitFor();
+  assert.ok(await fits(page));
+  assert.deepEqual(await violations(page), []);
+  await signIn(page, { username: 'Chief', password: 'correct horse' });
+  await page.locator('.banner', { hasText: 'Back at eight' }).waitFor();
+  assert.deepEqual(await violations(page), []);
+  say('--end');
+  await page.reload();
+  await page.locator('#search').waitFor();
+  await page.locator('.banner', { hasText: 'Back at eight' }).waitFor({ state: 'detached' });
 });
