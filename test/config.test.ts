@@ -53,6 +53,7 @@ t.test('every setting is read from its variable', async (t) => {
     DATA_DIR: '/srv/chat',
     ALLOWED_ORIGINS: 'https://a.example, http://b.example:8080',
     TRUSTED_PROXIES: '10.0.0.0/8,::1',
+    DIRECTORY: 'contacts',
     LOG_LEVEL: 'debug',
     NODE_ENV: 'production',
     SINGLE_SESSION: '1',
