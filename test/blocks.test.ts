@@ -116,6 +116,20 @@ t.test('[K2] of a batch only what is to who has blocked is refused', async (t) =
   );
 });
 
+t.test('[K1] a server of the version before stores nothing there either', async (t) => {
+  const [a, b] = await pair();
+  const append = async (id: string) => {
+    const [row] = await sql<{ ids: string }[]>`
+      select ids::text from append_1(array[${a.user_id}::bigint], array[${b.user_id}::bigint], '{}', '{1}', '{1}', '{1}',
+        array[${b.user_id}::bigint], array[${id}::text], array[${id}::text])`;
+    return row?.ids;
+  };
+  t.match(await append('before'), /^\{\d+\}$/);
+  await block(one, a, b);
+  t.equal(await append('after'), '{NULL}');
+  t.strictSame(await stored(a, b), ['before']);
+});
+
 t.test('[K3] who is blocked sees no presence of who has blocked, live and when they ask', async (t) => {
   const [a, b] = await pair();
   const [here, watching] = [await connect(t, one, a, { extended: true }), await connectSynced(t, two, b)];

@@ -97,7 +97,7 @@ test('a number that nobody has says so, and leaves nothing in the list', async (
   await page.goto(`${line.origin}/#/u/987654321`);
   await page.getByText('No account has the number in this address.').waitFor();
   assert.equal(await composer(page).count(), 0);
-  assert.equal(await page.locator('.thread-head').textContent(), '#987654321');
+  assert.equal(await page.locator('.thread-head h2').textContent(), '#987654321');
   assert.equal(await page.locator('a.conversation').count(), 0);
   assert.deepEqual(await violations(page), []);
 });
