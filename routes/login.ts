@@ -4,6 +4,7 @@ import { within } from '../plugins/db/failure.js';
 import { ChatError } from '../plugins/errors.js';
 import { answers, ok } from '../schemas/envelope.js';
 import { Login, Me, SignedIn } from '../schemas/user.js';
+import { isAdmin } from '../sql/accounts.js';
 import { findByName, findUser } from '../sql/users.js';
 import { credentials } from './register.js';
 
@@ -52,7 +53,13 @@ const login: FastifyPluginAsyncTypebox = async (app) => {
     async ({ claims }) => {
       const user = await within(app.db.requests, (sql) => findUser(sql, claims.user_id));
       if (user === undefined) throw new ChatError('unauthorized');
-      return ok({ ...user, token_expires_at: new Date(claims.exp * 1000).toISOString() });
+      const admin = await within(app.db.requests, (sql) => isAdmin(sql, claims.user_id));
+      return ok({
+        user_id: user.user_id,
+        username: user.username,
+        token_expires_at: new Date(claims.exp * 1000).toISOString(),
+        ...(admin && { is_admin: true as const }),
+      });
     },
   );
 

@@ -79,7 +79,12 @@ const Remarks = {
 export const User = Type.Object({ user_id: Id, username: Username, ...Remarks });
 export type User = Static<typeof User>;
 
-export const Me = Type.Object({ user_id: Id, username: Username, token_expires_at: Timestamp });
+export const Me = Type.Object({
+  user_id: Id,
+  username: Username,
+  token_expires_at: Timestamp,
+  is_admin: Type.Optional(Type.Literal(true)),
+});
 
 /** One user: `created_at` is null for those who were there before it was written down, and for those who are gone. */
 export const Profile = Type.Object({

@@ -1,4 +1,5 @@
 import type { Static } from '@sinclair/typebox';
+import type { Accounts, Invites, MadeInvite, ResetLink } from '../../schemas/admin.js';
 import type { Blocks, Contacts } from '../../schemas/contact.js';
 import type { Conversations } from '../../schemas/conversation.js';
 import type { FactorOffer, FactorState, RecoveryCodes } from '../../schemas/factor.js';
@@ -6,12 +7,12 @@ import type { History } from '../../schemas/message.js';
 import type { Sessions } from '../../schemas/session.js';
 import type {
   Door,
+  Me,
   Named,
   Notice,
   Profile,
   Registered,
   SignedIn as SignedInSchema,
-  User,
   Users,
 } from '../../schemas/user.js';
 import { deviceName } from './device.js';
@@ -132,6 +133,9 @@ export async function exchange(): Promise<SignedIn> {
 /** Ends the session of this device. */
 export const logout = (token: string) => call<object>('/api/logout', { method: 'POST', token, cookie: true });
 
+/** What an admin can do to an account. */
+export type AccountChange = 'suspend' | 'restore' | 'promote' | 'demote' | 'sign_out' | 'end_second_factor';
+
 export type Api = ReturnType<typeof createApi>;
 
 const isRefusal = (error: unknown) => error instanceof ApiError && error.code === 'unauthorized';
@@ -157,7 +161,7 @@ export function createApi(tokenOf: (refused?: string) => Promise<string>, onRefu
     }
   }
   return {
-    me: () => authorized<User>('/api/me'),
+    me: () => authorized<Static<typeof Me>>('/api/me'),
     user: (id: number, name?: string) => authorized<Profile>(`/api/users/${id}${naming(name)}`),
     find: (query: string, signal: AbortSignal) =>
       authorized<Static<typeof Users>>(`/api/users?${new URLSearchParams({ query, limit: '20' })}`, {
@@ -188,6 +192,25 @@ export function createApi(tokenOf: (refused?: string) => Promise<string>, onRefu
     block: (id: number, name?: string) =>
       authorized<object>(`/api/blocks/${id}${naming(name)}`, { method: 'PUT' }),
     unblock: (id: number) => authorized<object>(`/api/blocks/${id}`, { method: 'DELETE' }),
+    /** @param after the last one of the page before */
+    accounts: (query: string, after: number | undefined, limit: number) =>
+      authorized<Static<typeof Accounts>>(
+        `/api/admin/users?${new URLSearchParams({
+          limit: String(limit),
+          ...(query && { query }),
+          ...(after !== undefined && { after: String(after) }),
+        })}`,
+      ),
+    changeAccount: (id: number, change: AccountChange) =>
+      authorized<object>(`/api/admin/users/${id}/${change}`, { method: 'POST' }),
+    resetAccount: (id: number) =>
+      authorized<Static<typeof ResetLink>>(`/api/admin/users/${id}/reset`, { method: 'POST' }),
+    deleteAccount: (id: number, texts: boolean) =>
+      authorized<object>(`/api/admin/users/${id}?messages=${texts}`, { method: 'DELETE' }),
+    invites: () => authorized<Static<typeof Invites>>('/api/admin/invites'),
+    makeInvite: () =>
+      authorized<Static<typeof MadeInvite>>('/api/admin/invites', { method: 'POST', body: {} }),
+    revokeInvite: (id: number) => authorized<object>(`/api/admin/invites/${id}`, { method: 'DELETE' }),
     sessions: () => authorized<Static<typeof Sessions>>('/api/sessions'),
     endSession: (id: string) => authorized<object>(`/api/sessions/${id}`, { method: 'DELETE' }),
     endOthers: () => authorized<object>('/api/sessions', { method: 'DELETE' }),

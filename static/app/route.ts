@@ -24,6 +24,7 @@ const covers = [
   'devices',
   'factor',
   'contacts',
+  'admin',
 ] as const;
 export type Cover = (typeof covers)[number];
 

@@ -6,6 +6,7 @@ import { t } from '../i18n/index.js';
 import { noticed } from '../notice.js';
 import { closeCover, cover, openUser } from '../route.js';
 import { onShortcut } from '../shortcuts.js';
+import { Admin } from './admin.js';
 import { Banner } from './banner.js';
 import { Contacts } from './contacts.js';
 import { Devices } from './devices.js';
@@ -60,6 +61,7 @@ export function App({ client }: { client: Client }) {
       {cover.value === 'shortcuts' && <Shortcuts />}
       {cover.value === 'devices' && <Devices client={client} />}
       {cover.value === 'factor' && <FactorDialog client={client} />}
+      {cover.value === 'admin' && <Admin client={client} />}
       {cover.value === 'contacts' && <Contacts client={client} />}
       {cover.value === 'people' && <People client={client} />}
       {cover.value === 'profile' && thread && <Profile client={client} thread={thread} />}

@@ -2,7 +2,7 @@ import { useSignal, useSignalEffect } from '@preact/signals';
 import type { Static } from '@sinclair/typebox';
 import { useRef } from 'preact/hooks';
 import type { FactorOffer, FactorState } from '../../../schemas/factor.js';
-import { ApiError, type Proof } from '../api.js';
+import { codeOf, type Proof } from '../api.js';
 import type { Client } from '../client.js';
 import { copy } from '../copy.js';
 import { errorText, t } from '../i18n/index.js';
@@ -11,8 +11,6 @@ import { closeCover } from '../route.js';
 import { signOut } from '../session.js';
 import { factorNeeded } from '../token.js';
 import { Dialog } from './dialog.js';
-
-const codeOf = (error: unknown): string => (error instanceof ApiError ? error.code : 'other');
 
 export function FactorDialog({ client }: { client: Client }) {
   return (

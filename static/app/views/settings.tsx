@@ -1,4 +1,4 @@
-import { useSignal } from '@preact/signals';
+import { useSignal, useSignalEffect } from '@preact/signals';
 import type { Client } from '../client.js';
 import { type Key, t } from '../i18n/index.js';
 import { beep, canNotify, permission, turnOn } from '../notify.js';
@@ -62,6 +62,7 @@ export function Settings({ client }: { client: Client }) {
       <button type="button" class="plain" onClick={() => openCover('factor')}>
         {t('factor')}
       </button>
+      <ForAdmins client={client} />
       <button type="button" class="plain" onClick={() => openCover('shortcuts')}>
         {t('shortcuts')}
       </button>
@@ -79,6 +80,26 @@ function Waiting({ client }: { client: Client }) {
       <span aria-hidden="true">{n}</span>
       <span class="vh">{t('requestsWait', { n })}</span>
     </span>
+  );
+}
+
+/** Rights change, so they are asked for each time. */
+function ForAdmins({ client }: { client: Client }) {
+  const isAdmin = useSignal(false);
+  useSignalEffect(
+    () =>
+      void client.api.me().then(
+        (me) => {
+          isAdmin.value = me.is_admin === true;
+        },
+        () => {},
+      ),
+  );
+  if (!isAdmin.value) return null;
+  return (
+    <button type="button" class="plain" onClick={() => openCover('admin')}>
+      {t('administration')}
+    </button>
   );
 }
 
