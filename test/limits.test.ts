@@ -20,7 +20,7 @@ t.setTimeout(240_000);
 const FREE = RATES.accountFailures;
 const FREE_OF_ADDRESS = RATES.addressFailures;
 /** Of the password `right`, and of the lowest cost. */
-const HASH = hashSync('right', 4);
+const HASH = hashSync('the right one', 4);
 
 const first = await build(t);
 
@@ -42,7 +42,13 @@ async function makeUser(server: Server): Promise<string> {
 /** What somebody at an address is answered at a door. */
 const at =
   (path: string) =>
-  (server: Server, address: string, username: string, password = 'wrong', headers = {}): Promise<Answer> =>
+  (
+    server: Server,
+    address: string,
+    username: string,
+    password = 'a wrong one',
+    headers = {},
+  ): Promise<Answer> =>
     server.request('POST', path, {
       body: { username, password },
       headers: { 'x-forwarded-for': address, ...headers },
@@ -79,7 +85,7 @@ t.test(
     for (const seconds of [1, 2, 4, 8, 16, 32, 60, 60]) {
       const { compared } = auth.passwords.counts;
       hasToWait(t, await login(server, elsewhere(), name), seconds);
-      hasToWait(t, await login(server, elsewhere(), name, 'right'), seconds, 'a right password, too');
+      hasToWait(t, await login(server, elsewhere(), name, 'the right one'), seconds, 'a right password, too');
       t.equal(auth.passwords.counts.compared, compared, 'bcrypt is not asked');
       clock.now += seconds * 1000 - 500;
       t.equal((await login(server, elsewhere(), name)).body.retry_after_ms, 500);
@@ -87,9 +93,13 @@ t.test(
       t.equal((await login(server, elsewhere(), name)).status, 401);
     }
     clock.now += 60_000;
-    t.equal((await login(server, elsewhere(), name, 'right')).status, 200);
+    t.equal((await login(server, elsewhere(), name, 'the right one')).status, 200);
     const another = await makeUser(server);
-    t.equal((await login(server, elsewhere(), another, 'right')).status, 200, 'others are not concerned');
+    t.equal(
+      (await login(server, elsewhere(), another, 'the right one')).status,
+      200,
+      'others are not concerned',
+    );
     clock.now += RATES.failuresMs;
     for (let i = 0; i < FREE; i++) t.equal((await login(server, elsewhere(), name)).status, 401, 'forgotten');
   },
@@ -124,8 +134,8 @@ t.test(
     for (let i = 0; i < FREE_OF_ADDRESS; i++)
       t.equal((await login(server, guesser, await makeUser(server))).status, 401);
     const name = await makeUser(server);
-    hasToWait(t, await login(server, guesser, name, 'right'), 1);
-    t.equal((await login(server, elsewhere(), name, 'right')).status, 200);
+    hasToWait(t, await login(server, guesser, name, 'the right one'), 1);
+    t.equal((await login(server, elsewhere(), name, 'the right one')).status, 200);
     server.app.clock.now += 1000;
     const together = await Promise.all(Array.from({ length: 5 }, () => login(server, guesser, freshName())));
     t.strictSame(together.map(({ status }) => status).sort(), [401, 429, 429, 429, 429], 'one for each wait');
@@ -171,7 +181,7 @@ t.test('an office that comes to work at one hour signs in from its one address',
   const office = elsewhere();
   const names = await Promise.all(Array.from({ length: 30 }, () => makeUser(server)));
   for (let i = 0; i < 2; i++) {
-    const answers = await Promise.all(names.map((name) => login(server, office, name, 'right')));
+    const answers = await Promise.all(names.map((name) => login(server, office, name, 'the right one')));
     t.strictSame([...new Set(answers.map(({ status }) => status))], [200]);
   }
 });
@@ -185,10 +195,14 @@ t.test('registrations count for their address, and for a name where it is taken'
   t.equal(server.app.auth.passwords.counts.hashed, hashed, 'bcrypt is not asked');
   t.equal((await register(server, elsewhere(), freshName())).status, 200);
   const name = await makeUser(server);
-  t.equal((await login(server, flood, name, 'right')).status, 200, 'who is there already can come in');
+  t.equal(
+    (await login(server, flood, name, 'the right one')).status,
+    200,
+    'who is there already can come in',
+  );
   for (let i = 0; i < FREE; i++) t.equal((await register(server, elsewhere(), name)).status, 409);
   hasToWait(t, await register(server, elsewhere(), name), 1);
-  t.equal((await login(server, elsewhere(), name, 'right')).status, 200, 'that keeps nobody out');
+  t.equal((await login(server, elsewhere(), name, 'the right one')).status, 200, 'that keeps nobody out');
 });
 
 t.test('what is refused before bcrypt is asked counts as no try', async (t) => {
@@ -204,7 +218,7 @@ t.test('what is refused before bcrypt is asked counts as no try', async (t) => {
 
 /** Somebody who has signed in, on a device of their own. */
 async function onDevice(server: Server, name: string) {
-  const body = { username: name, password: 'right', stay_signed_in: true };
+  const body = { username: name, password: 'the right one', stay_signed_in: true };
   const headers = { 'x-forwarded-for': elsewhere() };
   const answer = await server.request('POST', '/login', { body, headers });
   const [cookie = ''] = (answer.headers.get('set-cookie') ?? '').split(';');
@@ -225,14 +239,14 @@ t.test('whoever shows a device of the account passes, whatever strangers do', as
   const madeUp = own.cookie.replace(/=.{5}/, '=AAAAA');
   const { compared } = server.app.auth.passwords.counts;
   for (const cookie of ['x', '', madeUp, `${own.cookie.slice(0, -5)}AAAAA`, ended.cookie, other.cookie])
-    hasToWait(t, await login(server, stranger, name, 'right', { cookie }), 1, cookie);
+    hasToWait(t, await login(server, stranger, name, 'the right one', { cookie }), 1, cookie);
   t.equal(server.app.auth.passwords.counts.compared, compared, 'bcrypt is not asked');
-  t.equal((await login(server, stranger, name, 'right', { cookie: own.cookie })).status, 200);
+  t.equal((await login(server, stranger, name, 'the right one', { cookie: own.cookie })).status, 200);
   for (let i = 0; i < FREE; i++)
-    t.equal((await login(server, elsewhere(), name, 'wrong', { cookie: own.cookie })).status, 401);
+    t.equal((await login(server, elsewhere(), name, 'a wrong one', { cookie: own.cookie })).status, 401);
   hasToWait(
     t,
-    await login(server, elsewhere(), name, 'wrong', { cookie: own.cookie }),
+    await login(server, elsewhere(), name, 'a wrong one', { cookie: own.cookie }),
     1,
     'a stolen device guesses no faster',
   );
@@ -241,7 +255,7 @@ t.test('whoever shows a device of the account passes, whatever strangers do', as
 t.test('an address that an account has signed in from is no pass: others are behind it, too', async (t) => {
   const server = await limited(t);
   const [name, office] = [await makeUser(server), elsewhere()];
-  t.equal((await login(server, office, name, 'right')).status, 200);
+  t.equal((await login(server, office, name, 'the right one')).status, 200);
   for (let i = 0; i < FREE; i++) t.equal((await login(server, elsewhere(), name)).status, 401);
   hasToWait(t, await login(server, office, name), 1);
 });
@@ -254,15 +268,15 @@ t.test('the password of a stolen token is guessed no faster, and its owner can c
   const change = ({ token }: { token: string }, old_password: string, headers = {}) =>
     server.request('POST', '/api/password', {
       token,
-      body: { old_password, new_password: 'right' },
+      body: { old_password, new_password: 'the right one' },
       headers: { 'x-forwarded-for': elsewhere(), ...headers },
     });
-  const together = await Promise.all(Array.from({ length: FREE + 5 }, () => change(thief, 'wrong')));
+  const together = await Promise.all(Array.from({ length: FREE + 5 }, () => change(thief, 'a wrong one')));
   t.equal(together.filter(({ status }) => status === 403).length, FREE);
   t.equal(together.filter(({ status }) => status === 429).length, 5);
-  hasToWait(t, await change(thief, 'right'), 1);
-  t.equal((await change(another, 'right')).status, 200, 'others are not concerned');
-  t.equal((await change(own, 'right', { cookie: own.cookie })).status, 200);
+  hasToWait(t, await change(thief, 'the right one'), 1);
+  t.equal((await change(another, 'the right one')).status, 200, 'others are not concerned');
+  t.equal((await change(own, 'the right one', { cookie: own.cookie })).status, 200);
 });
 
 t.test('nobody keeps a device from its tokens, nor a user from ending a session', async (t) => {
@@ -291,20 +305,20 @@ t.test('instances tell each other of failures', async (t) => {
   const address = elsewhere();
   for (let i = 0; i < FREE; i++) t.equal((await login(one, elsewhere(), name)).status, 401);
   await eventually(
-    async () => (await login(two, elsewhere(), name, 'right')).status === 429,
+    async () => (await login(two, elsewhere(), name, 'the right one')).status === 429,
     'an account is let in',
   );
   for (let i = 0; i < FREE_OF_ADDRESS; i++)
     t.equal((await login(one, address, await makeUser(one))).status, 401);
   await eventually(async () => (await login(two, address, name)).status === 429, 'an address is let in');
-  t.equal((await login(two, elsewhere(), await makeUser(one), 'right')).status, 200);
+  t.equal((await login(two, elsewhere(), await makeUser(one), 'the right one')).status, 200);
 });
 
 t.test('where limits are off nobody waits', async (t) => {
   const server = await limited(t, { LIMITS: 'off', ACCOUNT_FAILURES: '1', SENDS_PER_SECOND: '1' });
   const name = await makeUser(server);
   for (let i = 0; i < 10; i++) t.equal((await login(server, '192.0.2.7', name)).status, 401);
-  t.equal((await login(server, '192.0.2.7', name, 'right')).status, 200);
+  t.equal((await login(server, '192.0.2.7', name, 'the right one')).status, 200);
   const user = await signUp(server);
   const client = await connectSynced(t, server, user);
   for (let i = 0; i < 30; i++) client.send('chat', { to_user_id: user.user_id, content: 'x' });
