@@ -59,9 +59,11 @@ const sabotages: { name: string; patches: Patch[]; steps: Omit<Step, 'seed'>[]; 
     ],
     steps: [
       { at: 1000, kind: 'postgres-restart', lasts: 0 },
+      { at: 3500, kind: 'postgres-restart', lasts: 0 },
       { at: 6000, kind: 'postgres-restart', lasts: 0 },
     ],
-    finds: ['lost', 'contradictions', 'log'],
+    // `odd`: what a client is told that writes into a conversation which it heard of, and which isn't stored.
+    finds: ['lost', 'contradictions', 'log', 'odd'],
   },
 ];
 
