@@ -58,7 +58,10 @@ const settled = () =>
         return bottom > box.top && top < box.bottom;
       });
     });
-    return rows.length > 3 && !empty && rows;
+    // What has just come is measured with the next frames, and moves what is below.
+    await page.evaluate(() => new Promise((done) => requestAnimationFrame(() => requestAnimationFrame(done))));
+    const stands = JSON.stringify(await placed()) === JSON.stringify(rows);
+    return rows.length > 3 && !empty && stands && rows;
   });
 
 test('a thread opens at the line where the unread ones begin', async () => {
