@@ -59,7 +59,9 @@ const settled = () =>
       });
     });
     // What has just come is measured with the next frames, and moves what is below.
-    await page.evaluate(() => new Promise((done) => requestAnimationFrame(() => requestAnimationFrame(done))));
+    await page.evaluate(
+      () => new Promise((done) => requestAnimationFrame(() => requestAnimationFrame(done))),
+    );
     const stands = JSON.stringify(await placed()) === JSON.stringify(rows);
     return rows.length > 3 && !empty && stands && rows;
   });
