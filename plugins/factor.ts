@@ -1,12 +1,13 @@
-import { createHash, randomBytes } from 'node:crypto';
+import { randomBytes } from 'node:crypto';
 import fp from 'fastify-plugin';
 import { generate } from 'lean-qr';
 import { toSvgPath } from 'lean-qr/extras/svg';
 import { Secret, TOTP } from 'otpauth';
 import { LIMITS } from '../schemas/limits.js';
-import { addFactor, dropFactor, findFactor, takeRecoveryCode, takeStep } from '../sql/factor.js';
+import { addFactor, findFactor, takeRecoveryCode, takeStep } from '../sql/factor.js';
 import { within } from './db/failure.js';
 import { ChatError } from './errors.js';
+import { hashOf } from './sessions/device.js';
 
 declare module 'fastify' {
   interface FastifyInstance {
@@ -50,12 +51,10 @@ interface SecondFactor {
    * @throws ChatError `code_wrong`, `factor_exists`
    */
   add(user: number, secret: string, code: string): Promise<string[]>;
-  drop(user: number): Promise<void>;
 }
 
 /** As people type it: in groups, with a hyphen or space between them. */
 const typed = (code: string) => code.replace(/[\s-]/g, '').toUpperCase();
-const hashOf = (recoveryCode: string) => createHash('sha256').update(recoveryCode).digest();
 
 /** A second factor beside the password: codes that change with time (RFC 6238), and recovery codes. */
 export default fp(
@@ -106,10 +105,6 @@ export default fp(
           throw new ChatError('factor_exists');
         await app.sessions.ring([user]);
         return codes.map((code) => code.replace(/(.{4})(?=.)/g, '$1-'));
-      },
-      async drop(user) {
-        await within(requests, (sql) => dropFactor(sql, user));
-        await app.sessions.ring([user]);
       },
     };
     app.decorate('factor', factor);

@@ -43,7 +43,7 @@ const factor: FastifyPluginAsyncTypebox = async (app) => {
       return app.limits.doors.enter('password', request, { name, user }, async (asker) => {
         await app.accounts.ownPassword(user, password, asker);
         await app.factor.ask(user, code);
-        await app.factor.drop(user);
+        await app.accounts.change('end_second_factor', user, user);
         return ok({});
       });
     },

@@ -4,8 +4,7 @@ import { within } from '../plugins/db/failure.js';
 import { ChatError } from '../plugins/errors.js';
 import { answers, ok } from '../schemas/envelope.js';
 import { Login, Me, SignedIn } from '../schemas/user.js';
-import { isAdmin } from '../sql/accounts.js';
-import { findByName, findUser } from '../sql/users.js';
+import { findByName, findMe } from '../sql/users.js';
 import { credentials } from './register.js';
 
 /** `POST /login`, and what the holder of a token can do with it: `GET /api/me`, `POST /api/token`. */
@@ -51,14 +50,13 @@ const login: FastifyPluginAsyncTypebox = async (app) => {
     '/api/me',
     { onRequest: [app.auth.enrolling, app.limits.asked], schema: { response: answers(Me) } },
     async ({ claims }) => {
-      const user = await within(app.db.requests, (sql) => findUser(sql, claims.user_id));
+      const user = await within(app.db.requests, (sql) => findMe(sql, claims.user_id));
       if (user === undefined) throw new ChatError('unauthorized');
-      const admin = await within(app.db.requests, (sql) => isAdmin(sql, claims.user_id));
       return ok({
         user_id: user.user_id,
         username: user.username,
         token_expires_at: new Date(claims.exp * 1000).toISOString(),
-        ...(admin && { is_admin: true as const }),
+        ...(user.is_admin && { is_admin: true as const }),
       });
     },
   );

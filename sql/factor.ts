@@ -52,10 +52,3 @@ export async function addFactor(
     select from changed`;
   return rows.length > 0;
 }
-
-export async function dropFactor(sql: Sql, user: number): Promise<void> {
-  await sql`
-    with codes as (delete from recovery_codes where user_id = ${user}),
-    rung as (insert into rings (user_id) values (${user}))
-    update users set factor_secret = null, factor_step = null where user_id = ${user}`;
-}

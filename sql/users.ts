@@ -90,13 +90,14 @@ export async function findPassword(sql: Sql, id: number): Promise<string | undef
   return row?.password;
 }
 
-/** A user who is there. */
-export async function findUser(
+/** Who asks, and whether they are an admin. */
+export async function findMe(
   sql: Sql,
   id: number,
-): Promise<(User & { created_at: Date | null }) | undefined> {
-  const found = await findPerson(sql, id);
-  return found?.deleted === true ? undefined : found;
+): Promise<{ user_id: number; username: string; is_admin: boolean } | undefined> {
+  const [row] = await sql<{ user_id: number; username: string; is_admin: boolean }[]>`
+    select user_id, username, is_admin from users where user_id = ${id} and deleted_at is null`;
+  return row;
 }
 
 /** A user, be it one who is gone. */

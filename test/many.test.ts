@@ -116,7 +116,9 @@ t.test('[G2] to who is not in it a conversation is not there', async (t) => {
   for (const id of [conversation_id, 99_999_999]) {
     const { token } = eve;
     e.send('chat', { id: 'e', conversation_id: id, content: 'x' });
+    const sent = await e.next('error');
     e.send('read', { id: 'r', conversation_id: id, seq: 1 });
+    const read = await e.next('error');
     const http = [
       await post(eve, { conversation_id: id, id: 'e' }),
       await one.request('GET', `${path}/${id}/messages`, { token }),
@@ -126,7 +128,7 @@ t.test('[G2] to who is not in it a conversation is not there', async (t) => {
       http.map(({ status }) => status),
       [404, 404, 404],
     );
-    answers.push([await e.next('error'), await e.next('error'), ...http.map(({ body }) => body)]);
+    answers.push([sent, read, ...http.map(({ body }) => body)]);
   }
   e.send('typing', { conversation_id });
   t.equal((await e.next('error')).code, 'conversation_not_found');

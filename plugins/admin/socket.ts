@@ -11,6 +11,8 @@ import type { Answer } from './words.js';
 
 const NAME = 'admin.sock';
 const WORDS_LENGTH = 65_536;
+/** Milliseconds that the server waits for the words. */
+const WORDS_MS = 10_000;
 const Words = Type.Array(Type.String({ maxLength: 4096 }), { maxItems: 20 });
 const Told = Type.Object({ ok: Type.Boolean(), lines: Type.Array(Type.String()) });
 
@@ -39,8 +41,10 @@ export async function openDesk(
   const sockets = new Set<Socket>();
   const server = createServer({ allowHalfOpen: true }, async (socket) => {
     sockets.add(socket.on('error', () => {}).on('close', () => sockets.delete(socket)));
+    socket.setTimeout(WORDS_MS, () => socket.destroy(new Error('nothing is asked')));
     try {
       const words: unknown = JSON.parse(await readAll(socket, WORDS_LENGTH));
+      socket.setTimeout(0);
       socket.end(JSON.stringify(await answer(Value.Decode(Words, words))));
     } catch (error) {
       const message = error instanceof Error ? error.message : String(error);

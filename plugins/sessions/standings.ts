@@ -5,8 +5,13 @@ import { within } from '../db/failure.js';
 import type { Asker } from '../db/lanes.js';
 import { gathered } from '../gathered.js';
 
-/** Users whose standing is kept, in each of two generations, and milliseconds after which it is asked for again anyway: a session goes on without a ring. */
+/** Users whose standing is kept, in each of two generations, and bytes. */
 const USERS = 20_000;
+const BYTES = 16_777_216;
+/** Bytes of one of them, and of each session in it, about. */
+const OWN_BYTES = 300;
+const SESSION_BYTES = 120;
+/** Milliseconds after which it is asked for again anyway: a session goes on without a ring. */
 const KEPT_MS = 600_000;
 /** Sessions that are known to be over. */
 const OVER = 20_000;
@@ -16,7 +21,10 @@ const REFERENCE_MS = 86_400_000;
 
 /** Whether tokens are valid: what the database said of their user is kept until a ring says that it may be another by now. */
 export class Standings {
-  private readonly known = new Cache<number, { standing: Standing; until: number }>({ entries: USERS });
+  private readonly known = new Cache<number, { standing: Standing; until: number }>(
+    { entries: USERS, bytes: BYTES },
+    ({ standing }) => OWN_BYTES + SESSION_BYTES * standing.sessions.size,
+  );
   private readonly over = new Cache<string, true>({ entries: OVER });
   /** Users who are asked for, so that an answer from before a ring isn't kept. */
   private readonly asking = new Map<number, Promise<Standing | undefined>>();

@@ -1,9 +1,15 @@
+import { t } from './i18n/index.js';
+import { notice } from './notice.js';
+
 /**
- * Puts a text into the clipboard.
+ * Puts a text into the clipboard, and says whether it is there.
  * @param near where a field may stand for a moment: plain HTTP has no `navigator.clipboard`, only what is selected
- * @returns whether it is there
  */
-export async function copy(text: string, near: HTMLElement): Promise<boolean> {
+export async function copy(text: string, near: HTMLElement): Promise<void> {
+  notice(t((await put(text, near)) ? 'copied' : 'copyFailed'));
+}
+
+async function put(text: string, near: HTMLElement): Promise<boolean> {
   if (navigator.clipboard) {
     try {
       await navigator.clipboard.writeText(text);

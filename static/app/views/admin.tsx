@@ -7,7 +7,6 @@ import type { Client } from '../client.js';
 import { copy } from '../copy.js';
 import { dayName, dayOf } from '../format.js';
 import { errorText, t } from '../i18n/index.js';
-import { notice } from '../notice.js';
 import { closeCover } from '../route.js';
 import { Dialog } from './dialog.js';
 import { Name } from './name.js';
@@ -185,14 +184,11 @@ export function Admin({ client: { api, me } }: { client: Client }) {
 function Given({ what, path }: { what: string; path: string }) {
   const box = useRef<HTMLDivElement>(null);
   const address = location.origin + path;
-  const take = async () => {
-    if (box.current) notice(t((await copy(address, box.current)) ? 'copied' : 'copyFailed'));
-  };
   return (
     <div class="sure" role="alert" ref={box}>
       <p>{what}</p>
       <p class="codes">{address}</p>
-      <button type="button" class="primary" onClick={() => void take()}>
+      <button type="button" class="primary" onClick={() => box.current && void copy(address, box.current)}>
         {t('copyLink')}
       </button>
     </div>

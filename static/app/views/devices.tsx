@@ -10,6 +10,7 @@ import { errorText, t } from '../i18n/index.js';
 import { notice } from '../notice.js';
 import { closeCover } from '../route.js';
 import { Dialog } from './dialog.js';
+import { WhosePassword } from './whose-password.js';
 
 type Device = Static<typeof Sessions>['sessions'][number];
 
@@ -113,16 +114,7 @@ function NewPassword({ client, onChanged }: { client: Client; onChanged: () => v
     <form ref={form} class="password" noValidate onSubmit={submit}>
       <h3>{t('changePassword')}</h3>
       <p class="note">{t('changePasswordHint')}</p>
-      {/* For the browser's own list of passwords. */}
-      <input
-        class="vh"
-        type="text"
-        autocomplete="username"
-        value={client.me.username}
-        readOnly
-        tabIndex={-1}
-        aria-hidden
-      />
+      <WhosePassword username={client.me.username} />
       {field('old')}
       {field('new')}
       <p id="new-password-problem" class="wrong whole" role="alert">

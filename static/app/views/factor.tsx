@@ -11,6 +11,7 @@ import { closeCover } from '../route.js';
 import { signOut } from '../session.js';
 import { factorNeeded } from '../token.js';
 import { Dialog } from './dialog.js';
+import { WhosePassword } from './whose-password.js';
 
 export function FactorDialog({ client }: { client: Client }) {
   return (
@@ -124,9 +125,6 @@ function Factor({ client: { api, me }, onDone }: { client: Client; onDone: () =>
 /** Shown once: the server keeps no more of them than it takes to know them again. */
 function Codes({ codes, onDone }: { codes: string[]; onDone: () => void }) {
   const list = useRef<HTMLDivElement>(null);
-  const take = async () => {
-    if (list.current) notice(t((await copy(codes.join('\n'), list.current)) ? 'copied' : 'copyFailed'));
-  };
   return (
     <div class="factor" ref={list} role="alert">
       <p>{t('recoveryCodes')}</p>
@@ -135,7 +133,11 @@ function Codes({ codes, onDone }: { codes: string[]; onDone: () => void }) {
           <li key={code}>{code}</li>
         ))}
       </ul>
-      <button type="button" class="plain" onClick={() => void take()}>
+      <button
+        type="button"
+        class="plain"
+        onClick={() => list.current && void copy(codes.join('\n'), list.current)}
+      >
         {t('copyCodes')}
       </button>
       <button type="button" class="primary" onClick={onDone}>
@@ -176,16 +178,7 @@ function ProofForm({ username, label, onProof }: ProofFormProps) {
 
   return (
     <form ref={form} class="password" noValidate onSubmit={submit}>
-      {/* For the browser's own list of passwords. */}
-      <input
-        class="vh"
-        type="text"
-        autocomplete="username"
-        value={username}
-        readOnly
-        tabIndex={-1}
-        aria-hidden
-      />
+      <WhosePassword username={username} />
       <div class="field">
         <label for="factor-password">{t('oldPassword')}</label>
         <input

@@ -2,7 +2,6 @@ import { signal } from '@preact/signals';
 import { useLayoutEffect, useRef } from 'preact/hooks';
 import { copy } from '../copy.js';
 import { type Key, t } from '../i18n/index.js';
-import { notice } from '../notice.js';
 import { closeCover, openCover } from '../route.js';
 import { Icon, type IconName } from './icons.js';
 
@@ -24,7 +23,7 @@ const actions: readonly Action[] = [
   {
     label: 'copy',
     icon: 'copy',
-    run: async (content, near) => notice(t((await copy(content, near)) ? 'copied' : 'copyFailed')),
+    run: copy,
   },
 ];
 
