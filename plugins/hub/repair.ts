@@ -26,7 +26,8 @@ const SETTLED_MS = 1000;
 /** Looks, again and again, for messages that a connection doesn't know of: their publish was lost, or is late. */
 export class Repair {
   private timer: NodeJS.Timeout | undefined;
-  private looking: Promise<void> | undefined;
+  private looking: Promise<void> = Promise.resolve();
+  private next: Promise<void> | undefined;
   /** When the next look is due while the bus works. */
   private due = 0;
   /** What the last look could see. */
@@ -67,12 +68,14 @@ export class Repair {
     }, ALONE_MS * spread);
   }
 
-  /** Looks now, or waits for the look that is under way. */
-  async now(): Promise<void> {
-    this.looking ??= this.look().finally(() => {
-      this.looking = undefined;
+  /** Looks for all that is there at this moment: a look that is under way may have begun before it, so another follows. */
+  now(): Promise<void> {
+    this.next ??= this.looking.then(() => {
+      this.next = undefined;
+      this.looking = this.look();
+      return this.looking;
     });
-    return this.looking;
+    return this.next;
   }
 
   private async look() {
@@ -155,6 +158,7 @@ export class Repair {
   async close(): Promise<void> {
     this.closed = true;
     clearTimeout(this.timer);
+    await this.next;
     await this.looking;
   }
 }
