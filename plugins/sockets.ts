@@ -13,6 +13,7 @@ import { descriptorLimit } from './sockets/descriptors.js';
 import { Headcount } from './sockets/headcount.js';
 import { createHttpServer, listenBeside, stopListening } from './sockets/http-server.js';
 import { Peer } from './sockets/peer.js';
+import { Turns } from './sockets/turns.js';
 import { isOurs, withoutUpgrade } from './sockets/upgrade.js';
 
 declare module 'fastify' {
@@ -56,6 +57,7 @@ export class Sockets {
   /** Those that are no WebSocket. */
   private readonly http = new Set<Peer>();
   private readonly headcount = new Headcount();
+  private readonly turns = new Turns();
   /** Servers at further addresses. */
   private beside: TcpServer[] = [];
   private besideClosed: Promise<unknown> | undefined;
@@ -254,7 +256,10 @@ export class Sockets {
 
   private dispatch(peer: Peer, request: IncomingMessage, answer: ServerResponse) {
     peer.begin(request, answer);
-    this.handler(request, answer);
+    this.turns.take(() => {
+      // Who hung up meanwhile needs no answer.
+      if (!request.socket.destroyed) this.handler(request, answer);
+    });
   }
 
   private upgrade(peer: Peer, request: IncomingMessage, stream: Duplex, head: Buffer) {
