@@ -40,16 +40,25 @@ export default fp(
     const { config, db, hub, log } = app;
     const relations = new Relations(db.delivery);
     const told = new Cache<number, number>({ entries: TOLD });
+    /** Of whom `onChange` is to be told: once, however many want to know. */
+    const missing = new Set<number>();
+    const find = async (user: number) => {
+      missing.add(user);
+      try {
+        await relations.of(user);
+      } catch (error) {
+        return log.debug({ err: error }, 'who is hidden is not known');
+      } finally {
+        missing.delete(user);
+      }
+      contacts.onChange(user);
+    };
     const contacts: Contacts = {
       onChange() {},
       blockersOf: async (user) => (await relations.of(user)).blockers,
       knownBlockersOf(user) {
         const known = relations.kept(user);
-        if (known === undefined)
-          relations.of(user).then(
-            () => contacts.onChange(user),
-            (error: unknown) => log.debug({ err: error }, 'who is hidden is not known'),
-          );
+        if (known === undefined && !missing.has(user)) void find(user);
         return known?.blockers;
       },
       closedTo: async (user) => (await relations.of(user)).closed,

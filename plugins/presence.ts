@@ -33,7 +33,10 @@ class Presence {
   /** By user: who watches, and what each of them was told last. */
   private readonly watchers = new Map<number, Map<ExtendedConnection, boolean | undefined>>();
   /** The same by who watches. */
-  private readonly watching = new Map<Connection, readonly number[]>();
+  private readonly watching = new Map<
+    Connection,
+    { watcher: ExtendedConnection; users: readonly number[] }
+  >();
   /** How each watched user was when last looked at. */
   private readonly known = new Map<number, boolean>();
   private readonly changed = new Map<number, boolean>();
@@ -86,7 +89,7 @@ class Presence {
   async watch(connection: ExtendedConnection, users: readonly number[]): Promise<Row[]> {
     this.unwatch(connection);
     const distinct = [...new Set(users)];
-    this.watching.set(connection, distinct);
+    this.watching.set(connection, { watcher: connection, users: distinct });
     for (const user of distinct) {
       const watching = this.watchers.get(user);
       if (watching === undefined) this.watchers.set(user, new Map([[connection, undefined]]));
@@ -101,8 +104,12 @@ class Presence {
 
   /** Others may be hidden from a user now, or not any more. */
   private async lookAgain(user: number) {
-    const watched = this.hub.connectionsOf(user).flatMap((connection) => this.watching.get(connection) ?? []);
-    if (watched.length > 0) await this.tell(await this.online([...new Set(watched)]));
+    const watching = this.hub
+      .connectionsOf(user)
+      .flatMap((connection) => this.watching.get(connection) ?? []);
+    if (watching.length === 0) return;
+    const watched = new Set(watching.flatMap(({ users }) => users));
+    await this.tell(await this.online([...watched]), new Set(watching.map(({ watcher }) => watcher)));
   }
 
   private toldOf(user: number, watcher: ExtendedConnection, online: boolean) {
@@ -111,7 +118,7 @@ class Presence {
   }
 
   unwatch(connection: ExtendedConnection): void {
-    for (const user of this.watching.get(connection) ?? []) {
+    for (const user of this.watching.get(connection)?.users ?? []) {
       const watching = this.watchers.get(user);
       watching?.delete(connection);
       if (watching?.size !== 0) continue;
@@ -189,15 +196,31 @@ class Presence {
     if (watched.length > 0) await this.tell(await this.online(watched));
   }
 
-  /** Tells watchers what is new to them. Who left one replica may have come to another meanwhile: it is asked again. */
-  private async tell(states: readonly (readonly [number, boolean])[]) {
+  /** Who watches a user, and what each of them was told last. @param only of these alone */
+  private watchersOf(
+    user: number,
+    only: ReadonlySet<ExtendedConnection> | undefined,
+  ): Iterable<readonly [ExtendedConnection, boolean | undefined]> {
+    const all = this.watchers.get(user);
+    if (only === undefined || all === undefined) return all ?? [];
+    return [...only].flatMap((watcher) => (all.has(watcher) ? [[watcher, all.get(watcher)] as const] : []));
+  }
+
+  /**
+   * Tells watchers what is new to them. Who left one replica may have come to another meanwhile: it is asked again.
+   * @param only whom to tell; undefined for all
+   */
+  private async tell(
+    states: readonly (readonly [number, boolean])[],
+    only?: ReadonlySet<ExtendedConnection>,
+  ) {
     try {
-      const news = states.filter(([user, online]) => this.isNews(user, online)).map(([user]) => user);
+      const news = states.filter(([user, online]) => this.isNews(user, online, only)).map(([user]) => user);
       if (news.length === 0) return;
       const rows = await this.rows(await this.online(news));
       const frames = new Map<ExtendedConnection, Row[]>();
       for (const row of rows)
-        for (const [watcher, told] of this.watchers.get(row.user_id) ?? []) {
+        for (const [watcher, told] of this.watchersOf(row.user_id, only)) {
           // One that has no room is told at the next look.
           if (!this.isNewsTo(watcher, told, row.user_id, row.online) || !watcher.hasRoomForNews) continue;
           const shown = this.isHidden(row.user_id, watcher) ? hiddenRow(row) : row;
@@ -212,8 +235,8 @@ class Presence {
     }
   }
 
-  private isNews(user: number, online: boolean): boolean {
-    for (const [watcher, told] of this.watchers.get(user) ?? [])
+  private isNews(user: number, online: boolean, only: ReadonlySet<ExtendedConnection> | undefined): boolean {
+    for (const [watcher, told] of this.watchersOf(user, only))
       if (this.isNewsTo(watcher, told, user, online)) return true;
     return false;
   }

@@ -63,11 +63,12 @@ export async function isInvited(sql: Sql, code: Buffer): Promise<boolean> {
   return row.open;
 }
 
-/** Invites, newest first. @param before the last of the page before */
+/** Invites, newest first; those of the starts only as long as they open the door, or if one did. @param before the last of the page before */
 export async function listInvites(sql: Sql, before: number | undefined, limit: number): Promise<InviteRow[]> {
   return sql<InviteRow[]>`
     select invite_id, made_by, made_at, expires_at, uses_left, revoked_at from invites
-    where invite_id < ${before ?? Number.MAX_SAFE_INTEGER} order by invite_id desc limit ${limit}`;
+    where invite_id < ${before ?? Number.MAX_SAFE_INTEGER}
+      and (not first or uses_left = 0 or not exists (select from users)) order by invite_id desc limit ${limit}`;
 }
 
 /** Revokes an invite. @returns whether there is one, revoked now or before */

@@ -127,7 +127,7 @@ export async function endSession(sql: Sql, user: number, sid: string): Promise<b
 /**
  * Ends all sessions of a user and voids their tokens that have none, but for one session.
  * @param kept the session that stays; undefined for none
- * @param password the new password's hash; undefined if it stays as it is
+ * @param password the new password's hash, which voids a link that sets one; undefined if it stays as it is
  */
 export async function endSessions(
   sql: Sql,
@@ -137,6 +137,7 @@ export async function endSessions(
 ): Promise<void> {
   await sql`
     with gone as (delete from sessions where user_id = ${user} and sid is distinct from ${kept ?? null}::text),
+    spent as (delete from resets where user_id = ${user} and ${password !== undefined}),
     rung as (insert into rings (user_id) values (${user}))
     update users set tokens_from = clock_timestamp(), password = coalesce(${password ?? null}::text, password)
     where user_id = ${user}`;

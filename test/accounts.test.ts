@@ -295,7 +295,8 @@ t.test('an empty installation that asks for invites is opened by the link of its
   const [link, other] = [await server.app.accounts.firstInvite(), await second.app.accounts.firstInvite()];
   t.match(link?.path, /^\/#\/invite\/[\w-]{24}$/);
   t.equal((await register(server)).body.error, 'invite_needed');
-  const { body } = await register(server, { invite: link?.code });
+  const name = freshName();
+  const { body } = await register(server, { invite: link?.code }, name);
   const [row] = await server.app.db.sql`select is_admin from users where user_id = ${body.data.user_id}`;
   t.equal(row?.is_admin, true);
   t.equal(
@@ -304,6 +305,10 @@ t.test('an empty installation that asks for invites is opened by the link of its
     'that of another start',
   );
   t.equal(await server.app.accounts.firstInvite(), undefined);
+  const { token } = (await login(server, name, 'correct horse')).body.data;
+  const listed = await server.request('GET', '/api/admin/invites', { token });
+  t.match(listed.body.data.invites, [{ uses_left: 0 }], 'what opens nothing any more is not listed');
+  t.equal(listed.body.data.invites.length, 1);
   t.equal(
     await (await build(t)).app.accounts.firstInvite(),
     undefined,
@@ -382,6 +387,12 @@ t.test('a forgotten password is set by a link, once, and that ends what was sign
   const late = await link();
   await sql`update resets set expires_at = now() where user_id = ${user_id}`;
   t.equal((await reset(late)).body.error, 'reset_invalid', 'expired');
+
+  const forgotten = await link();
+  const { token } = (await login(server, username, 'a new one')).body.data;
+  const body = { old_password: 'a new one', new_password: 'another one' };
+  t.equal((await server.request('POST', '/api/password', { token, body })).status, 200);
+  t.equal((await reset(forgotten)).body.error, 'reset_invalid', 'another password since');
 });
 
 t.test(

@@ -165,6 +165,39 @@ t.test('[K3] who is blocked sees no presence of who has blocked, live and when t
   await back.close();
 });
 
+t.test(
+  '[K3] who is hidden is asked for once for each who watches, however many and whom they watch',
+  async (t) => {
+    const server = await build(t);
+    const users = await Promise.all(Array.from({ length: 6 }, () => signUp(server)));
+    const late = await signUp(server);
+    const watchers = await Promise.all(users.map((user) => connectSynced(t, server, user)));
+    for (const watcher of watchers) {
+      watcher.send('presence', { user_ids: [...users, late].map(({ user_id }) => user_id) });
+      await watcher.next('presence');
+    }
+    const { contacts, sessions } = server.app;
+    const { onChange } = contacts;
+    const found: number[] = [];
+    contacts.onChange = (user) => {
+      found.push(user);
+      onChange(user);
+    };
+    sessions.listener.forgetAll();
+    await connect(t, server, late, { extended: true });
+    const isTold = (watcher: Client) =>
+      watcher
+        .of('presence')
+        .some(({ users }) =>
+          users.some(
+            (row: { user_id: number; online: boolean }) => row.user_id === late.user_id && row.online,
+          ),
+        );
+    await eventually(() => watchers.every(isTold), 'somebody is not told');
+    t.strictSame(found.sort(), users.map(({ user_id }) => user_id).sort());
+  },
+);
+
 t.test('[K3] neither hears that the other types, and who is blocked gets no receipts', async (t) => {
   const [a, b] = await pair();
   const { conversation_id } = (await post(one, b, { to_user_id: a.user_id })).body.data;

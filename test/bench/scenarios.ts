@@ -21,6 +21,10 @@ export const scenarios: Record<string, (bench: Bench) => Promise<Figures>> = {
   'two instances, 50 pairs, 8 in flight': fresh((bench, env) => loadOn(bench, env, 8, 2)),
   'one instance, 10 pairs, 8 in flight': fresh((bench, env) => loadOn(bench, env, 8, 1, 10)),
   'one instance, 500 pairs, 8 in flight': fresh((bench, env) => loadOn(bench, env, 8, 1, 500)),
+  'one instance, 500 pairs, 8 in flight, with limits': fresh((bench, env) =>
+    // That high that nobody meets one.
+    loadOn(bench, { ...env, LIMITS: 'on', SENDS_PER_SECOND: '10000' }, 8, 1, 500),
+  ),
   '10 pairs beside an open snapshot': fresh((bench, env) => besideSnapshot(bench, env, 10)),
   '3,500 users, 1,500 messages/s': fresh((bench, env) => openLoopOn(bench, env, 3500, 1500)),
   '3,500 users, 6,000 messages/s': fresh((bench, env) => openLoopOn(bench, env, 3500, 6000)),

@@ -24,6 +24,8 @@ export interface Watched {
   readonly port: number;
   /** How it ended; undefined while it lives. */
   over(): string | undefined;
+  /** Comes with that. */
+  ended: Promise<string>;
   output(): string;
   /** Bytes of the process in memory, seen from outside: also while it is busy. */
   resident(): Promise<number>;
@@ -86,6 +88,7 @@ export async function startWatched(server: string, env: Record<string, string>):
     pid,
     port,
     over: () => over,
+    ended,
     output: () => text,
     resident: () => residentOf(pid),
     async holds(collect) {

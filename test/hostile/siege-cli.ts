@@ -86,7 +86,11 @@ async function main(): Promise<boolean> {
         });
         const order: Order = { name, target, seed, bound };
         child.send(order);
-        const [met] = await once(child, 'message');
+        const died = server.ended.then((how): never => {
+          child.kill();
+          throw new Error(`the server ended with ${how}`);
+        });
+        const [met] = await Promise.race([once(child, 'message'), died]);
         await once(child, 'exit');
         return met;
       };
@@ -101,7 +105,7 @@ async function main(): Promise<boolean> {
         await act(name, { count: Math.ceil(count / 20) });
         await look(name, () => act(name, { count }));
       }
-      if (values.only === '' && minutes > 0)
+      if ('all together'.includes(values.only) && minutes > 0)
         await look('all together', async () => {
           const bound = { count: Number.MAX_SAFE_INTEGER, ms: minutes * 60_000 };
           const all = await Promise.all(attackNames().map((name) => act(name, bound)));
@@ -111,13 +115,14 @@ async function main(): Promise<boolean> {
       console.log(
         `\nthe pair: ${sent} messages, ${lost} lost, ${doubled} doubled, ${outOfOrder} out of order`,
       );
-      const died = server.over();
-      if (died !== undefined) console.log(`the server ended with ${died}:\n${server.output().slice(-3000)}`);
       const found = sieges.flatMap(siegeFaults);
       const wrong = [...found, ...troubles];
       for (const text of wrong) console.log(`- ${text}`);
-      return died === undefined && wrong.length === 0 && lost + doubled + outOfOrder === 0;
+      return server.over() === undefined && wrong.length === 0 && lost + doubled + outOfOrder === 0;
     } finally {
+      const died = server.over();
+      if (died !== undefined)
+        console.log(`the server ended with ${died}:\n${server.output().slice(-10_000)}`);
       pair.close();
       await server.kill();
     }
@@ -126,8 +131,10 @@ async function main(): Promise<boolean> {
   }
 }
 
-if (process.send)
+if (process.send) {
+  // Nobody attacks any longer than the siege goes on.
+  process.once('disconnect', () => process.exit());
   process.once('message', ({ name, target, seed, bound }: Order) => {
     void attack(name, target, random(seed), bound).then((met) => process.send?.(met, () => process.exit()));
   });
-else process.exit((await main()) ? 0 : 1);
+} else process.exit((await main()) ? 0 : 1);
