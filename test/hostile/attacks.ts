@@ -243,16 +243,26 @@ export async function attack(
   const held: Held = new Set();
   const end = performance.now() + ms;
   let left = Math.min(count, most);
+  const isOver = () => performance.now() >= end;
   const one = async (act: Act) => {
-    while (left-- > 0 && performance.now() < end) {
-      const how = await act();
+    while (left-- > 0 && !isOver()) {
+      const how = await act().catch((error: Error) => {
+        if (isOver()) return 'cut';
+        throw error;
+      });
       met[how] = (met[how] ?? 0) + 1;
     }
   };
+  // What isn't read, since too much waits before it, isn't waited for.
+  const cut = () => {
+    agent.destroy();
+    for (const one of held) one.end();
+  };
+  const timer = Number.isFinite(ms) ? setTimeout(cut, ms) : undefined;
   await Promise.all(
     Array.from({ length: atOnce }, (_, i) => one(start(target, draw.fork(`one ${i}`), agent, held))),
   );
-  agent.destroy();
-  for (const one of held) one.end();
+  clearTimeout(timer);
+  cut();
   return met;
 }
