@@ -13,6 +13,7 @@ import db from './plugins/db.js';
 import docs from './plugins/docs.js';
 import errors, { sendError } from './plugins/errors.js';
 import factor from './plugins/factor.js';
+import groups from './plugins/groups.js';
 import hub from './plugins/hub.js';
 import json from './plugins/json.js';
 import limits from './plugins/limits.js';
@@ -30,6 +31,7 @@ import adminRoutes from './routes/admin.js';
 import contactRoutes from './routes/contacts.js';
 import conversationRoutes from './routes/conversations.js';
 import factorRoutes from './routes/factor.js';
+import groupRoutes from './routes/groups.js';
 import healthRoutes from './routes/health.js';
 import loginRoutes from './routes/login.js';
 import messageRoutes from './routes/messages.js';
@@ -102,6 +104,7 @@ export async function buildApp(
   await app.register(factor);
   await app.register(admin, overrides);
   await app.register(conversations);
+  await app.register(groups);
   await app.register(ws);
 
   await app.register(registerRoutes);
@@ -112,6 +115,7 @@ export async function buildApp(
   await app.register(adminRoutes);
   await app.register(contactRoutes);
   await app.register(conversationRoutes);
+  await app.register(groupRoutes);
   await app.register(messageRoutes);
   await app.register(healthRoutes);
   await app.register(metricsRoutes);

@@ -1,3 +1,5 @@
+import type { ExtendedFrame } from '../schemas/frames.js';
+import type { Message } from '../schemas/message.js';
 import type { StoredMessage } from '../sql/messages.js';
 
 /** Whether a user in its conversation is to get a message: everybody but its sender, or who wrote to themselves. */
@@ -23,3 +25,25 @@ export const present = (message: StoredMessage) => ({
   content: message.content,
   created_at: new Date(message.createdAt).toISOString(),
 });
+
+/** The same in a page of history, for whoever asks for that. */
+export const presentTo = (user: number, message: StoredMessage): Message => ({
+  ...present(message),
+  ...(message.event === undefined
+    ? message.from === user && { id: message.clientId }
+    : { type: 'event', event: message.event }),
+});
+
+/** The frame of a message. @param id the sender's own, in what goes back to the sender */
+export function frameOf(message: StoredMessage, id?: string): ExtendedFrame {
+  if (message.event === undefined)
+    return { type: 'chat', ...present(message), ...(id !== undefined && { id }) };
+  const { content: _content, to_user_id: _to, ...rest } = present(message);
+  return { type: 'event', ...rest, event: message.event };
+}
+
+/** Whether it is what brought a user into a group. */
+export const bringsIn = (user: number, { from, event }: StoredMessage): boolean =>
+  event?.action === 'made' || event?.action === 'joined'
+    ? from === user
+    : event?.action === 'added' && event.user_ids?.includes(user) === true;

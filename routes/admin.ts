@@ -123,7 +123,12 @@ const admin: FastifyPluginAsyncTypebox = async (app) => {
     { schema: { querystring: Page, response: answers(Audit) } },
     async ({ query: { before, limit = PAGE } }) => {
       const rows = await within(app.db.requests, (sql) => listAudit(sql, before, limit));
-      return ok({ entries: rows.map((row) => ({ ...row, at: row.at.toISOString() })) });
+      const entries = rows.map(({ conversation_id, ...row }) => ({
+        ...row,
+        at: row.at.toISOString(),
+        ...(conversation_id !== null && { conversation_id }),
+      }));
+      return ok({ entries });
     },
   );
 };

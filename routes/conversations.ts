@@ -2,7 +2,7 @@ import type { FastifyPluginAsyncTypebox } from '@fastify/type-provider-typebox';
 import { UNREAD_AT_MOST } from '../plugins/conversations.js';
 import { within } from '../plugins/db/failure.js';
 import { ChatError } from '../plugins/errors.js';
-import { present } from '../plugins/message.js';
+import { presentTo } from '../plugins/message.js';
 import {
   ConversationParams,
   ConversationQuery,
@@ -12,7 +12,7 @@ import {
 } from '../schemas/conversation.js';
 import { answers, ok } from '../schemas/envelope.js';
 import { History, HistoryQuery } from '../schemas/message.js';
-import { listConversations } from '../sql/conversations.js';
+import { listConversations } from '../sql/conversation-list.js';
 import { readHistory } from '../sql/messages.js';
 
 /** A user's conversations, their history, and how far it is read. */
@@ -25,14 +25,10 @@ const conversations: FastifyPluginAsyncTypebox = async (app) => {
     { schema: { querystring: ConversationQuery, response: answers(Conversations) } },
     async ({ query, claims }) => {
       const limit = query.limit ?? 50;
-      const rows = await within(app.db.requests, (sql) =>
-        listConversations(sql, claims.user_id, query.cursor, limit + 1, UNREAD_AT_MOST),
+      const page = await within(app.db.requests, (sql) =>
+        listConversations(sql, claims.user_id, { cursor: query.cursor, limit, unreadAtMost: UNREAD_AT_MOST }),
       );
-      const page = rows.slice(0, limit);
-      return ok({
-        conversations: page,
-        next_cursor: rows.length > limit ? (page.at(-1)?.last_message?.msg_id ?? null) : null,
-      });
+      return ok({ conversations: page.conversations, next_cursor: page.next });
     },
   );
 
@@ -50,10 +46,7 @@ const conversations: FastifyPluginAsyncTypebox = async (app) => {
       const more = found.length > limit;
       const page = more ? (after === undefined ? found.slice(1) : found.slice(0, limit)) : found;
       return ok({
-        messages: page.map((message) => ({
-          ...present(message),
-          ...(message.from === claims.user_id && { id: message.clientId }),
-        })),
+        messages: page.map((message) => presentTo(claims.user_id, message)),
         has_more: more,
       });
     },

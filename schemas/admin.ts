@@ -66,6 +66,7 @@ export const Audit = Type.Object({
       action: Type.String({ maxLength: 40 }),
       user_id: orNull(Id),
       invite_id: orNull(Id),
+      conversation_id: Type.Optional(Id),
     }),
     { maxItems: 100 },
   ),

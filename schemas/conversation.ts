@@ -1,20 +1,23 @@
 import { type Static, Type } from '@sinclair/typebox';
 import { Id, Seq } from './common.js';
+import { Group } from './group.js';
 import { Message } from './message.js';
 import { User } from './user.js';
 
-/** A conversation as one of its two members sees it. */
+/** A conversation as one who is in it, or was, sees it. */
 export const Conversation = Type.Object({
   conversation_id: Id,
-  /** The other one; oneself in a conversation with oneself. */
-  user: User,
+  /** In one of two the other one; oneself in a conversation with oneself. */
+  user: Type.Optional(User),
+  /** In any other. */
+  group: Type.Optional(Group),
   last_seq: Seq,
   last_message: Type.Union([Message, Type.Null()]),
-  /** Messages of the other past `read_seq`, counted up to 1000. */
+  /** Messages of others past `read_seq`, counted up to 1000. */
   unread: Type.Integer({ minimum: 0, maximum: 1000 }),
   read_seq: Seq,
-  /** How far the other has received and read. */
-  receipt: Type.Object({ delivered_seq: Seq, read_seq: Seq }),
+  /** In one of two how far the other has received and read. */
+  receipt: Type.Optional(Type.Object({ delivered_seq: Seq, read_seq: Seq })),
 });
 export type Conversation = Static<typeof Conversation>;
 

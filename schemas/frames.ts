@@ -1,6 +1,7 @@
 import { type Static, type TSchema, Type } from '@sinclair/typebox';
 import { At, ClientId, Content, Id, Seq, Timestamp } from './common.js';
 import { ErrorCode, RetryAfterMs } from './error.js';
+import { GroupEvent } from './group.js';
 import { LIMITS } from './limits.js';
 
 // The rules behind each frame are in PROTOCOL.md. A frame is one schema here, one handler in routes/ws (if a client
@@ -126,6 +127,25 @@ export const extendedServer = {
     created_at: Timestamp,
     /** The sender's own id; only in frames that go back to the sender. */
     id: Type.Optional(text(65)),
+  }),
+  /** Something was done to a group. It stands in the conversation like a message. */
+  event: frame('event', {
+    conversation_id: Id,
+    msg_id: Id,
+    seq: Id,
+    from_user_id: Id,
+    event: GroupEvent,
+    created_at: Timestamp,
+  }),
+  /**
+   * In a group the client stands at `seq` now, where the message is of `at`; the last messages before the end follow. What is before
+   * is to be read over HTTP; with `hidden` what is between the client's position before and `seq` isn't for its user.
+   */
+  joined: frame('joined', {
+    conversation_id: Id,
+    seq: Seq,
+    at: Type.Optional(At),
+    hidden: Type.Optional(Type.Literal(true)),
   }),
   receipt: frame('receipt', { conversation_id: Id, user_id: Id, delivered_seq: Seq, read_seq: Seq }),
   /** How far the user has read, on another of their connections or over HTTP. */

@@ -40,6 +40,8 @@ export const LIMITS = {
   waitingBytes: 67_108_864,
   /** Bytes of stored messages whose ids are remembered, in each of two generations. */
   recentBytes: 4_194_304,
+  /** Bytes of who is in conversations of many, in each of two generations. */
+  rosterBytes: 8_388_608,
   /** Bytes of messages on their way to other instances; the log has those that are dropped. */
   remoteBytes: 16_777_216,
 } as const;
@@ -102,6 +104,23 @@ export const HTTP = {
   reservedDescriptors: 64,
   /** Connections beyond the last that are told so at one time; the next are cut without a word. */
   refusals: 32,
+} as const;
+
+/** Bounds of groups and channels. */
+export const GROUPS = {
+  /** People who are added at one time. */
+  addedAtOnce: 100,
+  /** Members of a group, and of a channel. */
+  members: 1024,
+  channelMembers: 100_000,
+  /** That a user may have made. */
+  made: 500,
+  /** Characters of a title. */
+  title: 128,
+  /** Messages that a client may lack of one and is still given; past them it stands at the last ones, and reads the rest over HTTP. */
+  behind: 1000,
+  /** Messages that it is given there. */
+  lastPage: 50,
 } as const;
 
 /** Bounds of accounts. */

@@ -1,5 +1,6 @@
 import { type Static, Type } from '@sinclair/typebox';
 import { ClientId, Content, Id, Seq, Timestamp } from './common.js';
+import { GroupEvent } from './group.js';
 
 /** A stored message, as history answers it. `id` is the sender's own, there only for the sender; `to_user_id` is there in a conversation of two. */
 export const Message = Type.Object({
@@ -11,6 +12,10 @@ export const Message = Type.Object({
   content: Content,
   created_at: Timestamp,
   id: Type.Optional(Type.String({ maxLength: 65 })),
+  /** `event`, or what a newer server knows; absent of a text. */
+  type: Type.Optional(Type.String({ maxLength: 20 })),
+  /** Of what was done to a group, which has no content. */
+  event: Type.Optional(GroupEvent),
 });
 export type Message = Static<typeof Message>;
 

@@ -127,7 +127,7 @@ export async function useReset(
   return row;
 }
 
-/** Deletes a user (sql/migrations/0013_delete_user.sql), but for what `eraseSome` erases. @param texts whether that is also what they wrote */
+/** Deletes a user (sql/migrations/0014_groups.sql), but for what `eraseSome` erases. @param texts whether that is also what they wrote */
 export async function deleteUser(
   sql: Sql,
   user: number,
@@ -135,7 +135,7 @@ export async function deleteUser(
   actor: number | undefined,
 ): Promise<Outcome> {
   const [row] = await sql<[{ outcome: Exclude<Outcome, 'done'> | null }]>`
-    select outcome from delete_user_1(${user}, ${actor ?? null}, ${texts})`;
+    select outcome from delete_user_2(${user}, ${actor ?? null}, ${texts})`;
   return row.outcome ?? 'done';
 }
 
@@ -146,7 +146,8 @@ export async function toErase(sql: Sql): Promise<number[]> {
 }
 
 /**
- * Erases some of what somebody wrote who is gone: the ids that they gave to their messages, and the texts where that was asked.
+ * Erases some of what somebody wrote who is gone: the ids that they gave to their messages, and the texts where that was asked, the
+ * titles among them that they gave to groups.
  * @param after the conversation that the step before ended in
  * @param atMost messages
  * @returns the conversation to go on in; undefined once nothing is left
@@ -166,11 +167,12 @@ export async function eraseSome(
     ), found as materialized (
       select seq from messages m
       where m.conversation_id = (select conversation_id from place) and m.from_user_id = ${user}
-        and (m.client_id not like '~%' or m.content <> '' and (select texts from who))
+        and (m.client_id not like '~%' or (m.content <> '' or m.extra ? 'title') and (select texts from who))
       limit ${atMost}
     ), erased as (
       update messages m set client_id = '~gone.' || m.msg_id,
-        content = case when (select texts from who) then '' else m.content end
+        content = case when (select texts from who) then '' else m.content end,
+        extra = case when (select texts from who) then m.extra - 'title' else m.extra end
       where m.conversation_id = (select conversation_id from place) and m.seq = any (array(select seq from found))
       returning seq
     )
@@ -222,12 +224,13 @@ export interface AuditRow {
   action: string;
   user_id: number | null;
   invite_id: number | null;
+  conversation_id: number | null;
 }
 
 /** Who did what, newest first. @param before the last of the page before */
 export async function listAudit(sql: Sql, before: number | undefined, limit: number): Promise<AuditRow[]> {
   return sql<AuditRow[]>`
-    select audit_id, at, actor_id, action, user_id, invite_id from audit
+    select audit_id, at, actor_id, action, user_id, invite_id, conversation_id from audit
     where audit_id < ${before ?? Number.MAX_SAFE_INTEGER} order by audit_id desc limit ${limit}`;
 }
 

@@ -47,6 +47,9 @@ export async function lookAtBatches(
         a: string | null;
         b: string | null;
         rosters: string | null;
+        left_ids: string | null;
+        left_ends: string | null;
+        left_users: string | null;
       },
     ]
   >`
@@ -55,7 +58,13 @@ export async function lookAtBatches(
       union all
       select conversations, ends from batches where xid = any (array(select pg_snapshot_xip(${since}::pg_snapshot)))
     ), moved as materialized (
-      select e.id, max(e.seq) as seq from rows, unnest(conversations, ends) e(id, seq) group by 1
+      select e.id, max(e.seq) as seq, min(e.seq) as first from rows, unnest(conversations, ends) e(id, seq) group by 1
+    ), gone as materialized (
+      -- Whoever left by one of these: what they see ends with it.
+      select x.conversation_id, x.last_seq, x.user_id from moved m
+      cross join lateral (
+        select * from members x where x.conversation_id = m.id and x.last_seq between m.first and m.seq and x.joined_seq is not null
+      ) x
     )
     select pg_current_snapshot()::text as snapshot,
       pg_snapshot_xmax(pg_current_snapshot()) < pg_snapshot_xmax(${since}::pg_snapshot)
@@ -64,7 +73,9 @@ export async function lookAtBatches(
       array_agg(m.id)::text as ids, array_agg(m.seq)::text as ends,
       array_agg(c.user_a)::text as a, array_agg(c.user_b)::text as b, json_agg(array(
         select x.user_id from members x where x.conversation_id = m.id and x.last_seq is null
-      )) filter (where c.user_a is null)::text as rosters
+      )) filter (where c.user_a is null)::text as rosters,
+      (select array_agg(conversation_id)::text from gone) as left_ids, (select array_agg(last_seq)::text from gone) as left_ends,
+      (select array_agg(user_id)::text from gone) as left_users
     from moved m cross join lateral (
       select user_a, user_b from conversations x where x.conversation_id = m.id limit 1
     ) c`;
@@ -78,6 +89,11 @@ export async function lookAtBatches(
     const members = many ? (next.next().value ?? []) : [...new Set(pair)];
     return { conversation, end: ends?.[i] ?? 0, members, many };
   });
+  const [leftIds, leftEnds, leftUsers] = [row.left_ids, row.left_ends, row.left_users].map((text) =>
+    parseNumbers(text ?? ''),
+  );
+  for (const [i, conversation] of (leftIds ?? []).entries())
+    moved.push({ conversation, end: leftEnds?.[i] ?? 0, members: [leftUsers?.[i] ?? 0], many: true });
   return { snapshot: row.snapshot, isPart: row.is_part, isUndone: row.is_undone, moved };
 }
 

@@ -1,8 +1,5 @@
-import type { Conversation } from '../schemas/conversation.js';
-import type { Message } from '../schemas/message.js';
 import { numbers, parseNumbers, type Sql } from './handle.js';
 import type { Position, Target } from './messages.js';
-import { asShown } from './users.js';
 
 /** Somebody in a conversation. */
 export interface Member {
@@ -58,6 +55,12 @@ export async function othersIn(
   });
 }
 
+/** How far a conversation of a user goes, as far as they may see it. */
+export interface End extends Position {
+  /** Whether it is a group, or a channel. */
+  grouped?: boolean;
+}
+
 /** Members, and how far their conversations go: where nothing is left, as far as they went. One without a message is left out. */
 const goingTo = (sql: Sql) => sql`members m join lateral (
     select coalesce(
@@ -66,9 +69,9 @@ const goingTo = (sql: Sql) => sql`members m join lateral (
   ) e on e.seq is not null`;
 
 /** How far each conversation of a user goes, as far as they may see it; one without a message is left out. */
-export async function lastSeqs(sql: Sql, user: number): Promise<Position[]> {
-  return sql<Position[]>`
-    select m.conversation_id as conversation, least(e.seq, m.last_seq) as seq
+export async function lastSeqs(sql: Sql, user: number): Promise<End[]> {
+  return sql<End[]>`
+    select m.conversation_id as conversation, least(e.seq, m.last_seq) as seq, m.joined_seq is not null as grouped
     from ${goingTo(sql)} where m.user_id = ${user}`;
 }
 
@@ -95,6 +98,8 @@ export interface Standing {
   conversation: number;
   /** As far as they may see it. */
   end: number;
+  /** Whether it is a group, or a channel. */
+  grouped?: boolean;
   /** How far one of their devices has it. */
   delivered: number;
   /** When the message at the position that was asked for was stored, in milliseconds since 1970; undefined where it isn't there. */
@@ -110,10 +115,11 @@ export async function standings(sql: Sql, user: number, positions: readonly Posi
   const ids = numbers(sorted.map(({ conversation }) => conversation));
   const seqs = numbers(sorted.map(({ seq }) => seq));
   const rows = await sql<(Omit<Standing, 'at'> & { at: Date | null })[]>`
-    select m.conversation_id as conversation, least(e.seq, m.last_seq) as "end", coalesce(k.delivered_seq, 0) as delivered, (
+    select m.conversation_id as conversation, least(e.seq, m.last_seq) as "end", m.joined_seq is not null as grouped,
+      coalesce(k.delivered_seq, 0) as delivered, (
         select created_at from messages x
         where x.conversation_id = (${ids}::bigint[])[p.place] and x.seq = (${seqs}::bigint[])[p.place]
-          and x.conversation_id = m.conversation_id
+          and x.conversation_id = m.conversation_id and x.seq >= m.first_seq and (m.hidden is null or not m.hidden @> x.seq)
       ) as at
     from ${goingTo(sql)}
     cross join lateral (select width_bucket(m.conversation_id, ${ids}::bigint[]) as place) p
@@ -167,7 +173,7 @@ export async function markRead(
   return row;
 }
 
-/** Messages of others past what the user has read, counted up to a bound. */
+/** Messages of others past what the user has read, and may see, counted up to a bound. Of what was there when they came into a group none counts. */
 export async function countUnread(
   sql: Sql,
   user: number,
@@ -177,105 +183,31 @@ export async function countUnread(
   const [row] = await sql<[{ unread: number }]>`
     select count(*) as unread from (
       select from messages m
-      where m.conversation_id = ${conversation} and m.from_user_id <> ${user} and m.seq > greatest(
+      where m.conversation_id = ${conversation} and m.from_user_id <> ${user} and m.kind is distinct from 'event' and m.seq > greatest(
         (select read_seq from cursors where user_id = ${user} and conversation_id = ${conversation}),
-        (select first_seq - 1 from members where user_id = ${user} and conversation_id = ${conversation}))
+        (select case when last_seq is null then greatest(first_seq, joined_seq) - 1 else ${Number.MAX_SAFE_INTEGER} end
+          from members where user_id = ${user} and conversation_id = ${conversation}))
       limit ${atMost}
     ) counted`;
   return row.unread;
 }
 
 /**
- * How far each user has received and read a conversation.
+ * How far each user has received and read a conversation, as `to` is told: who has left it hears of nothing past that.
  * @returns in the order given
  */
 export async function receiptsOf(
   sql: Sql,
-  places: readonly { user: number; conversation: number }[],
+  places: readonly { to: number; user: number; conversation: number }[],
 ): Promise<{ delivered: number; read: number }[]> {
   return sql<{ delivered: number; read: number }[]>`
-    select coalesce(c.delivered_seq, 0) as delivered, coalesce(c.read_seq, 0) as read
+    select least(coalesce(c.delivered_seq, 0), t.last_seq) as delivered, least(coalesce(c.read_seq, 0), t.last_seq) as read
     from unnest(${numbers(places.map((place) => place.user))}::bigint[],
-      ${numbers(places.map((place) => place.conversation))}::bigint[]) with ordinality p(user_id, conversation_id, i)
+      ${numbers(places.map((place) => place.conversation))}::bigint[],
+      ${numbers(places.map((place) => place.to))}::bigint[]) with ordinality p(user_id, conversation_id, told, i)
+    left join lateral (select last_seq from members x
+      where x.user_id = p.told and x.conversation_id = p.conversation_id limit 1) t on true
     left join lateral (select * from cursors x
       where x.user_id = p.user_id and x.conversation_id = p.conversation_id limit 1) c on true
     order by p.i`;
 }
-
-interface ListRow {
-  conversation_id: number;
-  other: number;
-  username: string;
-  lookalike: boolean;
-  deleted: boolean;
-  last_seq: number;
-  read_seq: number;
-  unread: number;
-  hidden: boolean;
-  delivered_seq: number;
-  other_read_seq: number;
-  msg_id: number;
-  from_user_id: number;
-  created_at: Date;
-  client_id: string;
-  content: string;
-}
-
-/**
- * A page of a user's conversations of two that have a message, newest first.
- * @param cursor `msg_id` of the last message of the last row of the page before
- * @param unreadAtMost where counting unread messages stops
- */
-export async function listConversations(
-  sql: Sql,
-  user: number,
-  cursor: number | undefined,
-  limit: number,
-  unreadAtMost: number,
-): Promise<Conversation[]> {
-  const rows = await sql<ListRow[]>`
-    select page.*, coalesce(u.username, '') as username, coalesce(u.lookalike, false) as lookalike,
-      u.deleted_at is not null as deleted,
-      (select count(*) from (select from messages x where x.conversation_id = page.conversation_id
-        and x.seq > page.read_seq and x.from_user_id <> ${user} limit ${unreadAtMost}) counted) as unread,
-      coalesce(o.delivered_seq, 0) as delivered_seq, coalesce(o.read_seq, 0) as other_read_seq
-    from (
-      select c.conversation_id, c.user_a + c.user_b - ${user} as other, m.seq as last_seq,
-        case when c.user_a = ${user} then c.b_blocks else c.a_blocks end as hidden,
-        coalesce((select x.read_seq from cursors x
-          where x.user_id = ${user} and x.conversation_id = c.conversation_id), 0) as read_seq,
-        m.msg_id, m.from_user_id, m.created_at, m.client_id, m.content
-      from (select conversation_id from members x where x.user_id = ${user} offset 0) me
-      cross join lateral (select * from conversations x where x.conversation_id = me.conversation_id limit 1) c
-      cross join lateral (select * from messages x where x.conversation_id = me.conversation_id
-        order by x.seq desc limit 1) m
-      where c.user_a is not null and m.msg_id < ${cursor ?? Number.MAX_SAFE_INTEGER}
-      order by m.msg_id desc limit ${limit}
-    ) page
-    left join users u on u.user_id = page.other
-    left join lateral (select * from cursors x
-      where x.user_id = page.other and x.conversation_id = page.conversation_id limit 1) o on true
-    order by page.msg_id desc`;
-  return rows.map((row) => ({
-    conversation_id: row.conversation_id,
-    user: asShown({ ...row, user_id: row.other, username: row.username || `#${row.other}` }),
-    last_seq: row.last_seq,
-    last_message: lastMessage(row, user),
-    unread: row.unread,
-    read_seq: row.read_seq,
-    receipt: row.hidden
-      ? { delivered_seq: 0, read_seq: 0 }
-      : { delivered_seq: row.delivered_seq, read_seq: row.other_read_seq },
-  }));
-}
-
-const lastMessage = (row: ListRow, user: number): Message => ({
-  conversation_id: row.conversation_id,
-  msg_id: row.msg_id,
-  seq: row.last_seq,
-  from_user_id: row.from_user_id,
-  to_user_id: row.from_user_id === user ? row.other : user,
-  content: row.content,
-  created_at: row.created_at.toISOString(),
-  ...(row.from_user_id === user && { id: row.client_id }),
-});

@@ -8,7 +8,7 @@ import { atDatabase } from '../plugins/admin/direct.js';
 import { askServer, openDesk } from '../plugins/admin/socket.js';
 import { help } from '../plugins/admin/words.js';
 import { loadConfig } from '../plugins/config.js';
-import { build, connect, freshName, REAL, type Server, signUp } from './helper.js';
+import { build, connect, connectSynced, freshName, REAL, type Server, signUp } from './helper.js';
 import { builtServer, startProcess } from './process.js';
 
 const one = await build(t, { INSTANCE_ID: 'one' });
@@ -188,6 +188,66 @@ t.test('what can’t be done is said in a sentence', async (t) => {
     t.match(await refusal(...words), sentence, words.join(' '));
 });
 
+t.test('[G16] a group is listed, given an owner, and archived: nobody writes to it any more', async (t) => {
+  const [owner, bob, eve, stranger] = [
+    await signUp(one),
+    await signUp(one),
+    await signUp(one),
+    await signUp(one),
+  ];
+  const ask = async ({ token }: typeof owner, method: string, path: string, body?: object) =>
+    (await two.request(method, `/api/${path}`, { token, ...(body && { body }) })).body;
+  const made = { title: `Gardens ${freshName()}`, user_ids: [bob.user_id] };
+  const { conversation_id: id, last_seq } = (
+    await ask(owner, 'POST', 'conversations', { ...made, kind: 'channel', history: 'joining' })
+  ).data;
+  const row = `${id}: ${made.title}, channel, 2 members, owned by #${owner.user_id}`;
+  t.strictSame(await admin('groups', 'list', made.title.toUpperCase()), [row]);
+  t.strictSame(await admin('groups', 'list', '--after', String(id)), ['none']);
+  const member = await connectSynced(t, two, bob);
+  for (const user of [bob, eve])
+    t.strictSame(await admin('groups', 'own', String(id), user.username), [
+      `${user.username} (#${user.user_id}) owns group ${id}`,
+    ]);
+  t.match(await ask(eve, 'GET', `conversations/${id}`), {
+    data: { group: { role: 'owner', members: 3 }, last_message: null },
+  });
+  t.strictSame((await ask(eve, 'GET', `conversations/${id}/messages`)).data.messages, []);
+  t.equal((await ask(bob, 'GET', `conversations/${id}`)).data.last_seq, last_seq, 'there is no event');
+  const said = await ask(bob, 'POST', 'messages', { conversation_id: id, content: 'to the new owner' });
+  t.equal(said.data.seq, last_seq + 1);
+  t.match((await ask(eve, 'GET', 'conversations')).data.conversations, [
+    { conversation_id: id, unread: 1, last_message: { content: 'to the new owner' } },
+  ]);
+  t.strictSame(await admin('groups', 'archive', String(id)), [`group ${id} is archived`]);
+  t.strictSame(await admin('groups', 'archive', String(id)), [`group ${id} is archived`]);
+  t.match(await admin('groups', 'list', made.title), [/, archived$/]);
+  member.send('chat', { conversation_id: id, content: 'too late' });
+  t.equal((await member.next('error')).code, 'posting_closed');
+  for (const [method, path, body] of [
+    ['POST', 'messages', { conversation_id: id, content: 'x' }],
+    ['PATCH', `conversations/${id}`, { posting: 'all' }],
+    ['PATCH', `conversations/${id}`, { title: 'x' }],
+    ['POST', `conversations/${id}/members`, { user_ids: [eve.user_id] }],
+    ['DELETE', `conversations/${id}/members/${eve.user_id}`],
+  ] as const)
+    t.equal((await ask(owner, method, path, body)).error, 'posting_closed', path);
+  t.equal((await ask(stranger, 'POST', `conversations/${id}/join`)).error, 'posting_closed');
+  t.strictSame((await ask(stranger, 'GET', 'channels?search=gardens')).data.channels, []);
+  t.match((await ask(bob, 'GET', `conversations/${id}`)).data.group, { title: made.title, archived: true });
+  t.equal((await ask(bob, 'DELETE', `conversations/${id}/members/${bob.user_id}`)).error, undefined);
+  t.strictSame(await audited(3), [
+    `archive_group group ${id}`,
+    `own_group #${eve.user_id} group ${id}`,
+    `own_group #${bob.user_id} group ${id}`,
+  ]);
+  t.equal(await refusal('groups', 'own', '999999', bob.username), 'conversation not found');
+  t.equal(await refusal('groups', 'archive', '999999'), 'conversation not found');
+  t.equal(await refusal('groups', 'own', String(id)), 'Say whom: by name, or by --id.');
+  t.equal(await refusal('groups', 'archive'), 'Say which: the number that `groups list` gives.');
+  t.equal(await refusal('groups', 'archive', '1', 'x'), 'x is too much: NUMBER.');
+});
+
 t.test('a line is on every page until it is taken away', async (t) => {
   const notice = async () => (await two.request('GET', '/api/notice')).body.data.notice;
   t.equal(await notice(), null);
@@ -217,12 +277,13 @@ t.test('a check says what it all runs on, and how much there is', async (t) => {
 t.test('the help has every verb with an example, which does what it says', async (t) => {
   const lines = help('admin');
   const examples = lines.filter((line) => line.startsWith('    admin ')).map((line) => line.trim());
-  t.equal(examples.length, 17);
+  t.equal(examples.length, 20);
   await admin('create', 'alice');
   for (const example of examples) {
     const said = await refusal(...example.split(/ (?=[^"]*(?:"[^"]*"[^"]*)*$)/).slice(1));
     t.ok(
-      said === undefined || /no user alice|already taken|nobody else|invite not found/.test(said),
+      said === undefined ||
+        /no user alice|already taken|nobody else|invite not found|conversation not found/.test(said),
       `${example}: ${said}`,
     );
   }

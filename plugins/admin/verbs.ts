@@ -1,72 +1,25 @@
 import { ACCOUNTS } from '../../schemas/limits.js';
 import { type Change, countAll, listAccounts, listAudit } from '../../sql/accounts.js';
-import type { Sql } from '../../sql/handle.js';
 import { listInvites } from '../../sql/invites.js';
 import { setNotice } from '../../sql/notices.js';
 import { listSessions } from '../../sql/sessions.js';
-import { findByName, findPerson } from '../../sql/users.js';
-import type { Accounts } from '../accounts.js';
+import { GROUP_VERBS } from './group-verbs.js';
+import {
+  type Desk,
+  day,
+  type Given,
+  Misuse,
+  meant,
+  more,
+  PAGE,
+  plain,
+  type Verb,
+  whole,
+  whom,
+} from './verb.js';
 
-/** What the verbs work on: a running server, or the database that servers are on. */
-export interface Desk {
-  accounts: Accounts;
-  ask<T>(question: (sql: Sql) => Promise<T>): Promise<T>;
-  /** What it all runs on, and whether that works: a line for each. */
-  state(): Promise<{ works: boolean; lines: string[] }>;
-}
-
-/** What was typed can't be done: a sentence. */
-export class Misuse extends Error {
-  override name = 'Misuse';
-}
-
-type Flag = 'messages' | 'end' | 'yes';
-type Count = 'id' | 'after' | 'before' | 'limit' | 'uses' | 'hours';
-
-/** What stands behind a verb. */
-export interface Given {
-  word: string | undefined;
-  is(option: Flag): boolean;
-  /** @throws Misuse where it isn't a whole number from 1 to `most` */
-  number(option: Count, most?: number): number | undefined;
-}
-
-export interface Verb {
-  /** What stands behind it, and an example. */
-  form: string;
-  does: string;
-  example: string;
-  /** Whether it takes a word. */
-  word?: boolean;
-  options?: (Flag | Count)[];
-  run(desk: Desk, given: Given): Promise<string[]>;
-}
-
-/** A name of before may have anything in it, and a terminal does what it is told. */
-export const plain = (text: string) => text.replace(/[\p{C}\u2028\u2029]/gu, '?');
-const day = (at: Date | null) => at?.toISOString().slice(0, 10) ?? 'before that was noted';
-const whom = (user: { user_id: number; username: string }) => `${plain(user.username)} (#${user.user_id})`;
 /** The page's address is known to the operator alone. */
 const open = (path: string) => `  <address of the page>${path}`;
-const PAGE = 50;
-/** Where a list goes on. */
-const more = (rows: unknown[], limit: number, option: string, last: number | undefined) =>
-  rows.length < limit || last === undefined ? [] : [`… more: --${option} ${last}`];
-
-/** The user that a name or `--id` means. @throws Misuse */
-async function meant(desk: Desk, { word, number }: Given): Promise<{ user_id: number; username: string }> {
-  const id = number('id');
-  if ((word === undefined) === (id === undefined)) throw new Misuse('Say whom: by name, or by --id.');
-  if (id !== undefined) {
-    const found = await desk.ask((sql) => findPerson(sql, id));
-    if (found === undefined) throw new Misuse(`There is no user #${id}.`);
-    return found;
-  }
-  const name = (word ?? '').trim().normalize('NFC');
-  const found = name.includes('\0') ? undefined : await desk.ask((sql) => findByName(sql, name));
-  if (found === undefined) throw new Misuse(`There is no user ${plain(name)}.`);
-  return found;
-}
 
 const USER: Pick<Verb, 'word' | 'options'> = { word: true, options: ['id'] };
 
@@ -235,6 +188,7 @@ export const VERBS: Record<string, Record<string, Verb>> = {
       },
     },
   },
+  groups: GROUP_VERBS,
   announce: {
     '': {
       form: '"WORDS" | --end',
@@ -281,7 +235,8 @@ export const VERBS: Record<string, Record<string, Verb>> = {
             const by = row.actor_id === null ? 'the operator' : `#${row.actor_id}`;
             const user = row.user_id === null ? '' : ` #${row.user_id}`;
             const invite = row.invite_id === null ? '' : ` invite ${row.invite_id}`;
-            return `${row.audit_id}, ${row.at.toISOString()}, ${by}: ${row.action}${user}${invite}`;
+            const group = row.conversation_id === null ? '' : ` group ${row.conversation_id}`;
+            return `${row.audit_id}, ${row.at.toISOString()}, ${by}: ${row.action}${user}${invite}${group}`;
           }),
           ...(rows.length === 0 ? ['nothing'] : more(rows, limit, 'before', rows.at(-1)?.audit_id)),
         ];
@@ -289,9 +244,3 @@ export const VERBS: Record<string, Record<string, Verb>> = {
     },
   },
 };
-
-/** A whole number from 1 on. */
-export function whole(text: string, most: number): number | undefined {
-  const value = /^[1-9]\d{0,15}$/.test(text) ? Number(text) : 0;
-  return value > 0 && value <= most ? value : undefined;
-}

@@ -1,6 +1,7 @@
 import { parseArgs } from 'node:util';
 import { ChatError } from '../errors.js';
-import { type Desk, type Given, Misuse, plain, VERBS, type Verb, whole } from './verbs.js';
+import { type Desk, type Given, Misuse, plain, type Verb, whole } from './verb.js';
+import { VERBS } from './verbs.js';
 
 /** What was answered: lines for people, and whether it is what was asked for. */
 export interface Answer {
@@ -57,7 +58,8 @@ function parse(words: string[]): { verb: Verb; given: Given } {
   const verb = alone ?? (Object.hasOwn(verbs, name) ? verbs[name] : undefined);
   if (verb === undefined)
     throw new Misuse(`There is no verb ${plain(positionals.join(' '))}; --help lists all.`);
-  const [word, ...others] = alone ? names : names.slice(1);
+  const [word, ...behind] = alone ? names : names.slice(1);
+  const [second, ...others] = verb.second ? behind : [undefined, ...behind];
   if (others.length > 0 || (word !== undefined && verb.word !== true))
     throw new Misuse(
       `${plain(others[0] ?? word ?? '')} is too much: ${verb.form || 'nothing stands behind it'}.`,
@@ -69,6 +71,7 @@ function parse(words: string[]): { verb: Verb; given: Given } {
     verb,
     given: {
       word,
+      second,
       is: (option) => values[option] === true,
       number(option, most = Number.MAX_SAFE_INTEGER) {
         const text = values[option];

@@ -1,3 +1,4 @@
+import type { GroupEvent } from '../../schemas/group.js';
 import type { Change } from '../connection/port.js';
 import type { Arrival } from '../log/types.js';
 import type { Claim } from './bus.js';
@@ -47,6 +48,7 @@ type Users = number | readonly number[];
 // another form get another key.
 interface Packed {
   n?: [Users, number, number, number, number, number | null, string, number, number, string?][];
+  v?: [Users, number, number, number, number, GroupEvent, number][];
   r?: Change[];
   t?: Typing[];
   k?: Kick[];
@@ -61,9 +63,10 @@ const RECEIPTS = 2;
 
 export function pack(parcel: Parcel): string {
   const packed: Packed = {};
-  if (parcel.messages !== undefined)
-    packed.n = parcel.messages.map(({ users, message }) => [
-      users.length === 1 && users[0] !== undefined ? users[0] : users,
+  const texts = parcel.messages?.filter(({ message }) => message.event === undefined);
+  if (texts !== undefined && texts.length > 0)
+    packed.n = texts.map(({ users, message }) => [
+      packUsers(users),
       message.conversation,
       message.seq,
       message.msgId,
@@ -75,6 +78,19 @@ export function pack(parcel: Parcel): string {
       // Only its sender is told.
       ...(users.includes(message.from) ? ([message.clientId] as const) : ([] as const)),
     ]);
+  const events = (parcel.messages ?? []).flatMap(({ users, message }) => {
+    const { conversation, seq, msgId, from, event, createdAt } = message;
+    return event === undefined
+      ? []
+      : [{ users, place: [conversation, seq, msgId, from] as const, event, createdAt }];
+  });
+  if (events.length > 0)
+    packed.v = events.map(({ users, place, event, createdAt }) => [
+      packUsers(users),
+      ...place,
+      event,
+      createdAt,
+    ]);
   if (parcel.receipts !== undefined) packed.r = parcel.receipts;
   if (parcel.typing !== undefined) packed.t = parcel.typing;
   if (parcel.kicks !== undefined) packed.k = parcel.kicks;
@@ -85,28 +101,16 @@ export function pack(parcel: Parcel): string {
   return JSON.stringify(packed);
 }
 
+const packUsers = (users: readonly number[]): Users =>
+  users.length === 1 && users[0] !== undefined ? users[0] : users;
+const unpackUsers = (users: Users): readonly number[] => (typeof users === 'number' ? [users] : users);
+
 /** @param text from another replica of this program, by `pack` */
 export function unpack(text: string): Parcel {
   const packed: Packed = JSON.parse(text);
   return {
-    ...(packed.n !== undefined && {
-      messages: packed.n.map(
-        ([users, conversation, seq, msgId, from, to, content, createdAt, flags, clientId = '']) => ({
-          users: typeof users === 'number' ? [users] : users,
-          message: {
-            conversation,
-            seq,
-            msgId,
-            from,
-            to: to ?? undefined,
-            content,
-            createdAt,
-            clientId,
-            again: (flags & AGAIN) !== 0,
-            receipts: (flags & RECEIPTS) !== 0,
-          },
-        }),
-      ),
+    ...((packed.n !== undefined || packed.v !== undefined) && {
+      messages: [...(packed.n ?? []).map(textOf), ...(packed.v ?? []).map(eventOf)],
     }),
     ...(packed.r !== undefined && { receipts: packed.r }),
     ...(packed.t !== undefined && { typing: packed.t }),
@@ -116,4 +120,39 @@ export function unpack(text: string): Parcel {
     ...(packed.f !== undefined && { failed: packed.f }),
     ...(packed.u !== undefined && { users: packed.u }),
   };
+}
+
+function textOf([
+  users,
+  conversation,
+  seq,
+  msgId,
+  from,
+  to,
+  content,
+  createdAt,
+  flags,
+  clientId = '',
+]: NonNullable<Packed['n']>[number]) {
+  const message: Arrival = {
+    conversation,
+    seq,
+    msgId,
+    from,
+    to: to ?? undefined,
+    content,
+    createdAt,
+    clientId,
+    again: (flags & AGAIN) !== 0,
+    receipts: (flags & RECEIPTS) !== 0,
+  };
+  return { users: unpackUsers(users), message };
+}
+
+function eventOf([users, conversation, seq, msgId, from, event, createdAt]: NonNullable<
+  Packed['v']
+>[number]) {
+  const place = { conversation, seq, msgId, from, to: undefined, createdAt };
+  const message: Arrival = { ...place, event, content: '', clientId: '', again: false, receipts: false };
+  return { users: unpackUsers(users), message };
 }

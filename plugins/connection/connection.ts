@@ -1,8 +1,10 @@
-import type { Position, StoredMessage } from '../../sql/messages.js';
+import type { End } from '../../sql/conversations.js';
+import type { LastPage, StoredMessage } from '../../sql/messages.js';
 import type { ChatError } from '../errors.js';
 import type { Sender } from '../log/types.js';
 import { type Counting, Cursor } from './cursor.js';
 import { Endpoint } from './endpoint.js';
+import { Lagging } from './lagging.js';
 import type { Port, Transport, Who } from './port.js';
 import { Sends } from './sends.js';
 import { type Behind, LIVE, type State } from './state.js';
@@ -24,7 +26,7 @@ export abstract class Connection extends Endpoint implements Sender {
   protected readonly sends = new Sends();
   protected readonly cursor: Cursor;
   /** Conversations that go on past their positions, as last read. */
-  protected lagging: Position[] | undefined;
+  protected lagging: Lagging | undefined;
 
   abstract readonly wantsReceipts: boolean;
 
@@ -43,14 +45,16 @@ export abstract class Connection extends Endpoint implements Sender {
   /** Where it goes on from its opening. @param missed whether something is in the log that it wasn't given */
   protected abstract opened(missed: boolean): State;
   /** How far its conversations go. */
-  protected abstract ends(): Promise<Position[]>;
+  protected abstract ends(): Promise<End[]>;
   /** Writes the frame of a message and notes it as unconfirmed. */
   protected abstract give(message: StoredMessage): void;
   protected abstract hasUnconfirmedRoom(): boolean;
   /** Whether more than the live frames is wanted from the log. */
   protected abstract get wantsPages(): boolean;
-  /** The client stands at this place from now on: nothing is left of what is before. */
-  protected abstract skipped(conversation: number, seq: number): void;
+  /** The client stands at this place from now on: nothing is left of what is before; in a group it may be hidden from its user. */
+  protected abstract skipped(conversation: number, seq: number, grouped: boolean): void;
+  /** The client stands where the last page of a group begins, whatever is before. */
+  protected abstract joined(place: LastPage): void;
   /** Called when the log has no more for this connection. */
   protected abstract caughtUp(): void;
   abstract onStored(message: StoredMessage): void;
@@ -115,7 +119,7 @@ export abstract class Connection extends Endpoint implements Sender {
     const { state } = this;
     if ('missed' in state) state.missed = true;
     if (state.is !== 'live') return;
-    if (!this.hasRoom()) return this.fallBehind();
+    if (!this.hasRoom() || this.cursor.isEntry(message)) return this.fallBehind();
     const verdict = this.cursor.arrived(message);
     if (verdict === 'hold') return this.hold(message);
     if (verdict === 'give') this.give(message);
@@ -188,7 +192,7 @@ export abstract class Connection extends Endpoint implements Sender {
         const before: Behind | undefined = this.state.is === 'behind' ? this.state : undefined;
         if (before !== undefined) {
           // What a sync found to be all is not all any more.
-          if (before.missed && this.lagging?.length === 0) this.lagging = undefined;
+          if (before.missed && this.lagging?.isEmpty === true) this.lagging = undefined;
           before.missed = false;
         }
         const more = await this.read();
@@ -212,54 +216,49 @@ export abstract class Connection extends Endpoint implements Sender {
 
   /** Reads what comes next and gives it. @returns whether there may be more */
   protected async read(): Promise<boolean> {
-    this.lagging ??= await this.behindTheirEnds();
+    this.lagging ??= new Lagging(this.cursor, await this.ends());
     const { lagging } = this;
-    if (lagging.length === 0) {
+    const { reader } = this.port;
+    if (lagging.isEmpty) {
       this.lagging = undefined;
       return false;
     }
-    const wanted: Position[] = [];
-    for (let rows = 0, i = 0; rows < PAGE_ROWS && i < lagging.length; i++) {
-      const { conversation, seq } = lagging[i] ?? { conversation: 0, seq: 0 };
-      const position = this.cursor.position(conversation);
-      wanted.push({ conversation, seq: position });
-      rows += Math.max(seq - position, 0);
+    const far = lagging.far();
+    if (far.length > 0) {
+      const pages = await reader.lastPages(this.user, far);
+      // A sync in between has other positions.
+      if (this.isOpen && this.lagging === lagging)
+        for (const place of lagging.enter(far, pages)) this.joined(place);
+      return true;
     }
-    const page = await this.port.reader.after(this.user, wanted, PAGE_ROWS);
+    const wanted = lagging.wanted(PAGE_ROWS);
+    const page = await reader.after(this.user, wanted, PAGE_ROWS);
     // An own message may be seen in the log before its sender is told: `sent` comes first, so that it comes once.
     if (
       this.counting.copies &&
       page.some((message) => message.from === this.user && !this.cursor.isTold(message))
     )
       await this.sends.answered();
-    // A sync in between has other positions: what was read for the old ones is of no use.
+    // What was read for other positions is of no use.
     if (!this.isOpen || this.lagging !== lagging) return true;
-    const first = page[0]?.conversation;
-    const done = lagging.findIndex(({ conversation }) => conversation === first);
-    for (const { conversation, seq } of lagging.splice(0, done < 0 ? wanted.length : done))
-      this.skip(conversation, seq);
+    for (const { conversation, seq } of lagging.takeDone(page[0]?.conversation, wanted.length))
+      this.skip(conversation, seq, lagging.isGroup(conversation));
     // What came meanwhile is looked for before it counts as all.
-    if (lagging.length === 0) this.lagging = undefined;
+    if (lagging.isEmpty) this.lagging = undefined;
     for (const message of page) {
       const { conversation, seq } = message;
       const position = this.cursor.position(conversation);
       if (seq <= position) continue;
       if (!this.hasRoom()) break;
-      if (seq > position + 1) this.skip(conversation, seq - 1);
+      if (seq > position + 1) this.skip(conversation, seq - 1, lagging.isGroup(conversation));
       if (this.cursor.take(message) === 'give') this.give(message);
     }
     return true;
   }
 
-  /** The log has nothing from where the client stands up to a place. */
-  private skip(conversation: number, seq: number) {
-    if (this.cursor.skip(conversation, seq)) this.skipped(conversation, seq);
-  }
-
-  /** The conversations that go on past where the client stands. */
-  private async behindTheirEnds(): Promise<Position[]> {
-    const ends = await this.ends();
-    return ends.filter((end) => end.seq > this.cursor.position(end.conversation));
+  /** The log has nothing for its user from where the client stands up to a place. */
+  private skip(conversation: number, seq: number, grouped: boolean) {
+    if (this.cursor.skip(conversation, seq)) this.skipped(conversation, seq, grouped);
   }
 
   /** The client drained or confirmed something. */

@@ -1,6 +1,6 @@
 import { LIMITS } from '../../schemas/limits.js';
 import type { StoredMessage } from '../../sql/messages.js';
-import { isFor } from '../message.js';
+import { bringsIn, isFor } from '../message.js';
 import { weightOf } from '../weight.js';
 
 /** Messages of a conversation that are kept while the one before them is missing. */
@@ -40,6 +40,23 @@ export class Cursor {
   /** How far the client has a conversation. */
   position(conversation: number): number {
     return this.positions?.get(conversation) ?? 0;
+  }
+
+  /** Whether it is known at all how far the client has a conversation. */
+  knows(conversation: number): boolean {
+    return this.positions?.has(conversation) === true;
+  }
+
+  /** Whether a message is what the client learns of a group by, or of its user's return: where that begins, the log says. */
+  isEntry(message: StoredMessage): boolean {
+    const { conversation, seq, event } = message;
+    if (event === undefined || seq <= this.position(conversation)) return false;
+    return !this.knows(conversation) || bringsIn(this.user, message);
+  }
+
+  /** The client stands at this place of a conversation from now on, or further. */
+  enter(conversation: number, seq: number): void {
+    this.move(conversation, Math.max(seq, this.position(conversation)));
   }
 
   /** Judges a message that was stored just now. */

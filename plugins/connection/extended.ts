@@ -1,11 +1,13 @@
 import type { ExtendedClient, ExtendedFrame } from '../../schemas/frames.js';
-import type { Position, StoredMessage } from '../../sql/messages.js';
+import type { End } from '../../sql/conversations.js';
+import type { LastPage, Position, StoredMessage } from '../../sql/messages.js';
 import { ChatError } from '../errors.js';
-import { isFor, present, presentPlace } from '../message.js';
+import { frameOf, isFor, presentPlace } from '../message.js';
 import { Connection } from './connection.js';
 import type { Counting } from './cursor.js';
 import type { Endpoint } from './endpoint.js';
 import { Inbox } from './inbox.js';
+import { Lagging } from './lagging.js';
 import { type Compared, comparePositions, type Named, proofsOf } from './positions.js';
 import { type State, WAITING } from './state.js';
 import { ToldReceipts } from './told-receipts.js';
@@ -102,18 +104,18 @@ export class ExtendedConnection extends Connection {
     return false;
   }
 
-  protected ends(): Promise<Position[]> {
+  protected ends(): Promise<End[]> {
     return this.port.reader.ends(this.user);
   }
 
   protected give(message: StoredMessage): void {
     const { conversation, seq, from, clientId } = message;
     const own = from === this.user;
-    const bytes = own
-      ? this.send({ type: 'chat', ...present(message), id: clientId })
-      : this.writeFrame(this.port.frames.of(message));
+    const bytes = own ? this.send(frameOf(message, clientId)) : this.writeFrame(this.port.frames.of(message));
     if (bytes === 0) return;
-    this.unconfirmed.add(conversation, { seq, bytes, from: isFor(this.user, message) ? from : undefined });
+    // Of what was done nobody wants to know how far it got.
+    const informs = message.event === undefined && isFor(this.user, message);
+    this.unconfirmed.add(conversation, { seq, bytes, from: informs ? from : undefined });
   }
 
   sendReceipt(conversation: number, user: number, delivered: number, read: number): void {
@@ -214,7 +216,7 @@ export class ExtendedConnection extends Connection {
     if (this.state !== syncing) return;
     this.unconfirmed = new Unconfirmed();
     this.cursor.restart(compared.kept);
-    this.lagging = compared.lagging;
+    this.lagging = new Lagging(this.cursor, compared.lagging);
     this.toAnswer = id;
     this.turnToLog(syncing.missed);
   }
@@ -234,7 +236,7 @@ export class ExtendedConnection extends Connection {
     const compared = comparePositions(named, rest, await reader.standings(this.user, proofsOf(named)));
     const { arrived, resets } = compared;
     await this.arrivedBefore(arrived);
-    const timesThere = await reader.times(resets);
+    const timesThere = await reader.times(this.user, resets);
     for (const [i, { conversation, seq }] of resets.entries()) {
       const at = timesThere[i];
       this.send({
@@ -255,8 +257,13 @@ export class ExtendedConnection extends Connection {
       this.port.informOf({ to: user, user: this.user, conversation });
   }
 
-  protected skipped(conversation: number, seq: number): void {
-    this.send({ type: 'reset', conversation_id: conversation, seq, keep: true });
+  protected skipped(conversation: number, seq: number, grouped: boolean): void {
+    if (grouped) this.send({ type: 'joined', conversation_id: conversation, seq, hidden: true });
+    else this.send({ type: 'reset', conversation_id: conversation, seq, keep: true });
+  }
+
+  protected joined({ conversation, seq, at }: LastPage): void {
+    this.send({ type: 'joined', conversation_id: conversation, seq, ...(at !== undefined && { at }) });
   }
 
   protected caughtUp(): void {

@@ -224,6 +224,7 @@ export class PlainConnection extends Connection {
 
   protected caughtUp(): void {}
   protected skipped(): void {}
+  protected joined(): void {}
   sendReceipt(): void {}
   sendTyping(): void {}
   sendContacts(): void {}

@@ -1,8 +1,8 @@
 import type { BaseLogger } from 'pino';
 import type { Token } from '../../schemas/token.js';
-import type { Member, Standing } from '../../sql/conversations.js';
+import type { End, Member, Standing } from '../../sql/conversations.js';
 import type { Move, Waiting } from '../../sql/cursors.js';
-import type { Position, StoredMessage } from '../../sql/messages.js';
+import type { LastPage, Position, StoredMessage } from '../../sql/messages.js';
 import type { Clock } from '../clock.js';
 
 /** `to` is to hear that `user` has received or read more of a conversation. */
@@ -21,13 +21,15 @@ export interface Arrived extends Move {
 /** What a connection asks the log for. Each throws ChatError `overloaded` where the database can't answer now. */
 export interface Reader {
   /** How far each conversation of a user goes. */
-  ends(user: number): Promise<Position[]>;
+  ends(user: number): Promise<End[]>;
   /** The same of those of two; undefined where a plain connection with a higher number has begun. */
   plainEnds(user: number, number: number): Promise<Position[] | undefined>;
   /** The same of all, with the messages at these positions and how far its user's devices have them. */
   standings(user: number, positions: readonly Position[]): Promise<Standing[]>;
-  /** When the messages at these places were stored, in milliseconds since 1970; undefined where there is none. */
-  times(places: readonly Position[]): Promise<(number | undefined)[]>;
+  /** When the messages at these places were stored, in milliseconds since 1970; undefined where there is none for the user. */
+  times(user: number, places: readonly Position[]): Promise<(number | undefined)[]>;
+  /** Where the last page of each of these groups begins for a user. */
+  lastPages(user: number, conversations: readonly number[]): Promise<LastPage[]>;
   /** What comes after positions of a user, each conversation in order. */
   after(user: number, positions: readonly Position[], limit: number): Promise<StoredMessage[]>;
   /**

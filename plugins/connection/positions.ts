@@ -1,4 +1,4 @@
-import type { Standing } from '../../sql/conversations.js';
+import type { End, Standing } from '../../sql/conversations.js';
 import type { Position } from '../../sql/messages.js';
 
 /** What a client says that it has of a conversation: everything up to `seq`, where the message was stored `at`. */
@@ -13,7 +13,7 @@ export interface Compared {
   /** By conversation: where it goes on from. */
   kept: Map<number, number>;
   /** The conversations that go on from there, with their ends. */
-  lagging: Position[];
+  lagging: End[];
   /** What has arrived, for it says that it has it, and nobody knew. */
   arrived: Position[];
   /** The ends of the conversations in which it has something else than the log, or more. */
@@ -50,8 +50,8 @@ export function comparePositions(
     if (!valid) resets.push({ conversation, seq: end });
     else if (seq > (standing?.delivered ?? 0)) arrived.push({ conversation, seq });
   }
-  const lagging = standings.flatMap(({ conversation, end }) =>
-    end > (kept.get(conversation) ?? 0) ? [{ conversation, seq: end }] : [],
+  const lagging = standings.flatMap(({ conversation, end, grouped = false }) =>
+    end > (kept.get(conversation) ?? 0) ? [{ conversation, seq: end, grouped }] : [],
   );
   return { kept, lagging, arrived, resets };
 }

@@ -1,6 +1,6 @@
 import { randomBytes } from 'node:crypto';
 import type { BaseLogger } from 'pino';
-import { tryAppend } from '../../sql/messages.js';
+import { tryAppend } from '../../sql/append.js';
 import { codeOf } from '../db/failure.js';
 import type { Db } from '../db/handle.js';
 

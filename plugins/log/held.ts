@@ -1,4 +1,4 @@
-import { conversationKey } from '../../sql/messages.js';
+import { conversationKey } from '../../sql/append.js';
 import { HELD_LANES } from '../db/handle.js';
 import type { Asker } from '../db/lanes.js';
 import { weightOf } from '../weight.js';

@@ -190,9 +190,9 @@ export class MessageLog {
     return this.queue.bytes + this.held.bytes;
   }
 
-  /** Bytes that messages take here: those that wait, and those that are remembered. */
+  /** Bytes that messages take here: those that wait, those that are remembered, and whom they are for. */
   get bytes(): number {
-    return this.waitingBytes + this.intake.bytes;
+    return this.waitingBytes + this.intake.bytes + this.store.bytes;
   }
 
   /** Whether messages can be stored now, as far as is known. */

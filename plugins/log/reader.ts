@@ -1,5 +1,6 @@
-import { LIMITS } from '../../schemas/limits.js';
+import { GROUPS, LIMITS } from '../../schemas/limits.js';
 import {
+  type End,
   lastSeqs,
   type Member,
   othersIn,
@@ -8,7 +9,14 @@ import {
   standings,
 } from '../../sql/conversations.js';
 import { moveCursors, readWaiting, type Waiting } from '../../sql/cursors.js';
-import { type Position, readAfter, type StoredMessage, timesOf } from '../../sql/messages.js';
+import {
+  type LastPage,
+  lastPages,
+  type Position,
+  readAfter,
+  type StoredMessage,
+  timesOf,
+} from '../../sql/messages.js';
 import type { Reader } from '../connection/port.js';
 import { within } from '../db/failure.js';
 import type { Db } from '../db/handle.js';
@@ -17,7 +25,7 @@ import type { Db } from '../db/handle.js';
 export class LogReader implements Reader {
   constructor(private readonly db: Pick<Db, 'delivery' | 'history'>) {}
 
-  ends(user: number): Promise<Position[]> {
+  ends(user: number): Promise<End[]> {
     return within(this.db.delivery, (sql) => lastSeqs(sql, user));
   }
 
@@ -29,8 +37,12 @@ export class LogReader implements Reader {
     return within(this.db.delivery, (sql) => standings(sql, user, positions));
   }
 
-  async times(places: readonly Position[]): Promise<(number | undefined)[]> {
-    return places.length === 0 ? [] : within(this.db.delivery, (sql) => timesOf(sql, places));
+  async times(user: number, places: readonly Position[]): Promise<(number | undefined)[]> {
+    return places.length === 0 ? [] : within(this.db.delivery, (sql) => timesOf(sql, user, places));
+  }
+
+  lastPages(user: number, conversations: readonly number[]): Promise<LastPage[]> {
+    return within(this.db.delivery, (sql) => lastPages(sql, user, conversations, GROUPS.lastPage));
   }
 
   async after(user: number, positions: readonly Position[], limit: number): Promise<StoredMessage[]> {

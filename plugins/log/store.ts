@@ -1,13 +1,16 @@
 import { setTimeout as sleep } from 'node:timers/promises';
 import type { BaseLogger } from 'pino';
+import { LIMITS } from '../../schemas/limits.js';
 import {
   type Appended,
   append,
   findHeld,
-  findStored,
   OddAnswerError,
+  type Roster,
   type Unstored,
-} from '../../sql/messages.js';
+} from '../../sql/append.js';
+import { findStored } from '../../sql/messages.js';
+import { Cache } from '../cache.js';
 import { codeOf, isRefusal } from '../db/failure.js';
 import { OtherHistoryError } from '../db/history.js';
 import type { Asker } from '../db/lanes.js';
@@ -37,6 +40,19 @@ export interface Outcome {
   readonly locked: Entry[];
 }
 
+/** Why something that may have been stored earlier isn't any more. */
+type Refusal = 'conversation_not_found' | 'not_accepted' | 'posting_closed';
+const REFUSALS = {
+  absent: 'conversation_not_found',
+  refused: 'not_accepted',
+  muted: 'posting_closed',
+} as const satisfies Record<Unstored, Refusal>;
+
+/** Rosters that are kept, in each of two generations; bytes of one of them, and of each number in it, about. */
+const ROSTERS = 10_000;
+const ROSTER_BYTES = 100;
+const NUMBER_BYTES = 8;
+
 /** How a batch is to be stored. */
 interface How {
   lanes: Asker;
@@ -45,13 +61,19 @@ interface How {
   /** Whether some of it is likely to be in the log: that is looked up first. */
   look?: boolean;
   /** Why nothing of it may be said: only what is stored already is. */
-  refusal?: 'conversation_not_found' | 'not_accepted' | undefined;
+  refusal?: Refusal | undefined;
   /** Whether an attempt before may have stored some of it, or still may. */
   inDoubt?: boolean;
 }
 
 /** Stores batches until the outcome of each message is known, or for as long as anybody would wait for it. It tells nobody. */
 export class Store {
+  /** Who is in which conversation, by its version: the database says it only where that is another. */
+  private readonly rosters = new Cache<number, Roster>(
+    { entries: ROSTERS, bytes: LIMITS.rosterBytes },
+    ({ members }) => ROSTER_BYTES + NUMBER_BYTES * members.length,
+  );
+
   constructor(
     private readonly lanes: Asker,
     private readonly health: Health,
@@ -60,6 +82,11 @@ export class Store {
     /** Whether only contacts may begin a conversation. */
     private readonly acquainted: boolean,
   ) {}
+
+  /** Bytes of what is known. */
+  get bytes(): number {
+    return this.rosters.bytes;
+  }
 
   /** @returns what became of each entry, whatever happens */
   async write(entries: readonly Entry[], how: How): Promise<Outcome> {
@@ -85,7 +112,7 @@ export class Store {
         this.counts.statements++;
         const batch = todo;
         rows = await lanes.ask(
-          (sql) => append(sql, batch, this.acquainted),
+          (sql) => append(sql, batch, this.acquainted, this.rosters),
           isHeld ? HELD_ATTEMPT_MS : ATTEMPT_MS,
         );
       } catch (error) {
@@ -117,12 +144,9 @@ export class Store {
       }
       this.counts.batches++;
       this.health.goUp();
-      const { outsiders, refused } = sort(outcome, todo, rows);
-      // Their senders were in the conversation a moment ago, or not yet blocked, and what they said then may be stored.
-      if (outsiders.length > 0)
-        await this.writeInto(outcome, outsiders, { ...how, look: true, refusal: 'conversation_not_found' });
-      if (refused.length > 0)
-        await this.writeInto(outcome, refused, { ...how, look: true, refusal: 'not_accepted' });
+      // Their senders were in the conversation a moment ago, or not yet kept from writing, and what they said then may be stored.
+      for (const [refusal, refused] of sort(outcome, todo, rows))
+        await this.writeInto(outcome, refused, { ...how, look: true, refusal });
       return;
     }
   }
@@ -181,22 +205,19 @@ function fail(outcome: Outcome, entries: readonly Entry[], error: ChatError): vo
 
 /**
  * Sorts what was stored from what had no receiver.
- * @returns `outsiders`: those whose senders aren't in their conversations; `refused`: those that may not be said
+ * @returns those that may not be said, by the reason
  */
 function sort(outcome: Outcome, entries: readonly Entry[], rows: readonly (Appended | Unstored)[]) {
-  const outsiders: Entry[] = [];
-  const refused: Entry[] = [];
+  const refused = new Map<Refusal, Entry[]>();
   for (let i = 0; i < entries.length; i++) {
     const entry = entries[i];
     const row = rows[i];
     if (entry === undefined) continue;
-    if (row === 'refused') {
-      refused.push(entry);
-      continue;
-    }
-    if (row === undefined || row === 'absent') {
-      if ('conversation' in entry.target) outsiders.push(entry);
-      else outcome.failed.push({ entry, error: new ChatError('user_not_found') });
+    if (row === undefined || typeof row === 'string') {
+      const reason = row ?? 'absent';
+      if (reason === 'absent' && 'user' in entry.target)
+        outcome.failed.push({ entry, error: new ChatError('user_not_found') });
+      else refused.set(REFUSALS[reason], [...(refused.get(REFUSALS[reason]) ?? []), entry]);
       continue;
     }
     const { from, clientId, content, senders } = entry;
@@ -215,5 +236,5 @@ function sort(outcome: Outcome, entries: readonly Entry[], rows: readonly (Appen
       receipts: senders[0]?.wantsReceipts ?? false,
     });
   }
-  return { outsiders, refused };
+  return refused;
 }

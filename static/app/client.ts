@@ -202,7 +202,7 @@ export function createClient(me: { user_id: number; username: string }) {
       case 'pong':
         break;
       default: {
-        // A newer server's.
+        // A newer server's, or of a group, which isn't shown yet.
         const unknown = unknownIn(frame);
         if (unknown) arrivals.onUnknown(unknown);
       }

@@ -94,6 +94,8 @@ export function createDirectory(me: number, local: Keeper, api: Api, epoch: () =
   ): void {
     batch(() => {
       for (const said of page.conversations) {
+        // Groups aren't shown yet.
+        if (!said.user) continue;
         const thread = ensure(said.user);
         link(thread, said.conversation_id);
         const jumping = jumps(thread, said);
@@ -161,7 +163,7 @@ export function createDirectory(me: number, local: Keeper, api: Api, epoch: () =
       do {
         const page: Static<typeof Conversations> = await api.conversations(cursor);
         told(page, () => false);
-        for (const { user } of page.conversations) heard.add(user.user_id);
+        for (const { user } of page.conversations) if (user) heard.add(user.user_id);
         cursor = page.next_cursor;
       } while (
         cursor !== null &&

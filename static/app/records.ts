@@ -28,7 +28,7 @@ export interface Held {
   at?: number | undefined;
   read_seq: number;
   unread: number;
-  receipt: Conversation['receipt'];
+  receipt: NonNullable<Conversation['receipt']>;
   tail: Message[];
 }
 

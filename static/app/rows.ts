@@ -1,9 +1,8 @@
-import type { Conversation } from '../../schemas/conversation.js';
 import type { Message } from '../../schemas/message.js';
 import { dayOf } from './format.js';
 import type { OutgoingState } from './outbox.js';
 import type { Outgoing } from './records.js';
-import type { Thread } from './thread.js';
+import type { Receipt, Thread } from './thread.js';
 import type { Fate } from './views/bubble.js';
 
 const groupWithin = 5 * 60_000;
@@ -17,7 +16,7 @@ interface Question {
   me: number;
   pending: readonly Outgoing[];
   states: ReadonlyMap<string, OutgoingState>;
-  receipt: Conversation['receipt'];
+  receipt: Receipt;
   online: boolean;
 }
 
@@ -67,7 +66,7 @@ function together(
 export function fateOf(
   message: Message | Outgoing,
   states: ReadonlyMap<string, OutgoingState>,
-  receipt: Conversation['receipt'],
+  receipt: Receipt,
   online: boolean,
 ): Fate {
   if ('seq' in message) {

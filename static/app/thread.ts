@@ -9,7 +9,7 @@ const countedUpTo = 1000;
 /** Of a long thread the device keeps the end. */
 const keptTail = 60;
 
-type Receipt = Conversation['receipt'];
+export type Receipt = NonNullable<Conversation['receipt']>;
 
 /** Where somebody was in a thread when leaving it. */
 export interface Place {
@@ -170,8 +170,8 @@ export class Thread {
   /** What the list of conversations says. It may be older than what has arrived meanwhile. */
   describe(said: Conversation, mayJump: boolean): void {
     this.conversationId = said.conversation_id;
-    this.user.value = said.user;
-    this.receive(said.receipt);
+    if (said.user) this.user.value = said.user;
+    if (said.receipt) this.receive(said.receipt);
     if (mayJump && said.last_seq > this.position) {
       // Nobody has compared what is kept from before with the server.
       this.messages.clear();

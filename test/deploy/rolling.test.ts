@@ -61,6 +61,7 @@ t.test('nothing is lost or doubled, nobody sees an error, and nobody is away for
   const evidence: Evidence = {
     diaries: crowd.clients.map(({ diary }) => diary),
     many: new Map(),
+    changes: [],
     faults: [],
     away: [],
     until: now(),

@@ -115,6 +115,7 @@ export async function startTraffic(
     const evidence: Evidence = {
       diaries: crowd.clients.map(({ diary }) => diary),
       many: new Map(),
+      changes: [],
       faults: [],
       away: [],
       until: now(),

@@ -1,15 +1,25 @@
 import { test } from 'tap';
 import { check, failures, outstanding } from './checker.js';
-import type { Away, Diary, Entry, Evidence, Fault } from './diary.js';
-import type { Many } from './many.js';
+import {
+  type Away,
+  type Change,
+  type Diary,
+  type Done,
+  type Entry,
+  type Evidence,
+  type Fault,
+  nameOf,
+  type PageMessage,
+} from './diary.js';
+import type { Group, Many } from './many.js';
 
 // Diaries by hand: 1 and 2 are plain, 3 and 4 extended; 1>2 is conversation 12, and so on.
 
 function run(
   diaries: Diary[],
-  rest: { away?: Away[]; faults?: Fault[]; until?: number; many?: Many } = {},
+  rest: { away?: Away[]; faults?: Fault[]; until?: number; many?: Many; changes?: Change[] } = {},
 ): Evidence {
-  return { diaries, many: new Map(), away: [], faults: [], until: 100_000, ...rest };
+  return { diaries, many: new Map(), changes: [], away: [], faults: [], until: 100_000, ...rest };
 }
 const plain = (user: number, ...entries: Entry[]): Diary => ({ user, kind: 'plain', entries });
 const extended = (user: number, ...entries: Entry[]): Diary => ({ user, kind: 'extended', entries });
@@ -358,7 +368,7 @@ test('one device without what another one has', async (t) => {
 });
 
 test('a conversation of more than two', async (t) => {
-  const many = new Map([[9, [1, 3, 4, 5]]]);
+  const many: Many = new Map([[9, { owner: 3, members: [1, 3, 4, 5], history: 'all' }]]);
   const at = (seq: number) => ({ conversation: 9, seq, msgId: 900 + seq });
   const words = (from: number, n: number) => ({ to: -9, content: name(from, -9, n) });
   const said = (from: number, n: number, when: number): Entry => ({
@@ -397,4 +407,105 @@ test('a conversation of more than two', async (t) => {
   const told = (when: number) => all(three(came(4, 1, 2, 40), far(5, 2, when)), ...good.slice(1));
   t.strictSame(broken(told(42)), {});
   t.strictSame(broken(told(40)), { receipts: 1 }, 'a receipt of one of the others, too early');
+});
+
+test('a group whose members go and come back', async (t) => {
+  const at = (seq: number) => ({ conversation: 9, seq, msgId: 900 + seq });
+  const words = (n: number) => ({ from: 3, to: -9, content: name(3, -9, n) });
+  /** The third message is the one of which they are not to hear. */
+  const came = (n: number, seq: number, when: number): Entry => ({
+    ...{ type: 'chat', connection: 1, at: when, ...words(n), ...at(seq) },
+  });
+  const said = (n: number, seq: number, when: number): Entry[] => [
+    { type: 'send', connection: 1, at: when - 1, n, id: `-9-${n}`, to: -9, content: name(3, -9, n) },
+    { type: 'sent', connection: 1, at: when, id: `-9-${n}`, to: -9, ...at(seq) },
+  ];
+  const event = (action: 'removed' | 'added', seq: number, when: number): Entry => {
+    const done: Done = { action, users: [4] };
+    const content = nameOf(done, { conversation: 9, seq });
+    return { type: 'event', connection: 1, at: when, from: 3, to: -9, content, done, ...at(seq) };
+  };
+  const joined = (seq: number, when: number): Entry => ({
+    ...{ type: 'joined', connection: 1, at: when, conversation: 9, seq, hidden: true },
+  });
+  const away = (from: number, to?: number): Change[] => [
+    { conversation: 9, user: 4, does: 'removed', begun: from, answered: from + 2 },
+    ...(to === undefined
+      ? []
+      : [{ conversation: 9, user: 4, does: 'added' as const, begun: to, answered: to + 2 }]),
+  ];
+  const owner = extended(
+    ...([3, ...begin(1), sync(1, 1), ...said(1, 1, 10), event('removed', 2, 22)] as const),
+    ...[...said(2, 3, 30), event('added', 4, 42), ...said(3, 5, 50)],
+  );
+  const group = (history: Group['history']): Many => new Map([[9, { owner: 3, members: [3, 4], history }]]);
+  const four = (history: Group['history'], ...entries: Entry[]) =>
+    broken(
+      run(
+        [owner, extended(4, ...begin(1), sync(1, 1), came(1, 1, 11), event('removed', 2, 23), ...entries)],
+        { many: group(history), changes: away(20, 40) },
+      ),
+    );
+  const rest = [event('added', 4, 43), came(3, 5, 51)];
+  t.strictSame(four('all', came(2, 3, 43), ...rest), {}, 'who returns hears of all');
+  t.strictSame(four('all', came(2, 3, 31), ...rest), { leaked: 1 }, 'but not before that');
+  t.match(four('all', joined(3, 43), ...rest), { lost: 1 }, 'nor only of a part');
+  t.strictSame(four('joining', joined(3, 43), ...rest), {}, 'or of what comes from then on');
+  t.strictSame(four('joining', came(2, 3, 43), ...rest), { leaked: 1 }, 'and of nothing else');
+  t.strictSame(four('joining', ...rest), { outOfOrder: 1 }, 'a hole is said');
+  t.match(four('joining', joined(3, 43), came(3, 5, 51)), { lost: 1, outOfOrder: 1 }, 'an event is owed');
+
+  const gone = (...entries: Entry[]) => {
+    const first = extended(3, ...begin(1), sync(1, 1), event('removed', 1, 22), ...said(1, 2, 30));
+    const second = extended(4, ...begin(1), sync(1, 1), event('removed', 1, 23), ...entries);
+    return run([first, second], { many: group('all'), changes: away(20) });
+  };
+  t.strictSame(broken(gone()), {}, 'who is out is owed nothing');
+  t.strictSame(broken(gone(came(1, 2, 31))), { leaked: 1 });
+  const far: Entry = {
+    ...{ type: 'receipt', connection: 1, at: 31, conversation: 9, user: 3, delivered: 2, read: 0 },
+  };
+  t.strictSame(broken(gone(far)), { leaked: 1 }, 'nor told how far others are');
+  const send: Entry = {
+    type: 'send',
+    connection: 1,
+    at: 25,
+    n: 1,
+    id: '-9-1',
+    to: -9,
+    content: name(4, -9, 1),
+  };
+  const refusal = (when: number): Entry => ({
+    ...{ type: 'error', connection: 1, at: when, id: '-9-1', code: 'conversation_not_found', text: '' },
+    retryable: false,
+  });
+  t.strictSame(broken(gone(send, refusal(26))), {}, 'and is refused');
+  const early: Entry = { ...send, at: 5 };
+  t.strictSame(broken(gone(early, refusal(8))), { odd: 1 }, 'not before they are');
+
+  const removed: Done = { action: 'removed', users: [4] };
+  const deed = { ...at(1), from: 3, to: -9, content: nameOf(removed, at(1)), done: removed };
+  const other = { ...at(2), ...words(1) };
+  const last = { ...at(3), from: 4, to: -9, content: name(4, -9, 1) };
+  const logged = (rows: PageMessage[], changes = away(20)) =>
+    broken({ ...gone(send, refusal(26)), changes, history: new Map([[9, rows]]) });
+  t.strictSame(logged([deed, other]), {});
+  t.match(logged([deed, other, last]), { trespasses: 1, outcomes: 1 }, 'something of theirs is stored after');
+  t.match(logged([deed, other], []), { trespasses: 1 }, 'what nobody asked for is done');
+  t.match(
+    logged([
+      { ...other, ...at(1) },
+      { ...deed, ...at(2) },
+    ]),
+    { trespasses: 1 },
+    'what was said after is before',
+  );
+  const view = (...seqs: number[]) =>
+    broken({
+      ...gone(),
+      history: new Map([[9, [deed, other]]]),
+      views: [{ conversation: 9, user: 4, seqs, last: seqs.at(-1) ?? 0 }],
+    });
+  t.strictSame(view(1), {}, 'what they find over HTTP');
+  t.strictSame(view(1, 2), { leaked: 2 });
 });

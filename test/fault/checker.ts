@@ -3,12 +3,14 @@
  * what was stored must arrive, once, in order; and nothing else may.
  */
 import { missingOnDevices } from './devices.js';
-import type { Diary, Evidence } from './diary.js';
+import type { Diary, Evidence, Failed } from './diary.js';
 import { historyFindings } from './history.js';
 import { contradictions, type Finding, gather, type Ledger, type Message } from './ledger.js';
+import { leaked, trespasses } from './members.js';
 import { extendedOrder, type OrderFindings, plainOrder, storedOrder } from './order.js';
 import { outcomes } from './outcomes.js';
 import { owedSince, type Span, spans, unexcused } from './owed.js';
+import { aboutWhom } from './place.js';
 import { receipts } from './receipts.js';
 import { measure, type Waits } from './waits.js';
 
@@ -26,6 +28,10 @@ export interface Verdict {
   contradictions: Finding[];
   /** What the log has, and should not, or lacks. */
   log: Finding[];
+  /** Told to who was out of a group. */
+  leaked: Finding[];
+  /** Said in a group by who was out, and what else stands on the wrong side of a change of its members. */
+  trespasses: Finding[];
   /** Receipts for what had not come, or taken back. */
   receipts: Finding[];
   /** Called not stored, and there all the same. */
@@ -40,6 +46,9 @@ export interface Verdict {
   excused: number;
   /** Extended ones whose sender was told that they are not stored, and left it at that. */
   givenUp: number;
+  /** Changes of who is in a group, and messages that were refused to who was out. */
+  changes: number;
+  refused: number;
   waits: Waits;
 }
 
@@ -48,6 +57,8 @@ const blame = /^(invalid to_user_id|content is required|target user not found|un
 const replaced = 4002;
 /** An attempt that its client gave up may be taken in as late as this, and replace the connection that came after. */
 const lingering = 30_000;
+/** How long after it something is answered, where its client doesn't write down when it asked. */
+const reach = 15_000;
 
 interface Case {
   evidence: Evidence;
@@ -74,7 +85,7 @@ function lost({ evidence, ledger, connections }: Case) {
     known.set(message, since);
     if (missingTo(message) !== undefined) missing.push(message);
   }
-  const guilty = missing.filter(({ kind }) => kind === 'extended');
+  const guilty = missing.filter(({ kind }) => kind !== 'plain');
   for (const { user } of evidence.diaries) {
     for (const [number, { errors }] of connections.get(user) ?? []) {
       const here = missing.filter(
@@ -87,8 +98,9 @@ function lost({ evidence, ledger, connections }: Case) {
 }
 
 function describe(message: Message): Finding {
-  const { content, from, to, sends, told } = message;
+  const { content, from, to, sends, told, kind } = message;
   const [send] = sends;
+  if (kind === 'event') return { what: 'done to a group', user: missingTo(message) ?? from, at: 0, content };
   const place = told[0] ? `stored at ${told[0].conversation}:${told[0].seq}` : 'no error in a second';
   return {
     what: `from ${from} to ${to} on connection ${send?.connection}, ${place}`,
@@ -98,7 +110,16 @@ function describe(message: Message): Finding {
   };
 }
 
-function oddities({ user, kind, entries }: Diary): Finding[] {
+/** Whether a refusal is one that somebody gets who is out of a group, and they may have been out. */
+function isOut({ absences, messages }: Ledger, user: number, { code, id = '', at }: Failed): boolean {
+  const to = aboutWhom(id);
+  if (code !== 'conversation_not_found' || !(to < 0)) return false;
+  const sends = [...messages.values()].find((one) => one.from === user && one.id === id)?.sends ?? [];
+  const asked = sends.filter((send) => send.at <= at).at(-1)?.at ?? at - reach;
+  return absences.mayBeOut(-to, user, asked, at);
+}
+
+function oddities({ user, kind, entries }: Diary, { ledger }: Case): Finding[] {
   const found: Finding[] = [];
   const tries = new Map<number, { at: number; opened: number }>();
   let newest = 0;
@@ -117,6 +138,7 @@ function oddities({ user, kind, entries }: Diary): Finding[] {
       add(`reset of ${entry.conversation ?? 'everything'}`);
     } else if (entry.type === 'error') {
       const refused = kind === 'plain' ? blame.test(entry.text) : entry.retryable === false;
+      if (refused && isOut(ledger, user, entry)) continue;
       if (refused) add(`refused: ${entry.code} ${entry.text}`);
     } else if (entry.type === 'close' && entry.code === replaced && connection === newest) {
       // Of two that are tried at once the server may have taken the later one first.
@@ -130,9 +152,10 @@ function oddities({ user, kind, entries }: Diary): Finding[] {
   return found;
 }
 
-/** Nobody has said what became of it, and its sender has not given it up. */
-const isUnanswered = ({ kind, told, givenUp }: Message) =>
-  kind === 'extended' && told.length === 0 && !givenUp;
+/** Nobody has said what became of it, nor that it is refused for good, and its sender has not given it up. */
+const isUnanswered = ({ kind, told, givenUp, errors }: Message) =>
+  kind === 'extended' && told.length === 0 && !givenUp && !isRefusedForGood(errors);
+const isRefusedForGood = (errors: readonly Failed[]) => errors.some(({ retryable }) => retryable === false);
 
 /** Messages that are still on the way: known to be stored, or to be tried again, and not there yet. */
 export function outstanding(evidence: Evidence): Message[] {
@@ -157,6 +180,10 @@ export function check(evidence: Evidence): Verdict {
     messages: all.length,
     owed: known.size,
     arrived: all.filter((message) => missingTo(message) === undefined).length,
+    changes: evidence.changes.length,
+    refused: all.filter(({ errors, told }) => told.length === 0 && isRefusedForGood(errors)).length,
+    leaked: leaked(evidence, ledger),
+    trespasses: trespasses(evidence, ledger),
     lost: [
       ...guilty.map(describe),
       ...missingOnDevices(evidence.diaries, ledger).map(({ message, user }) => {
@@ -171,7 +198,7 @@ export function check(evidence: Evidence): Verdict {
     log: historyFindings(evidence, ledger),
     outcomes: outcomes(evidence, ledger),
     unanswered: all.filter(isUnanswered).map(describe),
-    odd: evidence.diaries.flatMap(oddities),
+    odd: evidence.diaries.flatMap((diary) => oddities(diary, file)),
     excused,
     givenUp: all.filter(({ givenUp }) => givenUp).length,
     waits: measure(evidence, ledger, known),
@@ -181,7 +208,7 @@ export function check(evidence: Evidence): Verdict {
 /** Everything that must not be, by the name of its rule. */
 export function failures(verdict: Verdict): Map<string, Finding[]> {
   const { lost, doubled, outOfOrder, unsent, log, unanswered, odd } = verdict;
-  const { contradictions: twofold, receipts: untrue, outcomes: denied } = verdict;
+  const { contradictions: twofold, receipts: untrue, outcomes: denied, leaked, trespasses } = verdict;
   const all = {
     lost,
     doubled,
@@ -191,6 +218,8 @@ export function failures(verdict: Verdict): Map<string, Finding[]> {
     log,
     receipts: untrue,
     outcomes: denied,
+    leaked,
+    trespasses,
     unanswered,
     odd,
   };

@@ -34,6 +34,8 @@ function count(name: 'seed' | 'faults' | 'minutes' | 'clients' | 'rate'): number
   return value;
 }
 
+/** Members of each group. */
+const groups = [...Array<number>(20).fill(3), ...Array<number>(6).fill(30), 300];
 const { schedule } = values;
 if (!isSchedule(schedule)) throw new Error(`--schedule is one of ${Object.keys(schedules).join(', ')}`);
 const seed = count('seed');
@@ -48,6 +50,7 @@ await run(
     seed,
     steps: plan({ schedule, seed, faults: count('faults'), ms, leaseMs: leaseSeconds * 1000 }),
     clients: count('clients'),
+    groups,
     rate: count('rate'),
     repeat: schedule === 'commits' ? 0.3 : 0.02,
     lastWordsMs: 2000,

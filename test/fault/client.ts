@@ -4,6 +4,7 @@ import { now } from './clock.js';
 import type { Diary, Entry } from './diary.js';
 import { Frame, OddFrame } from './frame.js';
 import { type Door, Link } from './link.js';
+import { readPages } from './pages.js';
 import type { Random } from './random.js';
 
 export interface ClientSetup {
@@ -27,9 +28,9 @@ export abstract class Client {
   readonly diary: Diary;
   protected readonly random: Random;
   protected readonly token: string;
+  protected readonly doors: readonly Door[];
   /** The connection that the client talks on, once it is open. */
   protected current: Link | undefined;
-  readonly #doors: readonly Door[];
   readonly #links = new Set<Link>();
   /** Connections that a newer one has taken the place of. */
   readonly #retired = new Set<Link>();
@@ -45,7 +46,7 @@ export abstract class Client {
     this.diary = { user, kind, entries: [] };
     this.token = token;
     this.random = random;
-    this.#doors = doors;
+    this.doors = doors;
     this.#attempts = device * PER_DEVICE;
     this.#patience = random.int(4000, 9000);
   }
@@ -106,6 +107,18 @@ export abstract class Client {
     this.write({ type: 'odd', at: now(), connection: link.number, text });
   }
 
+  /** Reads a part of a conversation over HTTP. */
+  protected readAfter(link: Link, range: { conversation: number; after: number; upTo: number }): void {
+    const { doors, token, random } = this;
+    readPages({ doors, token, random: random.fork('pages') }, range).then(
+      (messages) => {
+        for (const message of messages)
+          this.write({ type: 'page', at: now(), connection: link.number, ...message });
+      },
+      (error: unknown) => this.odd(link, `what follows ${range.after} could not be read: ${error}`),
+    );
+  }
+
   /** Takes a connection into use, and retires an older one. */
   protected use(link: Link): void {
     const older = this.current;
@@ -140,8 +153,8 @@ export abstract class Client {
   }
 
   #connect(): void {
-    const doors = this.#doors.filter((door) => door !== this.#lastDoor);
-    const door = this.random.pick(doors.length > 0 ? doors : this.#doors);
+    const doors = this.doors.filter((door) => door !== this.#lastDoor);
+    const door = this.random.pick(doors.length > 0 ? doors : this.doors);
     this.#lastDoor = door;
     const number = ++this.#attempts;
     this.write({ type: 'connect', at: now(), connection: number, replica: door.replica });

@@ -22,10 +22,11 @@ export interface Crowd {
 const tick = 20;
 /** Neighbours are of different kinds, those two seats apart of one kind. */
 const distances = [1, 2, 7];
-/** Conversations of two for each user. */
-export const FRIENDS = distances.length;
 /** Of what extended clients say, how much is said to more than one. */
 const toMany = 1 / 3;
+
+/** Whether the user at this seat is an extended client. */
+export const speaksExtended = (seat: number): boolean => seat % 2 === 1;
 
 export function makeCrowd(options: {
   users: readonly { id: number; token: string }[];
@@ -38,7 +39,7 @@ export function makeCrowd(options: {
   const { users, many, doors, repeat } = options;
   const clients: Client[] = users.map(({ id, token }, index) => {
     const setup = { user: id, token, doors, random: options.random.fork(`client ${index}`) };
-    return index % 2 === 0 ? new PlainClient(setup) : new ExtendedClient({ ...setup, repeat });
+    return speaksExtended(index) ? new ExtendedClient({ ...setup, repeat }) : new PlainClient(setup);
   });
   // Every other one who is extended has a second device, and every other one of these a plain one beside.
   const devices = users.flatMap(({ id, token }, index) => {
@@ -62,7 +63,7 @@ export function makeCrowd(options: {
   const circles = new Map(
     clients.map(({ user }) => [
       user,
-      [...many].flatMap(([conversation, members]) =>
+      [...many].flatMap(([conversation, { members }]) =>
         members.includes(user) ? [addressOf(conversation)] : [],
       ),
     ]),

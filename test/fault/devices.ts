@@ -21,7 +21,8 @@ function missingOnExtended(diaries: readonly Diary[], { messages }: Ledger): Mis
     if (kind !== 'extended') continue;
     const had = new Set<string>();
     for (const entry of entries)
-      if (entry.type === 'chat' || entry.type === 'sent' || entry.type === 'page') had.add(key(entry));
+      if (/^(chat|sent|page|event)$/.test(entry.type) && 'seq' in entry && 'msgId' in entry)
+        had.add(key(entry));
     devices.set(user, [...(devices.get(user) ?? []), had]);
   }
   return [...messages.values()].flatMap((message) => {

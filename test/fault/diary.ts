@@ -45,8 +45,20 @@ export interface Place {
 }
 export type Chat = Got & Place & { type: 'chat'; id?: string };
 export type Sent = Line & Place & { type: 'sent'; id: string; to: number };
-/** Read over HTTP after a `reset` that named the conversation. */
-export type Page = Got & Place & { type: 'page' };
+/** What was done to a group: to whom, where the action is about people. */
+export interface Done {
+  action: string;
+  users: readonly number[];
+}
+/** It has no content of its own: all who hear of it name it by what was done, and where. */
+export const nameOf = ({ action, users }: Done, { conversation, seq }: Pick<Place, 'conversation' | 'seq'>) =>
+  `${action} ${users.join()} at ${conversation}:${seq}`;
+export type Event = Got & Place & { type: 'event'; done: Done };
+
+/** Read over HTTP: after a `reset` that named the conversation, a `joined`, or one's own removal. */
+export type Page = Got & Place & { type: 'page'; done?: Done };
+/** In a group the client stands at a place now. */
+type Joined = Line & { type: 'joined'; conversation: number; seq: number; hidden: boolean };
 
 type Sync = Line & { type: 'sync'; positions: [conversation: number, seq: number][] };
 type Synced = Line & { type: 'synced' };
@@ -74,6 +86,8 @@ export type Entry =
   | Chat
   | Sent
   | Page
+  | Event
+  | Joined
   | Sync
   | Synced
   | Reset
@@ -111,18 +125,41 @@ export interface PageMessage extends Place {
   from: number;
   to: number;
   content: string;
+  done?: Done;
 }
 /** Each conversation as its people can read it afterwards. */
 export type History = Map<number, PageMessage[]>;
+
+/** A change of who is in a group, as its owner asked for it, one after the other in each group. */
+export interface Change {
+  conversation: number;
+  user: number;
+  does: 'added' | 'removed';
+  /** When it was asked for first. */
+  begun: number;
+  /** When it was known to be done; undefined if never. */
+  answered: number | undefined;
+}
+
+/** What one member finds in a group over HTTP afterwards. */
+export interface View {
+  conversation: number;
+  user: number;
+  seqs: readonly number[];
+  /** The end of it, as the list says. */
+  last: number;
+}
 
 /** All that is known of a run. */
 export interface Evidence {
   diaries: Diary[];
   /** Who is in the conversations of more than two. */
   many: Many;
+  changes: readonly Change[];
   faults: Fault[];
   away: Away[];
   /** When it ended: connections still open then were closed by the run. */
   until: number;
   history?: History;
+  views?: readonly View[];
 }

@@ -1,13 +1,14 @@
 /** A client of `chat.v2` that keeps its positions and its outbox, and never gives a message up. */
 import { Client, type ClientSetup, PER_DEVICE } from './client.js';
 import { now } from './clock.js';
+import type { Done, Place } from './diary.js';
 import type { Frame } from './frame.js';
 import type { Link } from './link.js';
 import { addressOf } from './many.js';
 import { Numbers } from './numbers.js';
 import { type Letter, Outbox } from './outbox.js';
 import { saysNotStored } from './outcomes.js';
-import { readPages } from './pages.js';
+import { chatIn, errorIn, eventIn, idOf, placeOf, receiptIn, receiverOf, standsAt, timeOf } from './place.js';
 import { Positions } from './positions.js';
 
 const pingEvery = 2000;
@@ -25,6 +26,8 @@ export interface ExtendedSetup extends ClientSetup {
 
 /** The id of a `sync`, which is no message's. */
 const SYNC = 'sync';
+/** In the place of a message's number. */
+const READ = 'read';
 
 export class ExtendedClient extends Client {
   readonly #numbers: Numbers;
@@ -69,7 +72,7 @@ export class ExtendedClient extends Client {
 
   say(to: number, size: number): void {
     const { n, content } = this.#numbers.next(to, size);
-    this.#outbox.add({ id: `${to}-${n}`, to, n, content });
+    this.#outbox.add({ id: idOf(to, n), to, n, content });
     this.#flush();
   }
 
@@ -116,17 +119,22 @@ export class ExtendedClient extends Client {
         }
         break;
       case 'chat': {
-        const to = receiverOf(frame);
-        const from = frame.number('from_user_id');
-        const place = placeOf(frame);
-        this.write({ type: 'chat', ...line, ...place, from, to, content: frame.text('content'), ...id });
-        if (from === this.user && id.id !== undefined) this.#outbox.done(id.id);
-        if (link !== this.current) break;
-        // Never leave a hole behind: with a new connection the server starts from what is held.
-        if (this.#positions.take({ ...place, at: timeOf(frame) }) === 'hole') link.drop();
-        else this.#confirmLater(place.conversation);
+        const chat = chatIn(frame);
+        this.write({ type: 'chat', ...line, ...chat, ...id });
+        if (chat.from === this.user && id.id !== undefined) this.#outbox.done(id.id);
+        this.#take(link, chat, timeOf(frame));
         break;
       }
+      case 'event': {
+        const event = eventIn(frame);
+        this.write({ type: 'event', ...line, ...event });
+        this.#take(link, event, timeOf(frame));
+        this.#onEvent(link, event);
+        break;
+      }
+      case 'joined':
+        this.#joined(link, frame);
+        break;
       case 'sent': {
         const place = placeOf(frame);
         const stored = frame.text('id');
@@ -139,20 +147,16 @@ export class ExtendedClient extends Client {
       case 'reset':
         this.#reset(link, frame);
         break;
-      case 'receipt': {
-        const [delivered, read] = [frame.number('delivered_seq'), frame.number('read_seq')];
-        const user = frame.number('user_id');
-        const conversation = frame.number('conversation_id');
-        this.write({ type: 'receipt', ...line, conversation, user, delivered, read });
+      case 'receipt':
+        this.write({ type: 'receipt', ...line, ...receiptIn(frame) });
         break;
-      }
       case 'read':
         this.#onRead(link, frame.number('conversation_id'), frame.number('seq'));
         break;
       case 'error': {
-        const [code, text, retryable] = [frame.text('code'), frame.text('content'), frame.flag('retryable')];
-        this.write({ type: 'error', ...line, code, text, retryable, ...id });
-        this.#failed(link, id.id, code, retryable);
+        const error = errorIn(frame);
+        this.write({ type: 'error', ...line, ...error, ...id });
+        this.#failed(link, id.id, error);
         break;
       }
       case 'pong':
@@ -161,6 +165,29 @@ export class ExtendedClient extends Client {
       default:
         this.odd(link, `a frame of type ${frame.type}`);
     }
+  }
+
+  /** Never leaves a hole behind: with a new connection the server starts from what is held. */
+  #take(link: Link, place: Place, at: number): void {
+    if (link !== this.current) return;
+    if (this.#positions.take({ ...place, at }) === 'hole') link.drop();
+    else this.#confirmLater(place.conversation);
+  }
+
+  /** Who is removed looks whether anything is there past that. */
+  #onEvent(link: Link, { done, conversation, seq }: Place & { done: Done }): void {
+    const isOut = done.action === 'removed' && done.users.includes(this.user);
+    if (isOut) this.readAfter(link, { conversation, after: seq, upTo: Number.MAX_SAFE_INTEGER });
+  }
+
+  /** The client stands further on: what is before is read over HTTP, but for what isn't for its user. */
+  #joined(link: Link, frame: Frame): void {
+    const [conversation, seq] = [frame.number('conversation_id'), frame.number('seq')];
+    const hidden = frame.has('hidden') && frame.flag('hidden');
+    this.write({ type: 'joined', at: now(), connection: link.number, conversation, seq, hidden });
+    if (link !== this.current) return;
+    const after = this.#positions.enter(conversation, seq, standsAt(frame));
+    if (!hidden && seq > after) this.readAfter(link, { conversation, after, upTo: seq });
   }
 
   /** How far the user has read on another device only grows. */
@@ -172,9 +199,10 @@ export class ExtendedClient extends Client {
   }
 
   /** After an error that may pass, nothing is sent for a moment; then all that is open, in order. */
-  #failed(link: Link, id: string | undefined, code: string, retryable: boolean): void {
+  #failed(link: Link, id: string | undefined, { code, retryable }: ReturnType<typeof errorIn>): void {
     if (id === undefined) return;
     if (id === SYNC) return this.#syncAgain(link);
+    if (id.endsWith(READ)) return;
     if (!retryable) this.#outbox.done(id);
     // Whoever is told that it is not stored may leave it at that: then it must not turn up.
     if (saysNotStored(code) && this.#outbox.tries(id) === 1 && this.random.chance(givesUp)) {
@@ -236,14 +264,8 @@ export class ExtendedClient extends Client {
     this.write({ type: 'reset', ...line, conversation, seq });
     if (link !== this.current) return;
     const from = Math.min(this.#positions.of(conversation), seq);
-    this.#positions.set(conversation, seq, frame.has('at') ? frame.number('at') : undefined);
-    const range = { conversation, after: from, upTo: seq };
-    readPages(link.door, this.token, range).then(
-      (messages) => {
-        for (const message of messages) this.write({ type: 'page', ...line, ...message, at: now() });
-      },
-      (error: unknown) => this.odd(link, `the gap after ${from} could not be read: ${error}`),
-    );
+    this.#positions.set(conversation, seq, standsAt(frame));
+    this.readAfter(link, { conversation, after: from, upTo: seq });
   }
 
   /** Confirms in batches: soon, and now and then late. */
@@ -265,19 +287,10 @@ export class ExtendedClient extends Client {
     for (const conversation_id of this.#unconfirmed) {
       const seq = this.#positions.of(conversation_id);
       link.send({ type: 'ack', conversation_id, seq });
-      if (this.random.chance(0.2)) link.send({ type: 'read', conversation_id, seq });
+      // With an id, so that an answer to who is out by then says what it is about.
+      if (this.random.chance(0.2))
+        link.send({ type: 'read', id: idOf(addressOf(conversation_id), READ), conversation_id, seq });
     }
     this.#unconfirmed.clear();
   }
-}
-
-/** The user whom it is to, or the address of a conversation of more than two. */
-const receiverOf = (frame: Frame) =>
-  frame.has('to_user_id') ? frame.number('to_user_id') : addressOf(frame.number('conversation_id'));
-
-const timeOf = (frame: Frame): number => Date.parse(frame.text('created_at'));
-
-function placeOf(frame: Frame) {
-  const conversation = frame.number('conversation_id');
-  return { conversation, seq: frame.number('seq'), msgId: frame.number('msg_id') };
 }

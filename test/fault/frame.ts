@@ -54,6 +54,13 @@ export class Frame {
     return value.map((item) => new Frame(item));
   }
 
+  numbers(name: string): number[] {
+    const value = this.#field(name);
+    const isNumbers = Array.isArray(value) && value.every((item) => typeof item === 'number');
+    if (!isNumbers) throw new OddFrame(`${name} is no list of numbers`);
+    return value;
+  }
+
   object(name: string): Frame {
     return new Frame(this.#field(name));
   }

@@ -1,15 +1,15 @@
 /** The log itself, as its people read it over HTTP: the last witness, and one that knows of plain messages' numbers. */
 
-import type { Evidence, History } from './diary.js';
+import type { Evidence, History, View } from './diary.js';
 import { type Finding, type Ledger, placeOf } from './ledger.js';
 import type { Door } from './link.js';
-import type { Many } from './many.js';
-import { get, readPages } from './pages.js';
+import { get, type Reader, readPages } from './pages.js';
+import type { Random } from './random.js';
 
-async function conversationsOf(door: Door, token: string): Promise<[id: number, last: number][]> {
+async function conversationsOf(reader: Reader): Promise<[id: number, last: number][]> {
   const found: [number, number][] = [];
   for (let cursor: string | undefined = ''; cursor !== undefined; ) {
-    const page = await get(door, token, `/api/conversations?limit=100${cursor}`);
+    const page = await get(reader, `/api/conversations?limit=100${cursor}`);
     for (const row of page.list('conversations')) {
       found.push([row.number('conversation_id'), row.number('last_seq')]);
     }
@@ -18,26 +18,40 @@ async function conversationsOf(door: Door, token: string): Promise<[id: number, 
   return found;
 }
 
-/** Reads every conversation of these users, each once. */
+/** Members of each group whose own view of it is read, besides its owner's. */
+const viewers = 4;
+
+/** Reads every conversation of these users, each once: a group as its owner, who sees all of it. */
 export async function readHistory(
-  [door]: readonly Door[],
+  doors: readonly Door[],
   users: readonly { id: number; token: string }[],
-  many: Many,
-): Promise<History> {
+  { many, changes }: Pick<Evidence, 'many' | 'changes'>,
+  random: Random,
+): Promise<{ history: History; views: View[] }> {
   const history: History = new Map();
-  if (!door) return history;
+  const views: View[] = [];
+  const readerOf = (user: number): Reader => {
+    const token = users.find(({ id }) => id === user)?.token ?? '';
+    return { doors, token, random };
+  };
   const upTo = Number.MAX_SAFE_INTEGER;
-  for (const [conversation, members] of many) {
-    const { token } = users.find(({ id }) => members.includes(id)) ?? { token: '' };
-    history.set(conversation, await readPages(door, token, { conversation, after: 0, upTo }));
-  }
-  for (const { token } of users) {
-    for (const [conversation, upTo] of await conversationsOf(door, token)) {
-      if (history.has(conversation)) continue;
-      history.set(conversation, await readPages(door, token, { conversation, after: 0, upTo }));
+  for (const [conversation, { owner }] of many) {
+    history.set(conversation, await readPages(readerOf(owner), { conversation, after: 0, upTo }));
+    const moved = new Set(changes.flatMap((one) => (one.conversation === conversation ? [one.user] : [])));
+    for (const user of [...moved].slice(0, viewers)) {
+      const rows = await readPages(readerOf(user), { conversation, after: 0, upTo });
+      const one = await get(readerOf(user), `/api/conversations/${conversation}`);
+      views.push({ conversation, user, seqs: rows.map(({ seq }) => seq), last: one.number('last_seq') });
     }
   }
-  return history;
+  for (const { id } of users) {
+    const reader = readerOf(id);
+    for (const [conversation, last] of await conversationsOf(reader)) {
+      if (history.has(conversation)) continue;
+      history.set(conversation, await readPages(reader, { conversation, after: 0, upTo: last }));
+    }
+  }
+  return { history, views };
 }
 
 /** Each conversation counts 1, 2, 3 …, has each message once, and where its people were told. */

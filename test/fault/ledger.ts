@@ -1,6 +1,20 @@
 /** Puts the diaries side by side: each message with all that anybody wrote about it. */
 
-import type { Chat, Diary, Evidence, Failed, Live, Page, Place, Row, Send, Sent } from './diary.js';
+import { Absences, type Doing } from './absences.js';
+import type {
+  Chat,
+  Diary,
+  Event,
+  Evidence,
+  Failed,
+  Live,
+  Page,
+  PageMessage,
+  Place,
+  Row,
+  Send,
+  Sent,
+} from './diary.js';
 import { addressOf } from './many.js';
 
 /** Something that must not be: what, to whom and when. */
@@ -11,18 +25,21 @@ export interface Finding {
   content?: string;
 }
 
-export type Arrival = Live | Row | Chat | Page;
+export type Arrival = Live | Row | Chat | Page | Event;
 
 export interface Message {
   content: string;
   from: number;
   /** A user, or the address of a conversation of more than two. */
   to: number;
-  /** Who is to get it: the user, or all members that aren't plain but its sender. */
+  /** Who is to get it: the user, or all members that aren't plain but its sender, and are to see it. */
   receivers: readonly number[];
   n: number;
   id?: string;
-  kind: Diary['kind'];
+  /** What was done to a group is there like a message, and owed to its owner too. */
+  kind: Diary['kind'] | 'event';
+  /** Of what was done to a group. */
+  place?: Place;
   sends: Send[];
   /** What the sender was told, each time: `sent`, or its own message coming back. */
   told: (Sent | Chat | Page)[];
@@ -40,29 +57,47 @@ export interface Ledger {
   messages: Map<string, Message>;
   /** Got by somebody, sent by nobody. */
   unsent: Finding[];
+  absences: Absences;
 }
 
 export const isArrival = (entry: { type: string }): entry is Arrival =>
-  entry.type === 'live' || entry.type === 'row' || entry.type === 'chat' || entry.type === 'page';
+  /^(live|row|chat|page|event)$/.test(entry.type);
 
 /** Where the message stands in its conversation, if anybody was told. */
 export function placeOf(message: Message): Place | undefined {
-  const copy = message.copies.find((entry) => entry.type === 'chat' || entry.type === 'page');
-  return message.told[0] ?? copy;
+  return message.place ?? message.told[0] ?? message.copies.find(isPlaced);
+}
+
+const isPlaced = (entry: Arrival): entry is Chat | Page | Event => 'seq' in entry;
+
+type Deed = Pick<PageMessage, 'from' | 'to' | 'content'> & Place & { done: Doing['done'] };
+
+/** What anybody, and the log, says was done to groups. */
+function deedsOf({ diaries, history }: Evidence): Deed[] {
+  const heard = diaries.flatMap(({ entries }) =>
+    entries.filter((entry) => entry.type === 'event' || entry.type === 'page'),
+  );
+  const all = new Map<string, Deed>();
+  for (const { done, ...rest } of [...heard, ...[...(history?.values() ?? [])].flat()])
+    if (done !== undefined) all.set(rest.content, { ...rest, done });
+  return [...all.values()];
 }
 
 function brief(content: string): string {
   return content.length > 40 ? `${content.slice(0, 40)}…` : content;
 }
 
-export function gather({ diaries, many }: Evidence): Ledger {
+export function gather(evidence: Evidence): Ledger {
+  const { diaries, many } = evidence;
   const extended = new Set(diaries.flatMap(({ user, kind }) => (kind === 'extended' ? [user] : [])));
   const members = new Map(
-    [...many].map(([conversation, list]) => [
+    [...many].map(([conversation, group]) => [
       addressOf(conversation),
-      list.filter((user) => extended.has(user)),
+      group.members.filter((user) => extended.has(user)),
     ]),
   );
+  const deeds = deedsOf(evidence);
+  const absences = new Absences(evidence, deeds);
   const messages = new Map<string, Message>();
   const byId = new Map<string, Message>();
   const unsent: Finding[] = [];
@@ -100,6 +135,13 @@ export function gather({ diaries, many }: Evidence): Ledger {
     }
   }
 
+  for (const { content, from, to, conversation, seq, msgId } of deeds) {
+    const nothing = { n: 0, sends: [], told: [], errors: [], givenUp: false, copies: [], first: new Map() };
+    const place = { conversation, seq, msgId };
+    const receivers = members.get(to) ?? [];
+    messages.set(content, { ...nothing, kind: 'event', content, from, to, place, receivers });
+  }
+
   for (const { user, entries } of diaries) {
     for (const entry of entries) {
       if (entry.type === 'sent') {
@@ -122,14 +164,21 @@ export function gather({ diaries, many }: Evidence): Ledger {
           message.first.set(user, Math.min(at, message.first.get(user) ?? at));
         } else if (user !== message.from || entry.type === 'live' || entry.type === 'row') {
           unsent.push({ what: `${brief(content)} came to somebody else`, user, at, content });
-        } else {
+        } else if (entry.type !== 'event') {
           message.told.push(entry);
         }
       }
     }
   }
-  for (const message of messages.values()) message.copies.sort((a, b) => a.at - b.at);
-  return { messages, unsent };
+  for (const message of messages.values()) {
+    message.copies.sort((a, b) => a.at - b.at);
+    const place = message.to < 0 ? placeOf(message) : undefined;
+    if (place === undefined) continue;
+    const sees = (user: number) => absences.sees(place.conversation, user, place.seq);
+    message.receivers = message.receivers.filter(sees);
+    for (const user of message.first.keys()) if (!sees(user)) message.first.delete(user);
+  }
+  return { messages, unsent, absences };
 }
 
 /** A message has one place and one number, and a place or a number one message, whoever tells of it. */
@@ -150,7 +199,7 @@ export function contradictions({ messages }: Ledger): Finding[] {
       if (own.type !== 'chat' || message.id === undefined || own.id === message.id) continue;
       found.push({ what: `own message with id ${own.id}`, user: message.from, at: own.at, content });
     }
-    const places = [...told, ...copies.filter((copy) => copy.type === 'chat' || copy.type === 'page')];
+    const places = [...told, ...copies.filter(isPlaced)];
     for (const entry of places) {
       const { conversation, seq, msgId, at } = entry;
       const user = told.some((other) => other === entry) ? message.from : (message.receivers[0] ?? 0);

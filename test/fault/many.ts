@@ -1,37 +1,35 @@
-/** Conversations of more than two, made in the database: who is in them, and how a diary names them. */
-import postgres from 'postgres';
+/** Conversations of more than two: who is in them, and how a diary names them. */
 import type { Random } from './random.js';
 
-/** Who is in each conversation of more than two, by its number. */
-export type Many = ReadonlyMap<number, readonly number[]>;
+/** A group as it was made. Its owner stays; others go and come back. */
+export interface Group {
+  owner: number;
+  /** All of them, the owner too. */
+  members: readonly number[];
+  /** What those see who come: all of it, or what is stored from then on. */
+  history: 'all' | 'joining';
+}
+
+/** Each group by its number. */
+export type Many = ReadonlyMap<number, Group>;
 
 /** What a diary has in the place of a receiver: below zero, so that it is no user. */
 export const addressOf = (conversation: number): number => -conversation;
 
-const fewest = 3;
-const most = 30;
-
-/** Draws who is together: as many conversations as half of those that these users have by twos. */
-export function drawMany(users: readonly number[], pairs: number, random: Random): number[][] {
-  return Array.from({ length: Math.round(pairs / 2) }, () =>
-    random.shuffle([...users]).slice(0, random.int(fewest, Math.min(most, users.length))),
-  );
-}
-
-/** Makes these conversations. */
-export async function insertMany(url: string, lists: readonly (readonly number[])[]): Promise<Many> {
-  const sql = postgres(url, { max: 1, onnotice: () => {} });
-  try {
-    const made = await sql<{ id: string }[]>`
-      insert into conversations (user_a, user_b) select null, null from generate_series(1, ${lists.length})
-      returning conversation_id as id`;
-    const many = new Map(made.map(({ id }, i) => [Number(id), lists[i] ?? []]));
-    const members = [...many].flatMap(([conversation_id, list]) =>
-      list.map((user_id) => ({ user_id, conversation_id })),
-    );
-    await sql`insert into members ${sql(members)}`;
-    return many;
-  } finally {
-    await sql.end();
-  }
+/**
+ * Draws groups of these sizes, of `extended` owners, who have somebody to talk to in each.
+ * @param plain users who talk, and are given nothing of it
+ * @param silent users who are there to be many
+ */
+export function drawGroups(
+  sizes: readonly number[],
+  { extended, plain, silent }: Record<'extended' | 'plain' | 'silent', readonly number[]>,
+  random: Random,
+): Group[] {
+  return sizes.map((size) => {
+    const [owner = 0, other = 0, ...more] = random.shuffle(extended);
+    const rest = [...random.shuffle([...more, ...plain]), ...silent];
+    const members = [owner, other, ...rest].slice(0, size);
+    return { owner, members, history: random.chance(0.5) ? 'all' : 'joining' };
+  });
 }

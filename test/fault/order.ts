@@ -1,5 +1,5 @@
 /** The rules of order: in a conversation, on a connection, and from a sender's hand into the log. */
-import type { Chat, Diary, Sent } from './diary.js';
+import type { Chat, Diary, Event, Sent } from './diary.js';
 import { type Finding, type Ledger, type Message, placeOf } from './ledger.js';
 import { elapsed, type Span } from './owed.js';
 
@@ -15,14 +15,14 @@ export interface OrderFindings {
 
 /**
  * An extended connection goes on from the positions of its `sync`, each conversation by one. A message of the
- * client's own counts: it is known by its `sent`, or comes as `chat`.
+ * client's own counts: it is known by its `sent`, or comes as `chat`. By `joined` it stands further on in a group.
  */
 export function extendedOrder({ user, entries }: Diary, found: OrderFindings): void {
   const connections = new Map<number, Map<number, number>>();
   const own = new Map<number, Set<number>>();
   const seqs = new Map<string, number>();
 
-  function onChat(chat: Chat): void {
+  function onChat(chat: Chat | Event): void {
     const { conversation, seq, content, at, connection } = chat;
     const where = `${conversation}:${seq} on connection ${connection}`;
     const positions = connections.get(connection);
@@ -41,7 +41,7 @@ export function extendedOrder({ user, entries }: Diary, found: OrderFindings): v
       found.outOfOrder.push({ what: `${where} after position ${position}`, user, at, content });
     }
     positions.set(conversation, seq);
-    if (chat.from === user) note(chat);
+    if (chat.type === 'chat' && chat.from === user) note(chat);
     const before = seqs.get(content);
     if (before !== undefined && before !== seq) {
       found.doubled.push({ what: `${where} and at ${before}`, user, at, content });
@@ -56,11 +56,14 @@ export function extendedOrder({ user, entries }: Diary, found: OrderFindings): v
   for (const entry of entries) {
     const positions = connections.get(entry.connection);
     if (entry.type === 'sync') connections.set(entry.connection, new Map(entry.positions));
-    else if (entry.type === 'chat') onChat(entry);
+    else if (entry.type === 'chat' || entry.type === 'event') onChat(entry);
     else if (entry.type === 'sent') {
       note(entry);
       const { conversation, seq } = entry;
       if (positions && (positions.get(conversation) ?? 0) + 1 === seq) positions.set(conversation, seq);
+    } else if (entry.type === 'joined') {
+      const { conversation, seq } = entry;
+      positions?.set(conversation, Math.max(seq, positions.get(conversation) ?? 0));
     } else if (entry.type === 'reset') {
       if (entry.conversation === undefined) connections.delete(entry.connection);
       else positions?.set(entry.conversation, entry.seq ?? 0);

@@ -7,9 +7,13 @@ const notStored = /^(unavailable|overloaded|too_many_requests)$/;
 
 export const saysNotStored = (code: string): boolean => notStored.test(code);
 
+/** Who is out of a group is told that it isn't there. */
+const isOut = (code: string) => code === 'conversation_not_found';
+
 /** Every attempt was answered, each with the word that it came to nothing. */
 function isRefused({ sends, errors }: Message): boolean {
-  return sends.length > 0 && errors.filter(({ code }) => saysNotStored(code)).length >= sends.length;
+  const refusals = errors.filter(({ code }) => saysNotStored(code) || isOut(code));
+  return sends.length > 0 && refusals.length >= sends.length;
 }
 
 export function outcomes({ history }: Evidence, { messages }: Ledger): Finding[] {

@@ -66,6 +66,7 @@ export function spans({ kind, entries }: Diary, { away, until }: Evidence): Map<
 /** When the message was known to be stored; undefined if its sender can't count on it. */
 export function owedSince(message: Message, connections: Map<number, Span>): number | undefined {
   if (message.kind === 'extended') return message.told[0]?.at;
+  if (message.kind === 'event') return message.copies[0]?.at ?? 0;
   const [send] = message.sends;
   const span = send && connections.get(send.connection);
   return span && elapsed(Math.max(send.at, span.answered), span.to, span.windows, trust);

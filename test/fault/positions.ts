@@ -30,6 +30,13 @@ export class Positions {
     else this.#times.set(conversation, at);
   }
 
+  /** Stands at a place, unless it is further. @returns where it stood */
+  enter(conversation: number, seq: number, at: number | undefined): number {
+    const before = this.of(conversation);
+    if (seq >= before) this.set(conversation, seq, at);
+    return before;
+  }
+
   clear(): void {
     this.#held.clear();
     this.#times.clear();

@@ -9,15 +9,26 @@ interface Due {
 }
 
 /** What each user was due in each conversation, by seq. */
-function dues({ messages }: Ledger): Map<string, Due[]> {
+function dues(diaries: readonly Diary[], { messages }: Ledger): Map<string, Due[]> {
   const found = new Map<string, Due[]>();
+  // What is before a place that a client was put at is read later, and confirmed with what follows.
+  const entered = new Map<string, { at: number; seq: number }[]>();
+  for (const { user, entries } of diaries)
+    for (const entry of entries)
+      if (entry.type === 'joined') {
+        const key = `${entry.conversation} ${user}`;
+        entered.set(key, [...(entered.get(key) ?? []), entry]);
+      }
   for (const message of messages.values()) {
     const place = placeOf(message);
     if (!place) continue;
     for (const user of message.receivers) {
       const key = `${place.conversation} ${user}`;
       const list = found.get(key) ?? [];
-      list.push({ seq: place.seq, came: message.first.get(user) });
+      const first = message.first.get(user);
+      const put = entered.get(key)?.find(({ seq }) => seq >= place.seq)?.at;
+      const came = put === undefined ? first : Math.min(put, first ?? put);
+      list.push({ seq: place.seq, came });
       found.set(key, list);
     }
   }
@@ -37,7 +48,7 @@ const further = (before: Far | undefined, { delivered, read }: Far): Far => ({
 });
 
 export function receipts(diaries: readonly Diary[], ledger: Ledger): Finding[] {
-  const due = dues(ledger);
+  const due = dues(diaries, ledger);
   const found: Finding[] = [];
   for (const { user, entries } of diaries) {
     // The furthest that came over any connection, and what each connection must not fall behind.

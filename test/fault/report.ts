@@ -39,6 +39,8 @@ export function report(result: RunResult, verdict: Verdict): string {
       `sent by nobody ${unsent.length}`,
     `plain: ${repeated} repeated after a break, ${excused} missing after an error`,
     `extended: ${givenUp} given up once they were refused`,
+    `groups: ${verdict.changes} changes of members, ${verdict.refused} messages refused to who was out, ` +
+      `${verdict.leaked.length} told to who was out`,
     '',
     'longest waits in seconds, while alone / among other faults',
     `${'fault'.padEnd(18)} count${'silence'.padStart(15)}${'lateness'.padStart(15)}${'catching up'.padStart(15)}`,

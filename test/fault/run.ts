@@ -3,13 +3,14 @@
 import type { Stage } from './act.js';
 import { outstanding } from './checker.js';
 import { now, sleep } from './clock.js';
-import { type Crowd, FRIENDS, makeCrowd } from './crowd.js';
+import { type Crowd, makeCrowd, speaksExtended } from './crowd.js';
 import type { Evidence } from './diary.js';
 import { commit } from './faults.js';
 import { readHistory } from './history.js';
-import { drawMany, insertMany } from './many.js';
+import { drawGroups } from './many.js';
 import { random } from './random.js';
 import { habits, type Step } from './schedule.js';
+import { makeGroups, makeSteward } from './steward.js';
 import { makeWorld, type World } from './world.js';
 
 export interface RunOptions {
@@ -19,6 +20,8 @@ export interface RunOptions {
   steps: readonly Step[];
   /** Of each kind. */
   clients: number;
+  /** How many members each group has. */
+  groups: readonly number[];
   /** Messages a second, of all together. */
   rate: number;
   /** Of extended clients: how often they send again what is stored. */
@@ -115,42 +118,61 @@ export async function run(
 ): Promise<void> {
   const { seed, steps, clients, rate, repeat, log } = options;
   const begun = now();
-  const world = await makeWorld({ ...options, users: clients * 2 });
-  const { users, doors } = world;
+  const talkers = clients * 2;
+  const world = await makeWorld({ ...options, users: Math.max(talkers, ...options.groups) });
+  const { doors } = world;
+  const users = world.users.slice(0, talkers);
   const chance = random(seed);
-  const together = drawMany(
-    users.map(({ id }) => id),
-    users.length * FRIENDS,
-    chance.fork('many'),
-  );
-  const many = await insertMany(world.databaseUrl, together);
+  const idsOf = (list: readonly { id: number }[]) => list.map(({ id }) => id);
+  const extended = idsOf(users.filter((_user, seat) => speaksExtended(seat)));
+  const plain = idsOf(users.filter((_user, seat) => !speaksExtended(seat)));
+  const silent = idsOf(world.users.slice(talkers));
+  const drafts = drawGroups(options.groups, { extended, plain, silent }, chance.fork('many'));
+  const tokens = new Map(users.map(({ id, token }) => [id, token]));
+  const tokenOf = (user: number) => tokens.get(user) ?? '';
+  const means = { doors, tokenOf, random: chance.fork('steward') };
+  const many = await makeGroups(drafts, means);
   const crowd = makeCrowd({ users, many, doors, random: chance.fork('crowd'), repeat });
   const stage: Stage = { world, crowd, faults: [], away: [], troubles: [] };
   const { troubles } = stage;
+  const steward = makeSteward(many, {
+    ...means,
+    may: (user) => extended.includes(user),
+    trouble: (what) => void troubles.push(what),
+  });
   const watch = watchOurselves(stage);
   try {
     for (const client of crowd.clients) client.start();
     await connected(crowd);
     crowd.talk(rate);
+    steward.start();
     await sleep(1000);
     await act(stage, steps, log);
     await sleep(options.lastWordsMs);
     crowd.hush();
+    await steward.stop();
     const diaries = crowd.clients.map(({ diary }) => diary);
-    const evidence: Evidence = { diaries, many, faults: stage.faults, away: stage.away, until: now() };
+    const { changes } = steward;
+    const evidence: Evidence = {
+      diaries,
+      many,
+      changes,
+      faults: stage.faults,
+      away: stage.away,
+      until: now(),
+    };
     await drain(crowd, evidence, options.drainMs);
     evidence.until = now();
     findCrashes(stage);
-    await readHistory(doors, users, many).then(
-      (history) => {
-        evidence.history = history;
-      },
+    await readHistory(doors, users, evidence, chance.fork('history')).then(
+      (read) => void Object.assign(evidence, read),
       (error: unknown) => troubles.push(`history: ${error}`),
     );
     await inspect({ evidence, seconds: (now() - begun) / 1000, troubles }, world);
   } finally {
     clearInterval(watch);
     crowd.hush();
+    await steward.stop();
     for (const client of crowd.clients) client.stop();
     await world.end();
   }

@@ -41,11 +41,11 @@ const sabotages: { name: string; patches: Patch[]; steps: Omit<Step, 'seed'>[]; 
     patches: [
       {
         file: 'plugins/log/store.js',
-        find: '(sql) => append(sql, batch, this.acquainted),',
+        find: '(sql) => append(sql, batch, this.acquainted, this.rosters),',
         replace: `async (log) => {
         await log.unsafe('begin');
         try {
-          return await append(log, batch, this.acquainted);
+          return await append(log, batch, this.acquainted, this.rosters);
         } catch (error) {
           await log.unsafe('rollback').catch(() => {});
           throw error;
@@ -65,6 +65,19 @@ const sabotages: { name: string; patches: Patch[]; steps: Omit<Step, 'seed'>[]; 
     // `odd`: what a client is told that writes into a conversation which it heard of, and which isn't stored.
     finds: ['lost', 'contradictions', 'log', 'odd'],
   },
+  {
+    name: 'who is in a group is kept for too long: who was removed goes on hearing',
+    patches: [
+      {
+        file: 'sql/append.js',
+        find: 'part.members = members ?? known[i]?.members ?? [];',
+        replace: 'part.members = known[i]?.members ?? members ?? [];',
+      },
+    ],
+    // Nothing else has to go wrong for that.
+    steps: [{ at: 8000, kind: 'hop', lasts: 0 }],
+    finds: ['leaked'],
+  },
 ];
 
 test('the checker finds out', async (t) => {
@@ -75,7 +88,14 @@ test('the checker finds out', async (t) => {
       t.teardown(build.remove);
       const options = {
         ...{ server: build.server, seed: 1, steps: steps.map((step, seed) => ({ ...step, seed })) },
-        ...{ clients: 10, rate: 100, repeat: 0, lastWordsMs: 0, drainMs: 6000 },
+        ...{
+          clients: 10,
+          groups: Array<number>(10).fill(3),
+          rate: 100,
+          repeat: 0,
+          lastWordsMs: 0,
+          drainMs: 6000,
+        },
         ...{ leaseSeconds: 4, repairSeconds: 1, heartbeatSeconds: 2, limits: false, log: () => {} },
       };
       await run(options, async (result) => {

@@ -17,6 +17,8 @@ const cases: { name: string; seed: number; schedule: ScheduleName }[] = [
 const faults = Object.keys(habits).length;
 const ms = 30_000;
 const leaseSeconds = 2;
+/** Members of each group. */
+const groups = Array<number>(10).fill(3);
 
 test('no message is lost, doubled or out of order', async (t) => {
   await execute(process.execPath, ['build.mjs']);
@@ -28,7 +30,7 @@ test('no message is lost, doubled or out of order', async (t) => {
       t.equal(new Set(steps.map(({ kind }) => kind)).size, faults, 'each kind is there');
       const lines: string[] = [];
       const options = {
-        ...{ server: build.server, seed, steps, clients: 10, rate: 60, repeat: 0.05 },
+        ...{ server: build.server, seed, steps, clients: 10, groups, rate: 60, repeat: 0.05 },
         ...{
           lastWordsMs: 2000,
           drainMs: 30_000,
@@ -50,6 +52,10 @@ test('no message is lost, doubled or out of order', async (t) => {
           await save(folder, { result, verdict, world, whole: false });
           t.comment(`findings, diaries and logs: ${folder}`);
         }
+        t.ok(
+          verdict.changes > 20 && verdict.refused > 0,
+          'people went and came back, and said something while they were out',
+        );
         for (const rule of ['lost', 'doubled', 'outOfOrder', 'unsent', 'outcomes']) {
           t.strictSame(found.get(rule) ?? [], [], rule);
         }

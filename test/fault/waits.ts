@@ -1,6 +1,6 @@
 /** How long people waited, by what was broken meanwhile. */
 import type { Evidence, Fault } from './diary.js';
-import { isArrival, type Ledger, type Message } from './ledger.js';
+import { isArrival, type Ledger, type Message, placeOf } from './ledger.js';
 
 /** The longest wait while only this kind of fault was there, and while it was there among others. */
 export interface Longest {
@@ -71,13 +71,18 @@ function silences(
 
 export function measure(
   { diaries, faults }: Evidence,
-  { messages }: Ledger,
+  { messages, absences }: Ledger,
   known: Map<Message, number>,
 ): Waits {
   const waits: Waits = { silence: new Map(), lateness: new Map(), catchUp: new Map() };
   const inbox = new Map<number, Message[]>();
   for (const message of messages.values()) {
+    // Nobody says when what was done to a group was tried first.
+    if (message.kind === 'event') continue;
+    const place = message.to < 0 ? placeOf(message) : undefined;
     for (const [user, came] of message.first) {
+      // Who was out gets it once they are back.
+      if (place && absences.during(place.conversation, user, place.seq)) continue;
       const users = [message.from, user];
       book(waits.lateness, faults, { from: firstTry(message), to: came, users });
       const list = inbox.get(user);

@@ -120,7 +120,12 @@ export class ModelLog implements Reader {
     );
   }
 
-  times(places: readonly Position[]): Promise<(number | undefined)[]> {
+  /** Nothing here is a group. */
+  async lastPages(): Promise<[]> {
+    return [];
+  }
+
+  times(_user: number, places: readonly Position[]): Promise<(number | undefined)[]> {
     return this.seen(() => places.map(({ conversation, seq }) => this.of(conversation)[seq - 1]?.createdAt));
   }
 

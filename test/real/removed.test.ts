@@ -1,8 +1,8 @@
 /** Somebody who is removed from a conversation while what they said waits for its row; and how it would be if members were read before. */
-import { readFile } from 'node:fs/promises';
 import postgres from 'postgres';
 import t, { type Test } from 'tap';
-import { build, connectSynced, eventually, makeMany, type Server, signUp } from '../helper.js';
+import { type Answer, build, connectSynced, eventually, makeMany, type Server, signUp } from '../helper.js';
+import { membersBeforeLock } from './before-lock.js';
 
 t.setTimeout(120_000);
 
@@ -30,7 +30,7 @@ async function remove(t: Test, one: Server, two: Server): Promise<Trespass> {
     b.send('chat', { id: 'stays', conversation_id, content: 'stays' });
     await eventually(async () => {
       const waiting = await one.app.db.sql`select from pg_stat_activity
-        where datname = current_database() and wait_event_type = 'Lock' and query like '%append_2%'`;
+        where datname = current_database() and wait_event_type = 'Lock' and query like '%append_3%'`;
       return waiting.length === 2;
     }, 'nobody waits for the row');
     await own`update members set last_seq = 1
@@ -56,12 +56,53 @@ async function remove(t: Test, one: Server, two: Server): Promise<Trespass> {
   };
 }
 
-/** The function that appends, with its third step before its second. */
-async function membersBeforeLock(): Promise<string> {
-  const text = await readFile(new URL('../../sql/migrations/0012_append.sql', import.meta.url), 'utf8');
-  const steps = /( {2}-- \(2\)\n.*?)( {2}-- \(3\)\n.*?)(?= {2}-- \(4\)\n)/s;
-  if (!steps.test(text)) throw new Error('the function no longer has its steps where they were');
-  return text.replace('create function', 'create or replace function').replace(steps, '$2$1');
+/**
+ * Holds the row of a group while its owner removes somebody over HTTP, and that one says something after: both wait, in this order.
+ * @returns what is stored of theirs after the event that they are removed by, and what they were given after it
+ */
+async function removeFromGroup(t: Test, one: Server, two: Server): Promise<Trespass> {
+  const [owner, alice, bob] = [await signUp(one), await signUp(one), await signUp(one)];
+  const { token } = owner;
+  const made = await one.request('POST', '/api/conversations', {
+    ...{ token, body: { title: 'A group', user_ids: [alice.user_id, bob.user_id] } },
+  });
+  const { conversation_id } = made.body.data;
+  const [a, b] = [await connectSynced(t, one, alice), await connectSynced(t, two, bob)];
+  const sql = postgres(one.env.DB_URL ?? '', { max: 1, onnotice: () => {} });
+  t.teardown(() => sql.end());
+  const waits = (call: string, n: number) =>
+    eventually(async () => {
+      const waiting = await one.app.db.sql`select from pg_stat_activity
+        where datname = current_database() and wait_event_type = 'Lock' and query like ${`%${call}%`}`;
+      return waiting.length === n;
+    }, `nobody waits for the row with ${call}`);
+  let removal: Promise<Answer> | undefined;
+  await sql.begin(async (own) => {
+    await own`select from conversations where conversation_id = ${conversation_id} for no key update`;
+    removal = two.request('DELETE', `/api/conversations/${conversation_id}/members/${alice.user_id}`, {
+      token,
+    });
+    await waits('change_group_1', 1);
+    a.send('chat', { id: 'too-late', conversation_id, content: 'too late' });
+    await waits('append_3', 1);
+    b.send('chat', { id: 'stays', conversation_id, content: 'stays' });
+    await waits('append_3', 2);
+  });
+  t.equal((await removal)?.status, 200);
+  await a.until(() => a.frames.some(({ id }) => id === 'too-late'), 'it is not answered');
+  await b.until(() => b.of('sent').length === 1, 'the other is not stored');
+  for (const { app } of [one, two]) await app.hub.repair();
+  await a.barrier();
+  const [gone] = a.of('event').filter(({ event }) => event.action === 'removed');
+  t.strictSame(gone?.event.user_ids, [alice.user_id], 'they are told that they are removed');
+  const said = await one.app.db.sql<{ content: string }[]>`select content from messages
+    where conversation_id = ${conversation_id} and from_user_id = ${alice.user_id} and seq > ${gone.seq}`;
+  const answer = a.frames.find(({ id }) => id === 'too-late');
+  t.equal(answer.type === 'sent' ? 'sent' : answer.code, said.length > 0 ? 'sent' : 'conversation_not_found');
+  return {
+    said: said.map(({ content }) => content),
+    given: a.of('chat').flatMap(({ seq, content }) => (seq > gone.seq ? [content] : [])),
+  };
 }
 
 const pair = async (t: Test) => {
@@ -82,3 +123,14 @@ t.test(
     t.strictSame(await remove(t, one, two), { said: ['too late'], given: ['stays'] });
   },
 );
+
+t.test('nor has who is removed from a group by its owner, on another instance', async (t) => {
+  const [one, two] = await pair(t);
+  t.strictSame(await removeFromGroup(t, one, two), { said: [], given: [] });
+});
+
+t.test('where members are read before the lock, that is found of a group, too', async (t) => {
+  const [one, two] = await pair(t);
+  await one.app.db.sql.unsafe(await membersBeforeLock());
+  t.match(await removeFromGroup(t, one, two), { said: ['too late'] });
+});

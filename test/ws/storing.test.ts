@@ -23,7 +23,7 @@ function between({ app }: Server, answer: Ask): () => void {
   return () => void set(log);
 }
 const failure = (code: string) => Object.assign(new Error('on purpose'), { code });
-const isAppend = (text: string) => text.includes('append_2(');
+const isAppend = (text: string) => text.includes('append_3(');
 
 t.test('[B1] nobody hears of a message before it is stored', async (t) => {
   const [alice, bob] = await pair();
