@@ -18,12 +18,7 @@ export async function buildClient(outDir) {
   const assets = join(outDir, 'assets');
   await mkdir(assets, { recursive: true });
 
-  const bundled = await build({
-    entryPoints: {
-      app: join(here, 'app/main.tsx'),
-      boot: join(here, 'boot.ts'),
-      style: join(here, 'style/index.css'),
-    },
+  const options = {
     outdir: assets,
     entryNames: '[name]-[hash]',
     bundle: true,
@@ -35,20 +30,35 @@ export async function buildClient(outDir) {
     legalComments: 'none',
     metafile: true,
     logLevel: 'warning',
-  });
-  const names = new Map(
-    Object.keys(bundled.metafile.outputs).map((file) => {
-      const name = basename(file);
-      return [name.replace(/-[^-.]+\./, '.'), name];
+  };
+  // What is opened later comes in files of its own, beside one with what those and the first share.
+  const [app, rest] = await Promise.all([
+    build({
+      ...options,
+      entryPoints: { app: join(here, 'app/main.tsx') },
+      splitting: true,
+      chunkNames: '[name]-[hash]',
     }),
-  );
+    build({ ...options, entryPoints: { boot: join(here, 'boot.ts'), style: join(here, 'style/index.css') } }),
+  ]);
+  const outputs = { ...app.metafile.outputs, ...rest.metafile.outputs };
+  const names = new Map();
+  let first = '';
+  for (const [file, { entryPoint, imports }] of Object.entries(outputs)) {
+    if (!entryPoint) continue;
+    const name = basename(file);
+    names.set(name.replace(/-[^-.]+\./, '.'), name);
+    // So that none waits for the one that names it.
+    for (const { path, kind } of imports.filter(() => entryPoint.endsWith('main.tsx')))
+      if (kind === 'import-statement')
+        first += `<link rel="modulepreload" href="/assets/${basename(path)}" />`;
+  }
 
   await cp(join(here, 'icons'), join(outDir, 'icons'), { recursive: true });
   await cp(join(here, 'manifest.webmanifest'), join(outDir, 'manifest.webmanifest'));
-  const template = (await readFile(join(here, 'index.html'), 'utf8')).replaceAll(
-    /\{\{(\w+\.\w+)\}\}/g,
-    (_, name) => `/assets/${names.get(name) ?? name}`,
-  );
+  const template = (await readFile(join(here, 'index.html'), 'utf8'))
+    .replace('{{first}}', first)
+    .replaceAll(/\{\{(\w+\.\w+)\}\}/g, (_, name) => `/assets/${names.get(name) ?? name}`);
   const kept = ['/icons/icon.svg', '/icons/dot.svg'];
   const icons = await Promise.all(kept.map((path) => readFile(join(outDir, path))));
   // The hashes in its names are what a page is made of.
@@ -58,7 +68,7 @@ export async function buildClient(outDir) {
 
   // Each with its hash: what the worker keeps is of one build, whoever answers.
   const shell = {};
-  for (const path of ['/', ...[...names.values()].map((name) => `/assets/${name}`), ...kept])
+  for (const path of ['/', ...Object.keys(outputs).map((file) => `/assets/${basename(file)}`), ...kept])
     shell[path] = hash(await readFile(join(outDir, path === '/' ? 'index.html' : path)));
   await build({
     entryPoints: [join(here, 'sw.ts')],

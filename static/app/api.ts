@@ -1,8 +1,9 @@
 import type { Static } from '@sinclair/typebox';
 import type { Accounts, Invites, MadeInvite, ResetLink } from '../../schemas/admin.js';
 import type { Blocks, Contacts } from '../../schemas/contact.js';
-import type { Conversations } from '../../schemas/conversation.js';
+import type { Conversation, Conversations } from '../../schemas/conversation.js';
 import type { FactorOffer, FactorState, RecoveryCodes } from '../../schemas/factor.js';
+import type { Channels, GroupChange, MemberReceipts, Members, NewGroup, Role } from '../../schemas/group.js';
 import type { History } from '../../schemas/message.js';
 import type { Sessions } from '../../schemas/session.js';
 import type {
@@ -38,8 +39,10 @@ export const codeOf = (error: unknown): string => (error instanceof ApiError ? e
 const naming = (name: string | undefined) =>
   name ? `?${new URLSearchParams({ username: name.slice(0, 256) })}` : '';
 
+const paged = (after: number, limit: number) => `limit=${limit}${after > 0 ? `&after=${after}` : ''}`;
+
 interface Call {
-  method?: 'GET' | 'POST' | 'PUT' | 'DELETE';
+  method?: 'GET' | 'POST' | 'PUT' | 'PATCH' | 'DELETE';
   body?: object;
   token?: string;
   /** Whether the device's cookie goes along and may be changed. */
@@ -177,6 +180,31 @@ export function createApi(tokenOf: (refused?: string) => Promise<string>, onRefu
     after: (conversation: number, seq: number, limit: number) =>
       authorized<Static<typeof History>>(
         `/api/conversations/${conversation}/messages?after=${seq}&limit=${limit}`,
+      ),
+    before: (conversation: number, seq: number, limit: number) =>
+      authorized<Static<typeof History>>(
+        `/api/conversations/${conversation}/messages?before=${seq}&limit=${limit}`,
+      ),
+    conversation: (id: number) => authorized<Conversation>(`/api/conversations/${id}`),
+    makeGroup: (body: NewGroup) => authorized<Conversation>('/api/conversations', { method: 'POST', body }),
+    changeGroup: (id: number, body: GroupChange) =>
+      authorized<object>(`/api/conversations/${id}`, { method: 'PATCH', body }),
+    /** By number, after somebody; 0 for the first page. */
+    members: (id: number, after: number, limit: number) =>
+      authorized<Static<typeof Members>>(`/api/conversations/${id}/members?${paged(after, limit)}`),
+    addMembers: (id: number, user_ids: number[]) =>
+      authorized<object>(`/api/conversations/${id}/members`, { method: 'POST', body: { user_ids } }),
+    setRole: (id: number, user: number, role: Role) =>
+      authorized<object>(`/api/conversations/${id}/members/${user}`, { method: 'PUT', body: { role } }),
+    /** Oneself to leave. */
+    removeMember: (id: number, user: number) =>
+      authorized<object>(`/api/conversations/${id}/members/${user}`, { method: 'DELETE' }),
+    join: (id: number) => authorized<object>(`/api/conversations/${id}/join`, { method: 'POST' }),
+    receipts: (id: number, after: number) =>
+      authorized<Static<typeof MemberReceipts>>(`/api/conversations/${id}/receipts?${paged(after, 100)}`),
+    channels: (search: string, after: number, limit: number) =>
+      authorized<Static<typeof Channels>>(
+        `/api/channels?${paged(after, limit)}${search && `&${new URLSearchParams({ search })}`}`,
       ),
     factor: () => authorized<Static<typeof FactorState>>('/api/second-factor'),
     offerFactor: () =>

@@ -1,9 +1,9 @@
 import type { ExtendedServer } from '../../schemas/frames.js';
+import type { Message } from '../../schemas/message.js';
 import type { User } from '../../schemas/user.js';
 import type { Outbox } from './outbox.js';
+import { groupIn, peerOf } from './peer.js';
 import type { Thread, Unknown } from './thread.js';
-
-type Chat = ExtendedServer['chat'];
 
 interface Arrivals {
   me: number;
@@ -12,6 +12,7 @@ interface Arrivals {
     byConversation: (id: number) => Thread | undefined;
     link: (thread: Thread, conversation: number) => void;
     save: (thread: Thread) => void;
+    join: (thread: Thread, seq: number, at: number | undefined, hidden: boolean) => void;
   };
   outbox: Outbox;
   ack: (conversation: number, seq: number) => void;
@@ -21,7 +22,7 @@ interface Arrivals {
   onHole: () => void;
   /** Somebody was heard of for the first time, or moved up. */
   onChange: () => void;
-  onIncoming: (thread: Thread, message: Chat) => void;
+  onIncoming: (thread: Thread, message: Message) => void;
 }
 
 const typingShown = 6_000;
@@ -40,15 +41,24 @@ export function createArrivals({
   /** Conversations that began with what shows nothing, or not with their first message: nobody knows yet whose they are. */
   const begun = new Set<number>();
 
-  function onChat(message: Chat): void {
-    // Of conversations that aren't of two the page shows nothing yet.
-    if (message.to_user_id === undefined) {
-      ack(message.conversation_id, message.seq);
-      return;
-    }
-    const peer = message.from_user_id === me ? message.to_user_id : message.from_user_id;
-    const thread = directory.ensure({ user_id: peer, username: '' });
-    directory.link(thread, message.conversation_id);
+  /** Whose it is: a message in a group doesn't name who it is to. */
+  function threadOf({ conversation_id, from_user_id, to_user_id }: Message): Thread {
+    const other = (from_user_id === me && to_user_id) || from_user_id;
+    const thread =
+      (to_user_id === undefined && directory.byConversation(conversation_id)) ||
+      directory.ensure({ user_id: to_user_id === undefined ? peerOf(conversation_id) : other, username: '' });
+    directory.link(thread, conversation_id);
+    return thread;
+  }
+
+  /** [G6] */
+  function onEvent(frame: ExtendedServer['event']): void {
+    const { conversation_id, msg_id, seq, from_user_id, event, created_at } = frame;
+    onMessage({ type: 'event', conversation_id, msg_id, seq, from_user_id, event, created_at, content: '' });
+  }
+
+  function onMessage(message: Message): void {
+    const thread = threadOf(message);
     const before = thread.position;
     const outcome = place(thread, message);
     // A hole is never shown.
@@ -61,8 +71,16 @@ export function createArrivals({
     onChange();
     // Written on another device, or in another tab.
     if (message.from_user_id === me) return;
-    thread.typing.value = false;
+    if (thread.typing.peek() === message.from_user_id) thread.typing.value = 0;
     if (message.seq > thread.readSeq) onIncoming(thread, message);
+  }
+
+  /** [G11] What is before it comes when somebody looks. */
+  function onJoined({ conversation_id, seq, at, hidden }: ExtendedServer['joined']): void {
+    const thread = directory.ensure({ user_id: peerOf(conversation_id), username: '' });
+    directory.link(thread, conversation_id);
+    directory.join(thread, seq, at, hidden === true);
+    onChange();
   }
 
   /** [X17] */
@@ -88,7 +106,7 @@ export function createArrivals({
     directory.save(thread);
   }
 
-  function place(thread: Thread, message: Chat | Unknown): ReturnType<Thread['accept']> {
+  function place(thread: Thread, message: Message | Unknown): ReturnType<Thread['accept']> {
     const elsewhere = listing() || begun.has(message.conversation_id);
     if (thread.position === 0 && !thread.described && elsewhere) thread.startAt(message.seq - 1);
     const before = thread.position;
@@ -110,7 +128,8 @@ export function createArrivals({
     directory.link(thread, frame.conversation_id);
     const { id, conversation_id, msg_id, seq, created_at } = frame;
     const { to_user_id } = item;
-    const message = { id, conversation_id, msg_id, seq, to_user_id, created_at, content: item.content };
+    const to = groupIn(to_user_id) === null ? { to_user_id } : {};
+    const message = { id, conversation_id, msg_id, seq, created_at, content: item.content, ...to };
     place(thread, { type: 'chat', from_user_id: me, ...message });
     ack(conversation_id, thread.position);
     if (first) onChange();
@@ -118,7 +137,8 @@ export function createArrivals({
 
   function onReceipt(frame: ExtendedServer['receipt']): void {
     const thread = directory.byConversation(frame.conversation_id);
-    if (!thread || (frame.user_id === me && thread.peer !== me)) return;
+    // How far each of a group got is asked for when somebody wants to know.
+    if (!thread || groupIn(thread.peer) !== null || (frame.user_id === me && thread.peer !== me)) return;
     thread.receive(frame);
     directory.save(thread);
   }
@@ -133,12 +153,12 @@ export function createArrivals({
   function onTyping(frame: ExtendedServer['typing']): void {
     const thread = directory.byConversation(frame.conversation_id);
     if (!thread || frame.user_id === me) return;
-    thread.typing.value = true;
+    thread.typing.value = frame.user_id;
     clearTimeout(thread.typingTimer);
     thread.typingTimer = setTimeout(() => {
-      thread.typing.value = false;
+      thread.typing.value = 0;
     }, typingShown);
   }
 
-  return { onChat, onUnknown, onGone, onSent, onReceipt, onRead, onTyping };
+  return { onChat: onMessage, onEvent, onJoined, onUnknown, onGone, onSent, onReceipt, onRead, onTyping };
 }

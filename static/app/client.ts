@@ -1,6 +1,7 @@
 import { signal } from '@preact/signals';
 import type { ExtendedFrame, ExtendedServer } from '../../schemas/frames.js';
 import { LIMITS } from '../../schemas/limits.js';
+import type { Message } from '../../schemas/message.js';
 import { createAcks } from './acks.js';
 import { ApiError, createApi } from './api.js';
 import { createArrivals } from './arrivals.js';
@@ -12,17 +13,18 @@ import { createDrafts } from './drafts.js';
 import { randomId } from './id.js';
 import { openLocal } from './local.js';
 import { createOutbox } from './outbox.js';
+import { groupIn } from './peer.js';
 import { createPeople } from './people.js';
 import { createRenewal } from './renewal.js';
 import { expired, session } from './session.js';
 import { createSocket } from './socket.js';
 import { type Thread, unknownIn } from './thread.js';
 import { tokenOf } from './token.js';
+import { createUsers } from './users.js';
 import { within } from './within.js';
 import { heardOf } from './worker.js';
 
 export type Client = ReturnType<typeof createClient>;
-type Chat = ExtendedServer['chat'];
 
 const typingEvery = 3_000;
 const listWithin = 3_000;
@@ -35,7 +37,8 @@ export function createClient(me: { user_id: number; username: string }) {
   const local = openLocal(me.user_id, (left) => void reread(left));
   const api = createApi(token, expire);
   const contacts = createContacts(api);
-  const directory = createDirectory(me.user_id, local, api, () => epoch);
+  const users = createUsers(api, me);
+  const directory = createDirectory(me.user_id, local, api, users, () => epoch);
   const socket = createSocket({ token, onFrame, onClosed, tokenRefused });
   const people = createPeople(socket.send);
   const acks = createAcks((conversation_id, seq) => socket.send({ type: 'ack', conversation_id, seq }));
@@ -45,7 +48,15 @@ export function createClient(me: { user_id: number; username: string }) {
     local,
     now,
     overdue: (again) => (again ? socket.giveUp() : socket.check()),
-    send: ({ id, to_user_id, content }) => socket.send({ type: 'chat', id, to_user_id, content }),
+    send: ({ id, to_user_id, content }) => {
+      const group = groupIn(to_user_id);
+      return socket.send({
+        type: 'chat',
+        id,
+        ...(group === null ? { to_user_id } : { conversation_id: group }),
+        content,
+      });
+    },
   });
 
   const arrivals = createArrivals({
@@ -89,7 +100,7 @@ export function createClient(me: { user_id: number; username: string }) {
   /** Grows with each socket, so that work begun for one stops at its end. */
   let line = 0;
   let lastTyping = 0;
-  let onIncoming: (thread: Thread, message: Chat) => void = () => {};
+  let onIncoming: (thread: Thread, message: Message) => void = () => {};
 
   /** Ours alone: after signing out, or in as somebody else, what is still under way here gets nothing. */
   async function token(refused?: string): Promise<string> {
@@ -175,6 +186,12 @@ export function createClient(me: { user_id: number; username: string }) {
       case 'chat':
         arrivals.onChat(frame);
         break;
+      case 'event':
+        arrivals.onEvent(frame);
+        break;
+      case 'joined':
+        arrivals.onJoined(frame);
+        break;
       case 'sent':
         arrivals.onSent(frame);
         break;
@@ -202,7 +219,7 @@ export function createClient(me: { user_id: number; username: string }) {
       case 'pong':
         break;
       default: {
-        // A newer server's, or of a group, which isn't shown yet.
+        // A newer server's.
         const unknown = unknownIn(frame);
         if (unknown) arrivals.onUnknown(unknown);
       }
@@ -279,6 +296,7 @@ export function createClient(me: { user_id: number; username: string }) {
     tellAllRead();
     void untilDone(contacts.read);
     directory.nameAll();
+    users.askAgain();
     if (cursor !== null) void wholeList(line);
     if (dropped || (cursor === null && !first)) void refresh();
     dropped = false;
@@ -346,7 +364,7 @@ export function createClient(me: { user_id: number; username: string }) {
     outbox.closed();
     acks.clear();
     people.forget();
-    for (const thread of directory.all.value) thread.typing.value = false;
+    for (const thread of directory.all.value) thread.typing.value = 0;
   }
 
   function expire(): void {
@@ -368,7 +386,7 @@ export function createClient(me: { user_id: number; username: string }) {
     const ids = directory.listed.peek().map(({ peer }) => peer);
     const open = current.peek()?.peer;
     if (open !== undefined && !ids.includes(open)) ids.unshift(open);
-    people.watch(ids.filter((id) => id !== me.user_id).slice(0, LIMITS.watchedUsers));
+    people.watch(ids.filter((id) => id > 0 && id !== me.user_id).slice(0, LIMITS.watchedUsers));
   }
 
   function tellRead(thread: Thread): void {
@@ -401,6 +419,7 @@ export function createClient(me: { user_id: number; username: string }) {
     outbox,
     drafts,
     people,
+    users,
     limits,
     link: socket.link,
     failing: local.failing,
@@ -415,7 +434,7 @@ export function createClient(me: { user_id: number; username: string }) {
       if (socket.link.peek().state === 'online' && !asked) sync();
     },
 
-    set onIncoming(handler: (thread: Thread, message: Chat) => void) {
+    set onIncoming(handler: (thread: Thread, message: Message) => void) {
       onIncoming = handler;
     },
 

@@ -1,10 +1,14 @@
 import { batch, computed, signal } from '@preact/signals';
 import type { Static } from '@sinclair/typebox';
 import type { Conversation, Conversations } from '../../schemas/conversation.js';
+import type { Message } from '../../schemas/message.js';
 import type { User } from '../../schemas/user.js';
 import { type Api, ApiError } from './api.js';
+import { namedIn } from './events.js';
+import { groupIn, peerOf } from './peer.js';
 import type { Keeper } from './records.js';
 import { Thread } from './thread.js';
+import type { Users } from './users.js';
 
 const pageSize = 100;
 const atOnce = 4;
@@ -13,7 +17,7 @@ const atOnce = 4;
  * All conversations of the user, what of them this device keeps, and the history that a view asks for.
  * @param epoch the one that all numbers here are of
  */
-export function createDirectory(me: number, local: Keeper, api: Api, epoch: () => string) {
+export function createDirectory(me: number, local: Keeper, api: Api, users: Users, epoch: () => string) {
   const byPeer = new Map<number, Thread>();
   const byConversation = new Map<number, Thread>();
   const all = signal<readonly Thread[]>([]);
@@ -55,12 +59,15 @@ export function createDirectory(me: number, local: Keeper, api: Api, epoch: () =
   }
 
   async function name(thread: Thread): Promise<void> {
+    const group = groupIn(thread.peer);
     try {
-      thread.user.value = await api.user(thread.peer);
+      if (group === null) thread.user.value = await api.user(thread.peer);
+      else hear(await api.conversation(group));
       thread.gone.value = false;
       save(thread);
     } catch (error) {
-      thread.gone.value = error instanceof ApiError && error.code === 'user_not_found';
+      thread.gone.value =
+        error instanceof ApiError && ['user_not_found', 'conversation_not_found'].includes(error.code);
     } finally {
       naming.delete(thread);
     }
@@ -74,6 +81,14 @@ export function createDirectory(me: number, local: Keeper, api: Api, epoch: () =
     byConversation.set(conversation, thread);
   }
 
+  /** A group that isn't there for the user. */
+  function drop(thread: Thread): void {
+    thread.activity.value = 0;
+    thread.group.value = null;
+    dirty.delete(thread);
+    void local.write({ store: 'threads', remove: thread.peer });
+  }
+
   function save(thread: Thread): void {
     dirty.add(thread);
     saving ??= setTimeout(flush, 400);
@@ -82,9 +97,28 @@ export function createDirectory(me: number, local: Keeper, api: Api, epoch: () =
   function flush(): void {
     clearTimeout(saving);
     saving = undefined;
-    const puts = Array.from(dirty, (thread) => ({ ...thread.held(), epoch: epoch() }));
+    const puts = Array.from(dirty, (thread) => {
+      const held = thread.held();
+      const people = held.group && users.knownOf(held.tail.flatMap(whoIn));
+      return { ...held, people, epoch: epoch() };
+    });
     if (puts.length > 0) void local.write(...puts.map((put) => ({ store: 'threads', put }) as const));
     dirty.clear();
+  }
+
+  /** What the server says of one conversation; undefined of one that this version doesn't know how to show. */
+  function hear(said: Conversation, jumps = (thread: Thread) => thread.position === 0): Thread | undefined {
+    const user =
+      said.user ?? (said.group && { user_id: peerOf(said.conversation_id), username: said.group.title });
+    if (!user) return undefined;
+    const thread = ensure(user);
+    link(thread, said.conversation_id);
+    if (said.user) users.learn([said.user]);
+    const jumping = jumps(thread);
+    if (jumping) pages.delete(thread);
+    thread.describe(said, jumping);
+    save(thread);
+    return thread;
   }
 
   /** `jumps`: whether what is between is left out, and read as history when somebody looks. */
@@ -93,18 +127,18 @@ export function createDirectory(me: number, local: Keeper, api: Api, epoch: () =
     jumps: (thread: Thread, said: Conversation) => boolean,
   ): void {
     batch(() => {
-      for (const said of page.conversations) {
-        // Groups aren't shown yet.
-        if (!said.user) continue;
-        const thread = ensure(said.user);
-        link(thread, said.conversation_id);
-        const jumping = jumps(thread, said);
-        if (jumping) pages.delete(thread);
-        thread.describe(said, jumping);
-        save(thread);
-      }
+      for (const said of page.conversations) hear(said, (thread) => jumps(thread, said));
       ready.value = true;
     });
+  }
+
+  /** Before a place that shows nothing: what is the next that does? Of what one may not see there may be any number. */
+  async function lookBefore(thread: Thread, conversation: number, seq: number): Promise<void> {
+    const asked = pages.get(thread);
+    const { messages } = await api.before(conversation, seq, 1);
+    if (pages.get(thread) !== asked) return;
+    thread.load(messages);
+    thread.empty((messages[0]?.seq ?? 0) + 1, seq - 1);
   }
 
   return {
@@ -114,6 +148,7 @@ export function createDirectory(me: number, local: Keeper, api: Api, epoch: () =
     ready,
     ensure,
     named,
+    hear,
     link,
     save,
     flush,
@@ -126,6 +161,7 @@ export function createDirectory(me: number, local: Keeper, api: Api, epoch: () =
         const thread = ensure(held.user);
         if (thread.position > 0 || held.epoch !== epoch()) continue;
         thread.restore(held);
+        users.learn(held.people ?? []);
         if (held.conversation_id) link(thread, held.conversation_id);
       }
       if (all.value.length > 0) ready.value = true;
@@ -163,7 +199,8 @@ export function createDirectory(me: number, local: Keeper, api: Api, epoch: () =
       do {
         const page: Static<typeof Conversations> = await api.conversations(cursor);
         told(page, () => false);
-        for (const { user } of page.conversations) if (user) heard.add(user.user_id);
+        for (const { user, conversation_id } of page.conversations)
+          heard.add(user?.user_id ?? peerOf(conversation_id));
         cursor = page.next_cursor;
       } while (
         cursor !== null &&
@@ -193,8 +230,14 @@ export function createDirectory(me: number, local: Keeper, api: Api, epoch: () =
           .then(
             ({ messages }) => {
               // Dropped or jumped over meanwhile, the thread may have another end than what was answered.
-              if (pages.get(thread) === asked) thread.load(messages, page * pageSize + 1, last);
-              else thread.version.value++;
+              if (pages.get(thread) !== asked) {
+                thread.version.value++;
+                return;
+              }
+              const first = page * pageSize + 1;
+              thread.load(messages, first, last);
+              if (thread.silent(first) && absent(thread, first - 1, first - 1))
+                lookBefore(thread, id, first).catch(() => {});
             },
             () => setTimeout(() => asked.delete(page) && thread.version.value++, 3000),
           )
@@ -204,6 +247,16 @@ export function createDirectory(me: number, local: Keeper, api: Api, epoch: () =
       }
     },
 
+    /** The client stands elsewhere in a group now: what is before it is read when somebody looks. */
+    join(thread: Thread, seq: number, at: number | undefined, hidden: boolean): void {
+      pages.delete(thread);
+      thread.join(seq, at, hidden);
+      save(thread);
+      const group = groupIn(thread.peer);
+      // Where its name isn't known, that was asked for just now.
+      if (group !== null && thread.user.peek().username) api.conversation(group).then(hear, () => {});
+    },
+
     /** What is held of this one is of another history than the server's, which goes on after `seq`, stored `at`; 0: it has none. */
     reset(thread: Thread, seq: number, at: number | undefined): void {
       pages.delete(thread);
@@ -211,6 +264,10 @@ export function createDirectory(me: number, local: Keeper, api: Api, epoch: () =
       if (seq === 0 && thread.conversationId !== null) {
         byConversation.delete(thread.conversationId);
         thread.conversationId = null;
+        if (groupIn(thread.peer) !== null) {
+          drop(thread);
+          return;
+        }
       }
       save(thread);
     },
@@ -220,6 +277,8 @@ export function createDirectory(me: number, local: Keeper, api: Api, epoch: () =
         pages.delete(thread);
         thread.conversationId = null;
         thread.reset(0, undefined);
+        // A number of another epoch: it may be any group's.
+        if (groupIn(thread.peer) !== null) drop(thread);
       }
       byConversation.clear();
       dirty.clear();
@@ -228,8 +287,14 @@ export function createDirectory(me: number, local: Keeper, api: Api, epoch: () =
   };
 }
 
+/** Whose names it takes to show a message of a group. */
+const whoIn = ({ from_user_id, event }: Message): number[] => [
+  from_user_id,
+  ...(event ? namedIn(event) : []),
+];
+
 function absent(thread: Thread, from: number, to: number): boolean {
-  for (let seq = from; seq <= Math.min(to, thread.position); seq++)
+  for (let seq = Math.max(from, thread.begins); seq <= Math.min(to, thread.position); seq++)
     if (!thread.messages.has(seq)) return true;
   return false;
 }

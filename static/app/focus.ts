@@ -1,10 +1,10 @@
 import { touch } from './keys.js';
-import { hrefOf, lastUser } from './route.js';
+import { hrefOf, lastPeer } from './route.js';
 
 /** Where the focus goes when what had it is gone: to the first that is drawn. */
 const places = () => [
   touch.matches ? '.scroller' : '.composer textarea',
-  `a.conversation[href="${hrefOf(lastUser())}"]`,
+  `a.conversation[href="${hrefOf(lastPeer())}"]`,
   touch.matches ? '.sidebar' : '#search',
 ];
 

@@ -28,6 +28,7 @@ const formats = computed(() => {
     day: words({ weekday: 'long', day: 'numeric', month: 'long' }),
     dayOfYear: words({ day: 'numeric', month: 'long', year: 'numeric' }),
     full: words({ dateStyle: 'full', timeStyle: 'medium', hourCycle }),
+    list: new Intl.ListFormat(tag.value),
     relative: new Intl.RelativeTimeFormat(tag.value, { numeric: 'auto' }),
   };
 });
@@ -52,6 +53,8 @@ function daysAgo(moment: string): number {
 }
 
 export const clock = (moment: string): string => formats.value.time.format(new Date(moment));
+/** Several in one sentence. */
+export const listed = (names: readonly string[]): string => formats.value.list.format(names);
 export const exact = (moment: string): string => formats.value.full.format(new Date(moment));
 
 /** For the list: as short as it can be. */

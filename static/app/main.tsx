@@ -6,13 +6,12 @@ import { link } from './link.js';
 import { watchBoard } from './notice-board.js';
 import { watchIncoming } from './notify.js';
 import { keepInSight } from './on-screen-keyboard.js';
-import { openUser } from './route.js';
+import { openPeer } from './route.js';
 import { expired, session, successor, userId } from './session.js';
 import { factorNeeded } from './token.js';
 import { App } from './views/app.js';
 import { Auth } from './views/auth.js';
-import { FactorPage } from './views/factor.js';
-import { Reset } from './views/reset.js';
+import { Later } from './views/lazy.js';
 import { Successor } from './views/successor.js';
 import { keepShell } from './worker.js';
 
@@ -47,7 +46,7 @@ effect(() => {
 });
 
 effect(() => {
-  const id = openUser.value;
+  const id = openPeer.value;
   const now = client.value;
   if (!now) return;
   now.current.value = id === null ? null : now.directory.ensure({ user_id: id, username: '' });
@@ -74,8 +73,16 @@ document.addEventListener('visibilitychange', () => {
 
 function Root() {
   const now = client.value;
-  if (link.value?.kind === 'reset') return <Reset code={link.value.code} />;
-  if (now && !expired.value) return factorNeeded.value ? <FactorPage client={now} /> : <App client={now} />;
+  if (link.value?.kind === 'reset') {
+    const { code } = link.value;
+    return <Later>{({ Reset }) => <Reset code={code} />}</Later>;
+  }
+  if (now && !expired.value)
+    return factorNeeded.value ? (
+      <Later>{({ FactorPage }) => <FactorPage client={now} />}</Later>
+    ) : (
+      <App client={now} />
+    );
   if (successor.value) return <Successor session={successor.value} />;
   return <Auth unsent={now?.outbox.items.value.length ?? 0} />;
 }

@@ -1,14 +1,18 @@
 import { effect, signal } from '@preact/signals';
-import type { ExtendedServer } from '../../schemas/frames.js';
+import type { Message } from '../../schemas/message.js';
 import { announce } from './announce.js';
 import { attentive, looking } from './attention.js';
 import type { Client } from './client.js';
+import { eventText } from './event-text.js';
+import { type Event, namedIn } from './events.js';
 import { t } from './i18n/index.js';
 import { free } from './locks.js';
+import { groupIn } from './peer.js';
 import { hrefOf, openThread } from './route.js';
 import { notifications, notificationsAsked, sound } from './settings.js';
 import { oneLine } from './text.js';
 import type { Thread } from './thread.js';
+import { nameOf } from './views/name.js';
 
 export const canNotify = isSecureContext && 'Notification' in window;
 export const permission = signal<NotificationPermission>(canNotify ? Notification.permission : 'denied');
@@ -59,7 +63,7 @@ export function watchIncoming(client: Client): () => void {
   };
 }
 
-/** What is shown now, by person. */
+/** What is shown now, by person or group. */
 const shown = new Map<number, Notification>();
 
 /** A phone's notifications belong to the service worker, and outlive the page. */
@@ -77,17 +81,38 @@ const tagOf = (peer: number): string => `thread-${peer}`;
 const toldFor = 10_000;
 
 /** Of the tabs of this browser one tells of a message, and none while somebody looks at one of them. */
-const mayTell = async ({ conversation_id, seq }: ExtendedServer['chat']): Promise<boolean> =>
+const mayTell = async ({ conversation_id, seq }: Message): Promise<boolean> =>
   (await free(looking, 'shared')) && free(`chat.told-${conversation_id}-${seq}`, 'exclusive', toldFor);
 
-async function incoming(client: Client, thread: Thread, message: ExtendedServer['chat']): Promise<void> {
+/** What is done to a group is nothing to be told of elsewhere: whoever looks at it hears it. */
+async function happened(
+  client: Client,
+  thread: Thread,
+  { from_user_id: from }: Message,
+  event: Event,
+): Promise<void> {
+  const group = groupIn(thread.peer);
+  if (group === null || !attentive.peek() || client.current.peek() !== thread) return;
+  const people = await Promise.all([from, ...namedIn(event)].map((id) => client.users.named(id, group)));
+  const called = (id: number) => people.find(({ user_id }) => user_id === id)?.username ?? '';
+  announce(eventText(event, from, client.me.user_id, called));
+}
+
+async function incoming(client: Client, thread: Thread, message: Message): Promise<void> {
   await client.directory.named(thread);
   const name = thread.user.peek().username;
-  const body = oneLine(message.content);
-  if (attentive.peek()) {
-    announce(t('said', { name, text: body }));
+  if (message.event) {
+    await happened(client, thread, message, message.event);
     return;
   }
+  const said = oneLine(message.content);
+  const group = groupIn(thread.peer);
+  const sender = group === null ? name : nameOf(await client.users.named(message.from_user_id, group));
+  if (attentive.peek()) {
+    announce(t(group === null ? 'said' : 'saidIn', { name: sender, group: name, text: said }));
+    return;
+  }
+  const body = group === null ? said : t('saidBy', { name: sender, text: said });
   if (!(await mayTell(message))) return;
   // The first message that comes while one is away is the moment to offer it, once one is back.
   if (notificationsAsked.peek() === 'no') notificationsAsked.value = 'later';

@@ -1,4 +1,5 @@
 import type { Conversation } from '../../schemas/conversation.js';
+import type { Group } from '../../schemas/group.js';
 import type { Message } from '../../schemas/message.js';
 import type { User } from '../../schemas/user.js';
 
@@ -7,6 +8,7 @@ export interface Outgoing {
   id: string;
   /** Order of typing, across tabs and restarts. */
   n: number;
+  /** Below zero a group: see `peer.ts`. */
   to_user_id: number;
   content: string;
   created_at: string;
@@ -15,13 +17,18 @@ export interface Outgoing {
 }
 
 interface Draft {
+  /** Below zero a group, as above. */
   user_id: number;
   text: string;
 }
 
 /** What is shown of a conversation before the server has answered. */
 export interface Held {
+  /** Of a group its title stands for a name. */
   user: User;
+  group?: Group | undefined;
+  /** In a group what those are called who wrote the tail. */
+  people?: User[] | undefined;
   conversation_id: number | null;
   position: number;
   /** When the message there was stored, in milliseconds since 1970; versions before didn't keep it. */

@@ -1,18 +1,24 @@
 import { signal } from '@preact/signals';
+import { groupIn, peerOf } from './peer.js';
 
-// Only `/` is a page of the server's, so the place is kept behind the hash: `#/u/12` is the thread with user 12.
+// Only `/` is a page of the server's, so the place is kept behind the hash: `#/u/12` is the thread with user 12, `#/c/12` that
+// of the group with this number.
 
-const read = (): number | null => Number(/^#\/u\/(\d{1,16})$/.exec(location.hash)?.[1] ?? 0) || null;
+function read(): number | null {
+  const [, kind, digits] = /^#\/([uc])\/(\d{1,16})$/.exec(location.hash) ?? [];
+  const number = Number(digits ?? 0);
+  return number === 0 ? null : kind === 'c' ? peerOf(number) : number;
+}
 
-/** The person whose thread is open. */
-export const openUser = signal<number | null>(read());
+/** The person or group whose thread is open: see `peer.ts`. */
+export const openPeer = signal<number | null>(read());
 
-let last = openUser.peek() ?? 0;
-openUser.subscribe((user) => {
-  if (user !== null) last = user;
+let last = openPeer.peek() ?? 0;
+openPeer.subscribe((peer) => {
+  if (peer !== null) last = peer;
 });
-/** The person whose thread was open before there was none; 0 before the first. */
-export const lastUser = (): number => last;
+/** Whose thread was open before there was none; 0 before the first. */
+export const lastPeer = (): number => last;
 
 /** What can lie on top of the page. */
 const covers = [
@@ -25,6 +31,9 @@ const covers = [
   'factor',
   'contacts',
   'admin',
+  'newGroup',
+  'channels',
+  'receipts',
 ] as const;
 export type Cover = (typeof covers)[number];
 
@@ -59,26 +68,29 @@ export function closeCover(): void {
   if (entry().cover) history.back();
 }
 
-export const hrefOf = (user: number): string => `#/u/${user}`;
+export function hrefOf(peer: number): string {
+  const group = groupIn(peer);
+  return group === null ? `#/u/${peer}` : `#/c/${group}`;
+}
 
 /** Opened once the cover is gone. */
 let next: number | null = null;
 
-export function openThread(user: number): void {
+export function openThread(peer: number): void {
   if (entry().cover) {
-    next = user;
+    next = peer;
     closeCover();
     return;
   }
-  if (openUser.value === user) return;
+  if (openPeer.value === peer) return;
   // Going from thread to thread leaves one entry, so that one gesture back shows the list.
-  if (openUser.value === null) history.pushState({ fromList: true, cover: null }, '', hrefOf(user));
-  else history.replaceState(entry(), '', hrefOf(user));
-  openUser.value = user;
+  if (openPeer.value === null) history.pushState({ fromList: true, cover: null }, '', hrefOf(peer));
+  else history.replaceState(entry(), '', hrefOf(peer));
+  openPeer.value = peer;
 }
 
 export function closeThread(): void {
-  if (openUser.value === null) return;
+  if (openPeer.value === null) return;
   if (entry().fromList) history.back();
   else leaveThread();
 }
@@ -86,16 +98,16 @@ export function closeThread(): void {
 /** The list, whatever was open: for whoever comes next. */
 export function leaveThread(): void {
   history.replaceState(null, '', location.pathname);
-  openUser.value = null;
+  openPeer.value = null;
 }
 
 const follow = () => {
-  openUser.value = read();
+  openPeer.value = read();
   cover.value = entry().cover;
   if (next === null || cover.value) return;
-  const user = next;
+  const peer = next;
   next = null;
-  openThread(user);
+  openThread(peer);
 };
 addEventListener('popstate', follow);
 addEventListener('hashchange', follow);

@@ -27,7 +27,7 @@ export function rowOf({ index, thread, me, pending, states, receipt, online }: Q
   const beside = (step: 1 | -1): number => {
     let i = index + step;
     while (at(i) === null) i += step;
-    return i;
+    return i + 1 < thread.begins ? -1 : i;
   };
   const message = at(index) ?? undefined;
   const previous = beside(-1);
@@ -44,19 +44,26 @@ export function rowOf({ index, thread, me, pending, states, receipt, online }: Q
     first: !together(before, message, me),
     last: !together(message, after, me),
     day: newDay ? dayOf(message.created_at) : null,
-    fate: own ? fateOf(message, states, thread.peer === me ? nobody : receipt, online) : null,
+    fate:
+      own && message && !isEvent(message)
+        ? fateOf(message, states, thread.peer === me ? nobody : receipt, online)
+        : null,
   };
 }
 
-const isOwn = (message: Message | Outgoing, me: number): boolean =>
-  !('from_user_id' in message) || message.from_user_id === me;
+const isEvent = (message: Message | Outgoing): boolean => 'event' in message && message.event !== undefined;
+
+const senderOf = (message: Message | Outgoing, me: number): number =>
+  'from_user_id' in message ? message.from_user_id : me;
+
+const isOwn = (message: Message | Outgoing, me: number): boolean => senderOf(message, me) === me;
 
 function together(
   one: Message | Outgoing | null | undefined,
   two: Message | Outgoing | null | undefined,
   me: number,
 ): boolean {
-  if (!one || !two || isOwn(one, me) !== isOwn(two, me)) return false;
+  if (!one || !two || isEvent(one) || isEvent(two) || senderOf(one, me) !== senderOf(two, me)) return false;
   return (
     dayOf(one.created_at) === dayOf(two.created_at) &&
     Date.parse(two.created_at) - Date.parse(one.created_at) < groupWithin

@@ -1,7 +1,7 @@
 import type { Client } from './client.js';
 import type { Key } from './i18n/index.js';
 import { composing } from './keys.js';
-import { closeThread, openCover, openThread, openUser } from './route.js';
+import { closeThread, openCover, openPeer, openThread } from './route.js';
 
 const apple = /Mac|iPhone|iPad/.test(navigator.userAgent);
 export const mod = apple ? '⌘' : 'Ctrl';
@@ -34,7 +34,7 @@ function pressed(event: KeyboardEvent, { keys }: Shortcut): boolean {
 export function onShortcut(client: Client): () => void {
   const step = (by: number) => {
     const list = client.directory.listed.peek();
-    const at = list.findIndex(({ peer }) => peer === openUser.peek());
+    const at = list.findIndex(({ peer }) => peer === openPeer.peek());
     const next = list[at < 0 ? 0 : at + by];
     if (next) openThread(next.peer);
   };
@@ -44,9 +44,9 @@ export function onShortcut(client: Client): () => void {
     'keys.previous': () => step(-1),
     'keys.newest': () => document.querySelector<HTMLButtonElement>('.newest')?.click(),
     'keys.close': () => {
-      const user = openUser.peek();
+      const peer = openPeer.peek();
       // Whoever has begun to write means the word, not the conversation.
-      if (user !== null && !client.drafts.of(user).peek().trim()) closeThread();
+      if (peer !== null && !client.drafts.of(peer).peek().trim()) closeThread();
     },
     'keys.help': () => openCover('shortcuts'),
   };

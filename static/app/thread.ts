@@ -1,7 +1,9 @@
 import { signal } from '@preact/signals';
 import type { Conversation } from '../../schemas/conversation.js';
+import type { Group } from '../../schemas/group.js';
 import type { Message } from '../../schemas/message.js';
 import type { User } from '../../schemas/user.js';
+import { changed } from './events.js';
 import type { Held } from './records.js';
 
 /** The server counts unread messages no further. */
@@ -39,14 +41,18 @@ export function unknownIn(frame: object): Unknown | null {
  * there is no "oldest loaded" to get wrong. `position` is how far the server has given them.
  */
 export class Thread {
+  /** The other one; for a group, one of its title, with its `peer` as number. */
   readonly user = signal<User>({ user_id: 0, username: '' });
+  /** Null of a conversation of two, and of a group that nothing was heard of yet. */
+  readonly group = signal<Group | null>(null);
   /** Null where something stands that shows nothing. */
   readonly messages = new Map<number, Message | null>();
   /** Grows with every change of the messages. */
   readonly version = signal(0);
   readonly unread = signal(0);
   readonly receipt = signal<Receipt>({ delivered_seq: 0, read_seq: 0 });
-  readonly typing = signal(false);
+  /** Who types; 0 for nobody. */
+  readonly typing = signal(0);
   /** Grows with every message that is written here, in this tab. */
   readonly said = signal(0);
   /** When something last happened, to sort by. */
@@ -56,6 +62,8 @@ export class Thread {
 
   conversationId: number | null = null;
   position = 0;
+  /** Nothing is left, or to be seen by the user, before this one. */
+  begins = 1;
   /** When the message at `position` was stored, in milliseconds since 1970: by that the server sees that it is of its history. */
   at: number | undefined;
   /** How far the user has read here; how far of that is worth telling, as it is not of one's own; what is told. */
@@ -73,6 +81,8 @@ export class Thread {
   /** Whether the server's list has told of it since the page was loaded. */
   described = false;
 
+  /** The message up to which everything is in what is known of the group. */
+  #groupAsOf = 0;
   readonly #early = new Map<number, Message | Unknown>();
   readonly #me: number;
 
@@ -83,6 +93,11 @@ export class Thread {
 
   get peer(): number {
     return this.user.value.user_id;
+  }
+
+  /** Nothing is to be seen in this place. */
+  silent(seq: number): boolean {
+    return seq < this.begins || this.messages.get(seq) === null;
   }
 
   get last(): Message | undefined {
@@ -132,6 +147,25 @@ export class Thread {
     this.version.value++;
   }
 
+  /** Of a group the server gives no more of what is before, unless it is asked over HTTP. What is `hidden` is not to be had. */
+  join(seq: number, at: number | undefined, hidden: boolean): void {
+    if (seq < this.position) return;
+    if (hidden && this.messages.size === 0) this.begins = seq + 1;
+    if (hidden) for (let gone = this.position + 1; gone <= seq; gone++) this.messages.set(gone, null);
+    this.position = seq;
+    this.at = at;
+    this.counted = Math.max(this.counted, seq);
+    for (const early of this.#early.keys()) if (early <= seq) this.#early.delete(early);
+    this.version.value++;
+  }
+
+  /** Nothing is to be seen from one place to another. */
+  empty(from: number, to: number): void {
+    if (from <= this.begins) this.begins = Math.max(this.begins, to + 1);
+    else for (let seq = from; seq <= to; seq++) this.messages.set(seq, null);
+    this.version.value++;
+  }
+
   #append(message: Message | Unknown): void {
     if (!('content' in message)) {
       this.messages.set(message.seq, null);
@@ -145,25 +179,42 @@ export class Thread {
     this.at = at;
     // One's own was put at the top by our clock; the server's holds.
     this.activity.value = message.from_user_id === this.#me ? at : Math.max(this.activity.peek(), at);
+    if (message.event) this.#change(message, message.event);
     if (message.from_user_id === this.#me || message.seq <= this.counted) return;
     this.counted = message.seq;
-    if (message.seq > this.readSeq) this.unread.value++;
+    if (message.seq > this.readSeq && !message.event) this.unread.value++;
+  }
+
+  #change({ seq, from_user_id }: Message, event: NonNullable<Message['event']>): void {
+    const group = this.group.peek();
+    if (!group || seq <= this.#groupAsOf) return;
+    this.#groupAsOf = seq;
+    this.learn(changed(group, event, from_user_id, this.#me));
+  }
+
+  /** What the group is now. Who isn't in it any more has nothing to read. */
+  learn(group: Group): void {
+    this.group.value = group;
+    if (this.user.peek().username !== group.title)
+      this.user.value = { user_id: this.peer, username: group.title };
+    if (group.role === null) this.unread.value = 0;
   }
 
   /** Whether a message there counts as read or unread; one that isn't here may. */
   #counts(seq: number): boolean {
     const message = this.messages.get(seq);
-    return message !== null && message?.from_user_id !== this.#me;
+    return !this.silent(seq) && !message?.event && message?.from_user_id !== this.#me;
   }
 
   /** History: fills in what is at or before the position. What it lacks from one place to another shows nothing. */
   load(messages: readonly Message[], from = 1, to = 0): void {
     for (const message of messages) {
       if (message.seq > this.position) continue;
-      const known = !('type' in message) || message.type === 'chat';
+      const known = !('type' in message) || message.type === 'chat' || message.event !== undefined;
       this.messages.set(message.seq, known ? message : null);
     }
-    for (let seq = from; seq <= to; seq++) if (!this.messages.has(seq)) this.messages.set(seq, null);
+    for (let seq = Math.max(from, this.begins); seq <= to; seq++)
+      if (!this.messages.has(seq)) this.messages.set(seq, null);
     this.version.value++;
   }
 
@@ -171,6 +222,15 @@ export class Thread {
   describe(said: Conversation, mayJump: boolean): void {
     this.conversationId = said.conversation_id;
     if (said.user) this.user.value = said.user;
+    if (said.group && said.last_seq >= this.#groupAsOf) {
+      this.#groupAsOf = said.last_seq;
+      this.learn(said.group);
+      // What was done since the answer was made.
+      for (let seq = said.last_seq + 1; seq <= this.position; seq++) {
+        const later = this.messages.get(seq);
+        if (later?.event) this.#change(later, later.event);
+      }
+    }
     if (said.receipt) this.receive(said.receipt);
     if (mayJump && said.last_seq > this.position) {
       // Nobody has compared what is kept from before with the server.
@@ -227,7 +287,7 @@ export class Thread {
   firstUnread(): number {
     const unread = this.unread.peek();
     if (unread === 0) return 0;
-    const after = this.readSeq + 1;
+    const after = Math.max(this.readSeq + 1, this.begins);
     // Past what was read there may be a lot of one's own, sent from elsewhere: then it begins with the last ones.
     const surely = this.position - unread + 1;
     return unread < countedUpTo && surely - after > 100 ? surely : after;
@@ -244,6 +304,8 @@ export class Thread {
     this.unread.value = 0;
     this.receipt.value = { delivered_seq: 0, read_seq: 0 };
     this.position = seq;
+    this.begins = 1;
+    this.#groupAsOf = 0;
     this.at = at;
     this.counted = seq;
     this.version.value++;
@@ -259,6 +321,7 @@ export class Thread {
     }
     return {
       user: this.user.peek(),
+      group: this.group.peek() ?? undefined,
       conversation_id: this.conversationId,
       position: this.position,
       at: this.at,
@@ -271,6 +334,8 @@ export class Thread {
 
   restore(held: Held): void {
     if (!this.user.peek().username) this.user.value = held.user;
+    this.group.value = held.group ?? null;
+    this.#groupAsOf = held.position;
     this.conversationId = held.conversation_id;
     this.position = held.position;
     const last = held.tail.at(-1);

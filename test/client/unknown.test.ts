@@ -25,6 +25,7 @@ function setUp(known = true) {
       thread.conversationId = conversation;
     },
     save: () => {},
+    join: () => {},
   };
   const arrivals = createArrivals({
     me,

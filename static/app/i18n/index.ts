@@ -5,10 +5,11 @@ import { zh } from './zh.js';
 
 type Plural = { one: string; other: string };
 export type Key = keyof typeof en;
-export type Words = { readonly [K in Key]: (typeof en)[K] extends string ? string : Plural };
+/** The same words in another language. */
+export type WordsLike<T> = { readonly [K in keyof T]: T[K] extends string ? string : Plural };
+export type Words = WordsLike<typeof en>;
 type Values = Record<string, string | number>;
-
-const dictionaries: Record<'en' | 'zh', Words> = { en, zh };
+type Said<K extends string> = { readonly [P in K]: string | Plural };
 
 /** The language on the page: chosen, else the first of the browser's that we speak. */
 const locale = computed<'en' | 'zh'>(() => {
@@ -26,16 +27,21 @@ export const tag = computed(() => {
 const plurals = computed(() => new Intl.PluralRules(tag.value));
 const numbers = new Intl.NumberFormat(navigator.language);
 
-export function t(key: Key, values: Values = {}): string {
-  const word = dictionaries[locale.value][key];
-  const text = typeof word === 'string' ? word : word[pick(Number(values.n))];
-  return text.replaceAll(/\{(\w+)\}/g, (_, name: string) => {
-    const value = values[name] ?? '';
-    return typeof value === 'number' ? numbers.format(value) : value;
-  });
+/** Speaks out of one of two dictionaries, in the language of the page. */
+export function speaker<K extends string>(en: Said<K>, zh: Said<K>): (key: K, values?: Values) => string {
+  return (key, values = {}) => {
+    const word = (locale.value === 'zh' ? zh : en)[key];
+    const text = typeof word === 'string' ? word : word[pick(Number(values.n))];
+    return text.replaceAll(/\{(\w+)\}/g, (_, name: string) => {
+      const value = values[name] ?? '';
+      return typeof value === 'number' ? numbers.format(value) : value;
+    });
+  };
 }
 
 const pick = (n: number): keyof Plural => (plurals.value.select(n) === 'one' ? 'one' : 'other');
+
+export const t: (key: Key, values?: Values) => string = speaker<Key>(en, zh);
 
 const known = (key: string): key is Key => key in en;
 

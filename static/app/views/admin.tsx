@@ -6,7 +6,7 @@ import { type AccountChange, codeOf } from '../api.js';
 import type { Client } from '../client.js';
 import { copy } from '../copy.js';
 import { dayName, dayOf } from '../format.js';
-import { errorText, t } from '../i18n/index.js';
+import { errorText, t } from '../i18n/later.js';
 import { closeCover } from '../route.js';
 import { Dialog } from './dialog.js';
 import { Name } from './name.js';

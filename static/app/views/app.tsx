@@ -1,23 +1,19 @@
+import { useSignalEffect } from '@preact/signals';
 import { useEffect } from 'preact/hooks';
 import { announced } from '../announce.js';
 import type { Client } from '../client.js';
 import { refuseFiles } from '../files.js';
 import { t } from '../i18n/index.js';
 import { noticed } from '../notice.js';
-import { closeCover, cover, openUser } from '../route.js';
+import { groupIn } from '../peer.js';
+import { type Cover, closeCover, cover, openPeer } from '../route.js';
 import { onShortcut } from '../shortcuts.js';
-import { Admin } from './admin.js';
+import type { Thread } from '../thread.js';
 import { Banner } from './banner.js';
-import { Contacts } from './contacts.js';
-import { Devices } from './devices.js';
 import { Dialog } from './dialog.js';
-import { FactorDialog } from './factor.js';
 import { Icon } from './icons.js';
-import { Menu } from './menu.js';
-import { People } from './people.js';
-import { Profile } from './profile.js';
-import { Settings } from './settings.js';
-import { Keys, Shortcuts } from './shortcuts.js';
+import { Keys } from './keys.js';
+import { Later, loadLater } from './lazy.js';
 import { Sidebar } from './sidebar.js';
 import { ThreadView } from './thread.js';
 
@@ -28,7 +24,13 @@ export function App({ client }: { client: Client }) {
   // Whoever signs in next finds nothing on top.
   useEffect(() => closeCover, []);
 
+  // Once everything else is here.
+  useSignalEffect(() => {
+    if (client.link.value.state === 'online') void loadLater();
+  });
+
   const thread = client.current.value;
+  const isGroup = thread !== null && groupIn(thread.peer) !== null;
   const [before, after] = t('pickHint', { keys: '|' }).split('|');
   return (
     <div class={thread ? 'app open' : 'app'}>
@@ -37,7 +39,7 @@ export function App({ client }: { client: Client }) {
         <Sidebar client={client} />
         <div class="main">
           {thread ? (
-            <ThreadView key={openUser.value} client={client} thread={thread} />
+            <ThreadView key={openPeer.value} client={client} thread={thread} />
           ) : (
             <div class="pick">
               <Icon name="chats" />
@@ -57,15 +59,7 @@ export function App({ client }: { client: Client }) {
         ))}
       </div>
       {client.link.value.state === 'replaced' && <Replaced client={client} />}
-      {cover.value === 'settings' && <Settings client={client} />}
-      {cover.value === 'shortcuts' && <Shortcuts />}
-      {cover.value === 'devices' && <Devices client={client} />}
-      {cover.value === 'factor' && <FactorDialog client={client} />}
-      {cover.value === 'admin' && <Admin client={client} />}
-      {cover.value === 'contacts' && <Contacts client={client} />}
-      {cover.value === 'people' && <People client={client} />}
-      {cover.value === 'profile' && thread && <Profile client={client} thread={thread} />}
-      {cover.value === 'menu' && <Menu />}
+      <Covered client={client} thread={thread} isGroup={isGroup} />
       <div role="status">
         {noticed.value && (
           <p key={noticed.value.n} class="toast">
@@ -85,5 +79,47 @@ function Replaced({ client }: { client: Client }) {
         {t('useHere')}
       </button>
     </Dialog>
+  );
+}
+
+/** What lies on top and comes later than the page. */
+function Covered({ client, thread, isGroup }: { client: Client; thread: Thread | null; isGroup: boolean }) {
+  const on = cover.value;
+  const titles: { readonly [name in Cover]?: string } = {
+    settings: t('menu'),
+    people: t('newConversation'),
+    shortcuts: t('shortcuts'),
+    menu: t('actions'),
+    contacts: t('contacts'),
+    devices: t('devices'),
+    factor: t('factor'),
+    admin: t('administration'),
+    newGroup: t('newGroup'),
+    channels: t('channels'),
+    ...(thread && { receipts: t('whoHasIt') }),
+    ...(thread && { profile: isGroup ? thread.user.value.username : t('profile') }),
+  };
+  const title = on === null ? undefined : titles[on];
+  if (title === undefined) return null;
+  return (
+    <Later title={title}>
+      {(views) => (
+        <>
+          {on === 'settings' && <views.Settings client={client} />}
+          {on === 'people' && <views.People client={client} />}
+          {on === 'shortcuts' && <views.Shortcuts />}
+          {on === 'menu' && <views.Menu me={client.me.user_id} />}
+          {on === 'contacts' && <views.Contacts client={client} />}
+          {on === 'devices' && <views.Devices client={client} />}
+          {on === 'factor' && <views.FactorDialog client={client} />}
+          {on === 'admin' && <views.Admin client={client} />}
+          {on === 'newGroup' && <views.NewGroup client={client} />}
+          {on === 'channels' && <views.Channels client={client} />}
+          {on === 'receipts' && thread && <views.Receipts client={client} thread={thread} />}
+          {on === 'profile' && thread && isGroup && <views.GroupInfo client={client} thread={thread} />}
+          {on === 'profile' && thread && !isGroup && <views.Profile client={client} thread={thread} />}
+        </>
+      )}
+    </Later>
   );
 }

@@ -6,9 +6,9 @@ import { errorText, t } from '../i18n/index.js';
 import { dropLink, link } from '../link.js';
 import { expired, leftBehind, session, signedOut, signIn } from '../session.js';
 import { Board } from './banner.js';
-import { CodeField } from './factor.js';
+import { CodeField } from './code-field.js';
 import { Icon } from './icons.js';
-import { LanguagePicker } from './settings.js';
+import { LanguagePicker } from './language.js';
 
 type Place = Field | 'code';
 type Problem = { field: Place | null; text: string };

@@ -1,13 +1,16 @@
 import { useMemo } from 'preact/hooks';
 import type { Message } from '../../../schemas/message.js';
+import type { User } from '../../../schemas/user.js';
+import { openMenu } from '../chosen.js';
 import { clock, dayName, exact } from '../format.js';
 import { errorText, t } from '../i18n/index.js';
 import { touch } from '../keys.js';
 import type { Outgoing } from '../records.js';
 import { emojiCount, isRtl } from '../text.js';
+import { Avatar, hueOf } from './avatar.js';
 import { Icon, type IconName } from './icons.js';
 import { Marked } from './markup.js';
-import { openMenu } from './menu.js';
+import { Name } from './name.js';
 
 /** What became of a message of one's own. */
 export type Fate = 'waiting' | 'sending' | 'sent' | 'delivered' | 'read' | 'failed';
@@ -47,13 +50,17 @@ export interface RowProps {
   /** This device couldn't keep it: only the page has it. */
   unkept: boolean;
   sender: string;
+  /** In a group who wrote it; null of one's own, and between two. */
+  author: User | null;
+  /** What was done to the group, where the message says that. */
+  line: string | null;
   onRetry: (id: string) => void;
   onDiscard: (id: string) => void;
 }
 
 /** One row of a thread: perhaps a new day, perhaps the line above what is new, and a bubble. */
 export function Row(props: RowProps) {
-  const { index, message, own, first, last, day, divider } = props;
+  const { index, message, own, first, last, day, divider, author, line } = props;
   if (!message) {
     return (
       <li class={`row empty ${index % 3 === 0 ? 'own' : ''}`} data-i={index}>
@@ -65,7 +72,7 @@ export function Row(props: RowProps) {
   }
   return (
     <li
-      class={`row ${own ? 'own' : ''} ${first ? 'first' : ''} ${last ? 'last' : ''}`}
+      class={`row ${line === null ? (own ? 'own' : '') : 'event'} ${first ? 'first' : ''} ${last ? 'last' : ''} ${author ? 'among' : ''}`}
       data-i={index}
       aria-posinset={index + 1}
       aria-setsize={-1}
@@ -80,7 +87,14 @@ export function Row(props: RowProps) {
           <span>{t('newMessages')}</span>
         </div>
       )}
-      <Bubble {...props} message={message} />
+      {line === null ? (
+        <Bubble {...props} message={message} />
+      ) : (
+        <p class="line">
+          <bdi>{line}</bdi>
+        </p>
+      )}
+      {author && last && <Avatar user={author} />}
     </li>
   );
 }
@@ -96,8 +110,10 @@ function tap({ target, currentTarget }: MouseEvent): void {
 function walk(event: KeyboardEvent): void {
   if ((event.key !== 'ArrowUp' && event.key !== 'ArrowDown') || event.altKey) return;
   if (!(event.currentTarget instanceof HTMLElement)) return;
-  const row = event.currentTarget.closest('.row');
-  const next = event.key === 'ArrowUp' ? row?.previousElementSibling : row?.nextElementSibling;
+  let next: Element | null | undefined = event.currentTarget.closest('.row');
+  // What was done to a group has no menu.
+  do next = event.key === 'ArrowUp' ? next?.previousElementSibling : next?.nextElementSibling;
+  while (next?.matches('.event'));
   event.preventDefault();
   next?.querySelector<HTMLElement>('.more')?.focus();
 }
@@ -114,6 +130,8 @@ function Bubble({
   unkept,
   newest,
   sender,
+  author,
+  first,
   onRetry,
   onDiscard,
 }: RowProps & { message: Message | Outgoing }) {
@@ -124,14 +142,21 @@ function Bubble({
     <>
       {/* biome-ignore lint/a11y: a finger opens the menu by a tap, everything else has the button */}
       <div class={`bubble ${size} ${error ? 'failed' : ''}`} dir={dir} onClick={tap}>
-        <span class="vh">{sender}: </span>
+        {author && first ? (
+          <span class={`author ${hueOf(author.user_id)}`}>
+            <Name user={author} />
+            <span class="vh">: </span>
+          </span>
+        ) : (
+          <span class="vh">{sender}: </span>
+        )}
         <span class="text">{content === '' ? <em>{t('emptied')}</em> : <Marked text={content} />}</span>
         <button
           type="button"
           class="more"
           tabIndex={newest ? 0 : -1}
           aria-haspopup="menu"
-          onClick={({ currentTarget }) => openMenu(content, currentTarget)}
+          onClick={({ currentTarget }) => openMenu(message, currentTarget)}
           onKeyDown={walk}
         >
           <Icon name="more" />

@@ -1,28 +1,11 @@
-import { useSignal, useSignalEffect } from '@preact/signals';
+import { useSignalEffect } from '@preact/signals';
 import type { ComponentChildren } from 'preact';
 import type { User } from '../../../schemas/user.js';
-import { codeOf } from '../api.js';
 import type { Client } from '../client.js';
-import { errorText, type Key, t } from '../i18n/index.js';
+import { type Key, t } from '../i18n/later.js';
 import { closeCover, hrefOf, openThread } from '../route.js';
+import { useChange } from './blocked.js';
 import { Dialog } from './dialog.js';
-
-/** What changes how somebody stands to the user, and what went wrong with it. */
-function useChange(client: Client) {
-  const problem = useSignal('');
-  return {
-    problem,
-    async change(work: Promise<unknown>): Promise<void> {
-      try {
-        await client.contacts.change(work);
-        problem.value = '';
-      } catch (error) {
-        const code = codeOf(error);
-        problem.value = code === 'not_accepted' ? t('cannotAsk') : errorText(code);
-      }
-    },
-  };
-}
 
 /** Whom the user knows: who asks, who is asked, contacts, and who is blocked. */
 export function Contacts({ client }: { client: Client }) {
@@ -118,19 +101,6 @@ export function Standing({ client, user }: { client: Client; user: User }) {
         ? button('unblock', () => api.unblock(id))
         : button('block', () => api.block(id, name), 'plain danger')}
       {standing !== 'blocked' && <p class="note">{t('blockHint')}</p>}
-    </div>
-  );
-}
-
-/** In place of what one would write in. */
-export function Blocked({ client, user }: { client: Client; user: User }) {
-  const { problem, change } = useChange(client);
-  return (
-    <div class="composer blocked">
-      <p role="status">{problem.value || t('standing.blocked', { name: user.username })}</p>
-      <button type="button" class="plain" onClick={() => void change(client.api.unblock(user.user_id))}>
-        {t('unblock')}
-      </button>
     </div>
   );
 }

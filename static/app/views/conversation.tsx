@@ -1,20 +1,22 @@
 import type { Client } from '../client.js';
+import { eventText } from '../event-text.js';
 import { brief, exact } from '../format.js';
 import { t } from '../i18n/index.js';
-import { hrefOf, openThread, openUser } from '../route.js';
+import { groupIn } from '../peer.js';
+import { hrefOf, openPeer, openThread } from '../route.js';
 import { fateOf, nobody } from '../rows.js';
 import { oneLine } from '../text.js';
 import type { Thread } from '../thread.js';
 import { Avatar } from './avatar.js';
 import { FateIcon } from './bubble.js';
-import { Name } from './name.js';
+import { Name, nameOf } from './name.js';
 import { Typing } from './thread-head.js';
 
 /** One line of the list. */
 export function Conversation({ client, thread }: { client: Client; thread: Thread }) {
   const user = thread.user.value;
   const self = user.user_id === client.me.user_id;
-  const open = openUser.value === user.user_id;
+  const open = openPeer.value === user.user_id;
   const unread = thread.unread.value;
   return (
     <li class="entry">
@@ -39,6 +41,7 @@ export function Conversation({ client, thread }: { client: Client; thread: Threa
             <span class="vh">{t('unread', { n: unread })}</span>
           </span>
         )}
+        {thread.group.value && <span class="vh">{t('group')}</span>}
         {!self && client.people.of(user.user_id).value?.online && <span class="vh">{t('online')}</span>}
       </a>
     </li>
@@ -54,11 +57,17 @@ function Latest({ client, thread, open }: { client: Client; thread: Thread; open
   const own = message && (!('from_user_id' in message) || message.from_user_id === client.me.user_id);
   const online = client.link.value.state === 'online';
   const receipt = thread.peer === client.me.user_id ? nobody : thread.receipt.value;
+  const group = groupIn(thread.peer);
+  const called = (id: number) => (group === null ? '' : nameOf(client.users.of(id, group)) || '…');
+  const event = message && 'event' in message ? message.event : undefined;
+  const from = message && 'from_user_id' in message ? message.from_user_id : client.me.user_id;
   return (
     <>
       {message && (
         <span class="when">
-          {own && !draft && <FateIcon fate={fateOf(message, client.outbox.state.value, receipt, online)} />}
+          {own && !draft && !event && (
+            <FateIcon fate={fateOf(message, client.outbox.state.value, receipt, online)} />
+          )}
           <time dateTime={message.created_at} title={exact(message.created_at)}>
             {brief(message.created_at)}
           </time>
@@ -66,19 +75,27 @@ function Latest({ client, thread, open }: { client: Client; thread: Thread; open
       )}
       <span class="last">
         {thread.typing.value ? (
-          <Typing />
+          <Typing name={group === null ? undefined : called(thread.typing.value)} />
         ) : draft ? (
           <>
             <em>{t('draft')}</em>
             <bdi>{oneLine(draft)}</bdi>
           </>
         ) : (
-          message && (
+          message &&
+          (event ? (
+            <bdi>{eventText(event, from, client.me.user_id, called)}</bdi>
+          ) : (
             <>
               {own && t('you')}
+              {!own && group !== null && (
+                <>
+                  <bdi>{called(from)}</bdi>:{' '}
+                </>
+              )}
               <bdi>{oneLine(message.content) || t('emptied')}</bdi>
             </>
-          )
+          ))
         )}
       </span>
     </>

@@ -6,7 +6,7 @@ import { mistakeIn } from '../account.js';
 import { codeOf } from '../api.js';
 import type { Client } from '../client.js';
 import { ago } from '../format.js';
-import { errorText, t } from '../i18n/index.js';
+import { errorText, t } from '../i18n/later.js';
 import { notice } from '../notice.js';
 import { closeCover } from '../route.js';
 import { Dialog } from './dialog.js';

@@ -5,11 +5,12 @@ import type { FactorOffer, FactorState } from '../../../schemas/factor.js';
 import { codeOf, type Proof } from '../api.js';
 import type { Client } from '../client.js';
 import { copy } from '../copy.js';
-import { errorText, t } from '../i18n/index.js';
+import { errorText, t } from '../i18n/later.js';
 import { notice } from '../notice.js';
 import { closeCover } from '../route.js';
 import { signOut } from '../session.js';
 import { factorNeeded } from '../token.js';
+import { CodeField } from './code-field.js';
 import { Dialog } from './dialog.js';
 import { WhosePassword } from './whose-password.js';
 
@@ -198,25 +199,5 @@ function ProofForm({ username, label, onProof }: ProofFormProps) {
         {busy.value ? t('working') : label}
       </button>
     </form>
-  );
-}
-
-/** @param problem the id of what says what is wrong */
-export function CodeField({ problem, wrong }: { problem: string; wrong: boolean }) {
-  return (
-    <div class="field">
-      <label for="code">{t('code')}</label>
-      <input
-        id="code"
-        name="code"
-        type="text"
-        autocomplete="one-time-code"
-        autocapitalize="characters"
-        spellcheck={false}
-        aria-invalid={wrong}
-        aria-describedby={problem}
-        required
-      />
-    </div>
   );
 }

@@ -1,34 +1,39 @@
-import { signal } from '@preact/signals';
 import { useLayoutEffect, useRef } from 'preact/hooks';
+import type { Message } from '../../../schemas/message.js';
+import { asked } from '../chosen.js';
 import { copy } from '../copy.js';
-import { type Key, t } from '../i18n/index.js';
-import { closeCover, openCover } from '../route.js';
+import { type Key, t } from '../i18n/later.js';
+import { groupIn } from '../peer.js';
+import type { Outgoing } from '../records.js';
+import { closeCover, openCover, openPeer } from '../route.js';
 import { Icon, type IconName } from './icons.js';
-
-/** The message whose menu is open, and the button that opened it. */
-const asked = signal<{ content: string; button: HTMLElement } | null>(null);
-
-export function openMenu(content: string, button: HTMLElement): void {
-  asked.value = { content, button };
-  openCover('menu');
-}
 
 interface Action {
   label: Key;
   icon: IconName;
-  run: (content: string, near: HTMLElement) => Promise<void>;
+  /** Where not, it is for all. */
+  isFor?: (message: Message | Outgoing, me: number) => boolean;
+  run: (message: Message | Outgoing, near: HTMLElement) => void;
 }
 
 const actions: readonly Action[] = [
   {
     label: 'copy',
     icon: 'copy',
-    run: copy,
+    run: ({ content }, near) => void copy(content, near).then(closeCover),
+  },
+  {
+    label: 'whoHasIt',
+    icon: 'seen',
+    // Of two, the check beside it says so.
+    isFor: (message, me) =>
+      'seq' in message && message.from_user_id === me && groupIn(openPeer.peek() ?? 0) !== null,
+    run: () => openCover('receipts'),
   },
 ];
 
 /** What can be done with a message. The browser's own modal, as every dialog, at the message or, on a phone, below. */
-export function Menu() {
+export function Menu({ me }: { me: number }) {
   const box = useRef<HTMLDialogElement>(null);
   const on = asked.value;
   useLayoutEffect(() => {
@@ -63,20 +68,19 @@ export function Menu() {
       onKeyDown={step}
     >
       <div role="menu" aria-label={t('actions')}>
-        {actions.map(({ label, icon, run }) => (
-          <button
-            key={label}
-            type="button"
-            role="menuitem"
-            onClick={async ({ currentTarget }) => {
-              await run(on.content, currentTarget);
-              closeCover();
-            }}
-          >
-            <Icon name={icon} />
-            {t(label)}
-          </button>
-        ))}
+        {actions
+          .filter(({ isFor }) => isFor?.(on.message, me) ?? true)
+          .map(({ label, icon, run }) => (
+            <button
+              key={label}
+              type="button"
+              role="menuitem"
+              onClick={({ currentTarget }) => run(on.message, currentTarget)}
+            >
+              <Icon name={icon} />
+              {t(label)}
+            </button>
+          ))}
       </div>
     </dialog>
   );

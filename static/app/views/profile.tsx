@@ -2,7 +2,7 @@ import { useSignal, useSignalEffect } from '@preact/signals';
 import type { Profile as Person } from '../../../schemas/user.js';
 import type { Client } from '../client.js';
 import { dayName, dayOf } from '../format.js';
-import { t } from '../i18n/index.js';
+import { t } from '../i18n/later.js';
 import { closeCover } from '../route.js';
 import type { Thread } from '../thread.js';
 import { Avatar } from './avatar.js';

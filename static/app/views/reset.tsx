@@ -2,11 +2,11 @@ import { useSignal } from '@preact/signals';
 import { useLayoutEffect, useRef } from 'preact/hooks';
 import { passwordMistake } from '../account.js';
 import { ApiError, resetPassword } from '../api.js';
-import { errorText, t } from '../i18n/index.js';
+import { errorText, t } from '../i18n/later.js';
 import { dropLink } from '../link.js';
 import { Password } from './auth.js';
 import { Board } from './banner.js';
-import { LanguagePicker } from './settings.js';
+import { LanguagePicker } from './language.js';
 
 /** Sets a new password by a link that an admin has given. @param code of the link */
 export function Reset({ code }: { code: string }) {

@@ -1,12 +1,13 @@
 import { useSignal, useSignalEffect } from '@preact/signals';
 import type { Client } from '../client.js';
-import { type Key, t } from '../i18n/index.js';
+import { type Key, t } from '../i18n/later.js';
 import { beep, canNotify, permission, turnOn } from '../notify.js';
 import { closeCover, openCover } from '../route.js';
 import { signOut } from '../session.js';
-import { language, languages, notifications, sound, theme, themes } from '../settings.js';
+import { notifications, sound, theme, themes } from '../settings.js';
 import { Avatar } from './avatar.js';
 import { Dialog } from './dialog.js';
+import { LanguagePicker } from './language.js';
 
 export function Settings({ client }: { client: Client }) {
   return (
@@ -115,29 +116,6 @@ function Switch(props: { label: Key; on: boolean; disabled?: boolean; onChange: 
         disabled={props.disabled ?? false}
         onChange={(event) => props.onChange(event.currentTarget.checked)}
       />
-    </label>
-  );
-}
-
-const names = { en: 'English', zh: '简体中文' };
-
-export function LanguagePicker() {
-  return (
-    <label class="language">
-      <span>{t('language')}</span>
-      <select
-        value={language.value}
-        onChange={(event) => {
-          const chosen = languages.find((value) => value === event.currentTarget.value);
-          if (chosen) language.value = chosen;
-        }}
-      >
-        {languages.map((value) => (
-          <option key={value} value={value} lang={value === 'auto' ? undefined : value}>
-            {value === 'auto' ? t('language.auto') : names[value]}
-          </option>
-        ))}
-      </select>
     </label>
   );
 }

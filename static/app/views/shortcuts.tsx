@@ -1,7 +1,8 @@
-import { type Key, t } from '../i18n/index.js';
+import { type Key, t } from '../i18n/later.js';
 import { closeCover } from '../route.js';
-import { mod, shortcuts } from '../shortcuts.js';
+import { shortcuts } from '../shortcuts.js';
 import { Dialog } from './dialog.js';
+import { Keys } from './keys.js';
 
 const typed: readonly [Key, string][] = [
   ['keys.send', 'Enter'],
@@ -28,15 +29,3 @@ export function Shortcuts() {
     </Dialog>
   );
 }
-
-export function Keys({ keys }: { keys: string }) {
-  return (
-    <span>
-      {keys.split('+').map((key) => (
-        <kbd key={key}>{key === 'Mod' ? mod : (signs[key] ?? key)}</kbd>
-      ))}
-    </span>
-  );
-}
-
-const signs: Record<string, string> = { ArrowDown: '↓', ArrowUp: '↑', Escape: 'Esc' };

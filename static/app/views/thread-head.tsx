@@ -2,18 +2,22 @@ import type { Client } from '../client.js';
 import { now } from '../clock.js';
 import { ago } from '../format.js';
 import { t } from '../i18n/index.js';
+import { groupIn } from '../peer.js';
 import { closeThread, openCover } from '../route.js';
 import type { Thread } from '../thread.js';
 import { Avatar } from './avatar.js';
 import { Icon } from './icons.js';
-import { Name } from './name.js';
+import { Name, nameOf } from './name.js';
 
 export function ThreadHead({ client, thread }: { client: Client; thread: Thread }) {
   const user = thread.user.value;
   const self = user.user_id === client.me.user_id;
   const { state } = client.link.value;
+  const inGroup = groupIn(thread.peer);
+  const typist = thread.typing.value;
   const presence = client.people.of(user.user_id).value;
   const gone = thread.gone.value;
+  const group = thread.group.value;
   return (
     <header class="thread-head">
       <button type="button" class="round back" onClick={closeThread}>
@@ -31,8 +35,10 @@ export function ThreadHead({ client, thread }: { client: Client; thread: Thread 
           <p class="status" aria-live="off">
             {self ? (
               t('self')
-            ) : user.deleted ? null : thread.typing.value ? (
-              <Typing />
+            ) : user.deleted ? null : typist ? (
+              <Typing name={inGroup === null ? undefined : nameOf(client.users.of(typist, inGroup))} />
+            ) : group && (state === 'online' || state === 'replaced') ? (
+              group.role !== null && t('members', { n: group.members })
             ) : presence && !gone ? (
               <Seen presence={presence} />
             ) : (
@@ -52,10 +58,11 @@ function Seen({ presence }: { presence: { online: boolean; last_seen_at: string 
   return <>{now() - Date.parse(seen) < 60_000 ? t('seenNow') : t('seen', { when: ago(seen) })}</>;
 }
 
-export function Typing() {
+/** @param name in a group, of who types */
+export function Typing({ name }: { name?: string | undefined }) {
   return (
     <span class="typing">
-      {t('typing')}
+      {name ? t('typingWho', { name }) : t('typing')}
       <i />
       <i />
       <i />

@@ -2,14 +2,16 @@ import { useComputed, useSignal, useSignalEffect } from '@preact/signals';
 import { useLayoutEffect, useMemo, useRef } from 'preact/hooks';
 import { attentive } from '../attention.js';
 import type { Client } from '../client.js';
+import { eventText } from '../event-text.js';
 import { Heights } from '../heights.js';
 import { t } from '../i18n/index.js';
+import { groupIn } from '../peer.js';
 import { rowOf } from '../rows.js';
 import type { Thread } from '../thread.js';
 import { Viewport } from '../viewport.js';
+import { Blocked } from './blocked.js';
 import { Row } from './bubble.js';
 import { Composer } from './composer.js';
-import { Blocked } from './contacts.js';
 import { Icon } from './icons.js';
 import { nameOf } from './name.js';
 import { ThreadHead } from './thread-head.js';
@@ -19,12 +21,20 @@ const estimate = 44;
 export function ThreadView({ client, thread }: { client: Client; thread: Thread }) {
   const user = thread.user.value;
   const strange = thread.gone.value && thread.conversationId === null;
+  const group = thread.group.value;
+  const label = groupIn(thread.peer) === null ? 'messages' : 'messagesIn';
   return (
-    <section class="thread" aria-label={t('messages', { name: nameOf(user) })}>
+    <section class="thread" aria-label={t(label, { name: nameOf(user) })}>
       <ThreadHead client={client} thread={thread} />
       <Log client={client} thread={thread} />
       {user.deleted ? (
         <p class="closed">{t('deletedText')}</p>
+      ) : group?.role === null ? (
+        <p class="closed">{t('notInGroup')}</p>
+      ) : group?.archived ? (
+        <p class="closed">{t('archived')}</p>
+      ) : group?.posting === 'moderators' && group.role === 'member' ? (
+        <p class="closed">{t('onlyModerators')}</p>
       ) : client.contacts.of(thread.peer) === 'blocked' ? (
         <Blocked client={client} user={user} />
       ) : (
@@ -39,6 +49,7 @@ function Log({ client, thread }: { client: Client; thread: Thread }) {
   const scroller = useRef<HTMLDivElement>(null);
   const spacer = useRef<HTMLDivElement>(null);
   const drawn = useRef<HTMLOListElement>(null);
+  const emptied = useRef(0);
   const viewport = useMemo(() => {
     const heights = thread.rows instanceof Heights ? thread.rows : new Heights(0, estimate);
     thread.rows = heights;
@@ -83,12 +94,20 @@ function Log({ client, thread }: { client: Client; thread: Thread }) {
   const unkept = client.unkept.value;
   const online = client.link.value.state === 'online';
   /** Of a type that this version doesn't know: it has no row. */
-  const silent = (index: number) => thread.messages.get(index + 1) === null;
+  const silent = (index: number) => index < thread.position && thread.silent(index + 1);
+  const done = (index: number) => thread.messages.get(index + 1)?.event !== undefined;
+  /** The last message: what was done to a group has no menu. */
   let newest = count - 1;
-  while (silent(newest)) newest--;
+  while (newest >= 0 && (silent(newest) || done(newest))) newest--;
+  const group = groupIn(thread.peer);
+  const { me } = client;
+  const called = (id: number) => (group === null ? '' : nameOf(client.users.of(id, group)) || '…');
 
   useLayoutEffect(() => {
     viewport.resize(count);
+    // What is before the first of all has no height.
+    for (let index = emptied.current; index < thread.begins - 1; index++) viewport.heights.set(index, 0);
+    emptied.current = thread.begins - 1;
     for (let index = start; index < end; index++) if (silent(index)) viewport.heights.set(index, 0);
     viewport.measure();
     if (start < end) client.directory.need(thread, start + 1, Math.min(end, thread.position));
@@ -110,7 +129,9 @@ function Log({ client, thread }: { client: Client; thread: Thread }) {
   let divider = dividerAt.value;
   while (
     divider > 0 &&
-    (silent(divider - 1) || thread.messages.get(divider)?.from_user_id === client.me.user_id)
+    (silent(divider - 1) ||
+      done(divider - 1) ||
+      thread.messages.get(divider)?.from_user_id === client.me.user_id)
   )
     divider++;
   const rows = [];
@@ -119,13 +140,20 @@ function Log({ client, thread }: { client: Client; thread: Thread }) {
     const row = rowOf({
       index,
       thread,
-      me: client.me.user_id,
+      me: me.user_id,
       pending: pending.value,
       states,
       receipt,
       online,
     });
     const { key, ...props } = row;
+    const { message } = row;
+    const from = message && 'from_user_id' in message ? message.from_user_id : me.user_id;
+    const author = group === null || row.own || !message ? null : client.users.of(from, group);
+    const line =
+      message && 'event' in message && message.event
+        ? eventText(message.event, from, me.user_id, called)
+        : null;
     rows.push(
       <Row
         key={key}
@@ -133,7 +161,9 @@ function Log({ client, thread }: { client: Client; thread: Thread }) {
         divider={divider === index + 1}
         unkept={row.message?.id !== undefined && unkept.has(`outbox/${row.message.id}`)}
         newest={index === newest}
-        sender={row.own ? t('me') : nameOf(thread.user.value)}
+        sender={row.own ? t('me') : nameOf(author ?? thread.user.value)}
+        author={line === null ? author : null}
+        line={line}
         onRetry={client.outbox.retry}
         onDiscard={client.discard}
       />,
@@ -152,10 +182,13 @@ function Log({ client, thread }: { client: Client; thread: Thread }) {
       </section>
       {count === 0 && (
         <div class="hello">
-          <p class="title">{t(thread.gone.value ? 'strangerTitle' : 'emptyThread')}</p>
+          <p class="title">
+            {t(thread.gone.value ? (group === null ? 'strangerTitle' : 'noGroup') : 'emptyThread')}
+          </p>
           {thread.gone.value ? (
-            <p>{t('strangerText')}</p>
+            <p>{t(group === null ? 'strangerText' : 'noGroupText')}</p>
           ) : (
+            group === null &&
             thread.user.value.username &&
             !thread.user.value.deleted && <p>{t('emptyThreadHint', { name: thread.user.value.username })}</p>
           )}

@@ -1,0 +1,12 @@
+import { signal } from '@preact/signals';
+import type { Message } from '../../schemas/message.js';
+import type { Outgoing } from './records.js';
+import { openCover } from './route.js';
+
+/** The message whose menu is open, or was opened last, and the button that opened it. */
+export const asked = signal<{ message: Message | Outgoing; button: HTMLElement } | null>(null);
+
+export function openMenu(message: Message | Outgoing, button: HTMLElement): void {
+  asked.value = { message, button };
+  openCover('menu');
+}

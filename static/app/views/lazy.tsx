@@ -1,0 +1,53 @@
+import { signal } from '@preact/signals';
+import type { ComponentChildren } from 'preact';
+import { useEffect } from 'preact/hooks';
+import { errorText, t } from '../i18n/index.js';
+import { closeCover } from '../route.js';
+import { Dialog } from './dialog.js';
+
+type Views = typeof import('./later.js')['later'];
+
+const views = signal<Views | 'failed' | null>(null);
+let asked: Promise<void> | undefined;
+
+/** Has them here before they are wanted, and once. */
+export async function loadLater(): Promise<void> {
+  if (views.peek() !== null && views.peek() !== 'failed') return;
+  asked ??= import('./later.js')
+    .then(
+      ({ later }) => {
+        views.value = later;
+      },
+      () => {
+        views.value = 'failed';
+      },
+    )
+    .finally(() => {
+      asked = undefined;
+    });
+  await asked;
+}
+
+interface LaterProps {
+  /** Of the dialog that stands there until then; without, it isn't one. */
+  title?: string;
+  children: (loaded: Views) => ComponentChildren;
+}
+
+/** What comes later than the page. */
+export function Later({ title, children }: LaterProps) {
+  useEffect(() => void loadLater(), []);
+  const loaded = views.value;
+  if (loaded && loaded !== 'failed') return <>{children(loaded)}</>;
+  const state = (
+    <p class="note" role="status">
+      {loaded === 'failed' ? errorText('network') : t('loadingMessage')}
+    </p>
+  );
+  if (title === undefined) return <main class="auth">{state}</main>;
+  return (
+    <Dialog title={title} onClose={closeCover}>
+      {state}
+    </Dialog>
+  );
+}
