@@ -32,6 +32,8 @@ async function ask({ port }: Door, question: Question): Promise<Reply> {
       method,
       headers: {
         authorization: `Bearer ${token}`,
+        // None is left over that a fault may have broken, nor when all ends.
+        connection: 'close',
         ...(body !== undefined && { 'content-type': 'application/json' }),
       },
       ...(body !== undefined && { body: JSON.stringify(body) }),
