@@ -1,6 +1,12 @@
 /** A TCP proxy before a server, for lines that break, stand still, crawl or are forgotten. */
 import { connect, createServer, type Server, type Socket } from 'node:net';
 
+/** Resets an end. One that is just being ended can't be: Node would keep it open for ever, and not come to its own end. */
+function reset(socket: Socket): void {
+  if (socket.writableEnded && !socket.writableFinished) socket.destroy();
+  else socket.resetAndDestroy();
+}
+
 /** One line through the proxy; `port` is the client's own. */
 export interface Line {
   readonly port: number;
@@ -81,7 +87,7 @@ class Pair implements Line {
         this.#apart = true;
         // With a reset the other side might not get to read the rest.
         to.end(piece.subarray(0, piece.length + this.#left));
-        from.resetAndDestroy();
+        reset(from);
         return;
       }
       const open = to.write(piece);
@@ -104,7 +110,7 @@ class Pair implements Line {
           setTimeout(pass, this.#stalledUntil - Date.now() + 1);
           return;
         }
-        if (broken) to.resetAndDestroy();
+        if (broken) reset(to);
         else to.end();
       };
       pass();
@@ -117,13 +123,13 @@ class Pair implements Line {
 
   cut(): void {
     this.#stalledUntil = 0;
-    this.#client.resetAndDestroy();
-    this.#server.resetAndDestroy();
+    reset(this.#client);
+    reset(this.#server);
   }
 
   vanish(ms: number): void {
     this.stall(ms);
-    this.#client.resetAndDestroy();
+    reset(this.#client);
     setTimeout(() => this.cut(), ms);
   }
 
@@ -149,7 +155,7 @@ class Pair implements Line {
   forget(ms: number): void {
     this.#apart = true;
     setTimeout(() => {
-      this.#server.resetAndDestroy();
+      reset(this.#server);
       // The client's end stays for as long as the client has it.
       if (this.#client.readableEnded) this.#client.destroy();
       else this.#client.once('end', () => this.#client.destroy());
