@@ -100,6 +100,13 @@ async function costs(t: Test, size: number): Promise<{ messages: Cost; cursors: 
       reader.send('ack', { conversation_id: id, seq });
       await reader.barrier();
     }
+    // What is moved is taken from those that wait before it is stored.
+    await eventually(async () => {
+      const [row] = await admin`
+        select count(*)::int as stored from cursors
+        where conversation_id = ${id} and delivered_seq = ${seq} and user_id <> ${owner.user_id}`;
+      return row?.stored === others.length;
+    }, 'what was confirmed is not stored');
     await quiet(present);
   };
   const measure = async (work: () => Promise<void>): Promise<Cost> => {
