@@ -69,7 +69,8 @@ export async function listConversations(
         case when c.user_a = ${user} then c.b_blocks else c.a_blocks end as blocks,
         coalesce((select x.read_seq from cursors x
           where x.user_id = ${user} and x.conversation_id = c.conversation_id), 0) as read_seq,
-        me.joined_seq, me.role, me.left_as, me.last_seq is not null as is_left, m.seq >= me.first_seq as is_seen, c.posting,
+        me.joined_seq, me.role, me.left_as, me.last_seq is not null as is_left, c.posting,
+        m.seq >= me.first_seq and (me.hidden is null or not me.hidden @> m.seq) as is_seen,
         m.msg_id, m.from_user_id, m.created_at, m.client_id, m.content, case when m.kind = 'event' then m.extra end as event
       from (select * from members x where x.user_id = ${user} ${
         only === undefined ? sql`` : sql`and x.conversation_id = ${only}`

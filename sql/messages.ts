@@ -38,9 +38,11 @@ export interface MessageRow {
   content: string;
   event?: GroupEvent | null;
 }
+
 /** Who is in a conversation of two users, or of one with oneself. */
 export const membersOf = (one: number, other: number): readonly number[] =>
   one === other ? [one] : [one, other];
+
 export const toStored = (row: MessageRow): StoredMessage => ({
   conversation: row.conversation_id,
   seq: row.seq,
@@ -52,6 +54,7 @@ export const toStored = (row: MessageRow): StoredMessage => ({
   ...(row.event && { event: row.event }),
   createdAt: row.created_at.getTime(),
 });
+
 /** Which of the given messages are stored already, by conversation, sender and id, as they were stored then. */
 export async function findStored(
   sql: Sql,

@@ -188,6 +188,26 @@ t.test('what can’t be done is said in a sentence', async (t) => {
     t.match(await refusal(...words), sentence, words.join(' '));
 });
 
+t.test(
+  '[G10] whom the operator brings back to a group is shown nothing of between, in the list neither',
+  async (t) => {
+    const [owner, bob] = [await signUp(one), await signUp(one)];
+    const ask = async ({ token }: typeof owner, method: string, path: string, body?: object) =>
+      (await two.request(method, `/api/${path}`, { token, ...(body && { body }) })).body.data;
+    const made = { title: `Cellar ${freshName()}`, user_ids: [bob.user_id], history: 'joining' };
+    const { conversation_id: id } = await ask(owner, 'POST', 'conversations', made);
+    await ask(bob, 'DELETE', `conversations/${id}/members/${bob.user_id}`);
+    await ask(owner, 'POST', 'messages', { conversation_id: id, content: 'between' });
+    await admin('groups', 'own', String(id), bob.username);
+    const { messages } = await ask(bob, 'GET', `conversations/${id}/messages`);
+    t.strictSame(
+      messages.map(({ event }: { event: { action: string } }) => event.action),
+      ['added', 'left'],
+    );
+    t.match(await ask(bob, 'GET', `conversations/${id}`), { last_message: null, unread: 0 });
+  },
+);
+
 t.test('[G16] a group is listed, given an owner, and archived: nobody writes to it any more', async (t) => {
   const [owner, bob, eve, stranger] = [
     await signUp(one),
