@@ -215,9 +215,11 @@ function sort(outcome: Outcome, entries: readonly Entry[], rows: readonly (Appen
     if (entry === undefined) continue;
     if (row === undefined || typeof row === 'string') {
       const reason = row ?? 'absent';
+      const sameWay = refused.get(REFUSALS[reason]);
       if (reason === 'absent' && 'user' in entry.target)
         outcome.failed.push({ entry, error: new ChatError('user_not_found') });
-      else refused.set(REFUSALS[reason], [...(refused.get(REFUSALS[reason]) ?? []), entry]);
+      else if (sameWay === undefined) refused.set(REFUSALS[reason], [entry]);
+      else sameWay.push(entry);
       continue;
     }
     const { from, clientId, content, senders } = entry;
