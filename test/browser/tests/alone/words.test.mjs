@@ -1,6 +1,6 @@
 import assert from 'node:assert/strict';
 import { after, before, test } from 'node:test';
-import { bubble, composer, fate, find, launch, person, say, startServer, until } from '../harness.mjs';
+import { bubble, composer, fate, find, launch, person, say, startServer, until } from '../../harness.mjs';
 
 let server;
 let browser;

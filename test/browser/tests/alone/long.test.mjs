@@ -1,7 +1,7 @@
 import assert from 'node:assert/strict';
 import { after, before, test } from 'node:test';
-import { fill } from '../fill.mjs';
-import { bubble, composer, launch, open, say, signIn, startServer, until } from '../harness.mjs';
+import { fill } from '../../fill.mjs';
+import { bubble, composer, launch, open, say, signIn, startServer, until } from '../../harness.mjs';
 
 const count = 50_000;
 let server;
