@@ -3,6 +3,7 @@ import type { Conversation } from '../schemas/conversation.js';
 import type { NewGroup } from '../schemas/group.js';
 import { titleProblem } from '../schemas/group.js';
 import { GROUPS } from '../schemas/limits.js';
+import { sizeOf } from '../schemas/size.js';
 import { listConversations } from '../sql/conversation-list.js';
 import {
   type Changed,
@@ -13,9 +14,9 @@ import {
   type Problem,
 } from '../sql/groups.js';
 import type { Sql } from '../sql/handle.js';
-import { UNREAD_AT_MOST } from './conversations.js';
 import { codeOf, within } from './db/failure.js';
 import { ChatError } from './errors.js';
+import { UNREAD_AT_MOST } from './settings.js';
 
 declare module 'fastify' {
   interface FastifyInstance {
@@ -62,8 +63,9 @@ export default fp(
     const change = async (user: number, asked: (sql: Sql) => Promise<Changed | Problem>): Promise<number> => {
       const done = await patiently(() => within(db.held, asked));
       if ('problem' in done) throw new ChatError(done.problem);
-      const { conversation, createdAt, members } = done;
-      const place = { conversation, from: user, to: undefined, members, createdAt };
+      const { conversation, createdAt, members, channel } = done;
+      const size = sizeOf(members.length, channel);
+      const place = { conversation, from: user, to: undefined, members, createdAt, size };
       const nothing = { clientId: '', content: '', again: false, receipts: false };
       if (done.events.length > 0)
         hub.router.onStored(
@@ -101,7 +103,7 @@ export default fp(
     };
     app.decorate('groups', groups);
   },
-  { name: 'groups', dependencies: ['config', 'conversations', 'db', 'hub'] },
+  { name: 'groups', dependencies: ['config', 'conversations', 'db', 'hub', 'settings'] },
 );
 
 /** Tries again what has not happened, since others were in its way. @throws ChatError `overloaded`, and what the work throws */

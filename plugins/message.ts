@@ -1,5 +1,7 @@
 import type { ExtendedFrame } from '../schemas/frames.js';
 import type { Message } from '../schemas/message.js';
+import { presentBeside } from '../sql/beside.js';
+import type { Head } from '../sql/heads.js';
 import type { StoredMessage } from '../sql/messages.js';
 
 /** Whether a user in its conversation is to get a message: everybody but its sender, or who wrote to themselves. */
@@ -23,6 +25,7 @@ export const present = (message: StoredMessage) => ({
   from_user_id: message.from,
   ...(message.to !== undefined && { to_user_id: message.to }),
   content: message.content,
+  ...(message.beside && presentBeside(message.beside)),
   created_at: new Date(message.createdAt).toISOString(),
 });
 
@@ -41,6 +44,21 @@ export function frameOf(message: StoredMessage, id?: string): ExtendedFrame {
   const { content: _content, to_user_id: _to, ...rest } = present(message);
   return { type: 'event', ...rest, event: message.event };
 }
+
+/** Its place, where it mentions a user, or all. */
+export const mentionIn = (
+  { from, seq, beside }: Pick<StoredMessage, 'from' | 'seq' | 'beside'>,
+  user: number,
+): number | undefined =>
+  beside !== undefined && from !== user && (beside.all || beside.mentions?.includes(user)) ? seq : undefined;
+
+/** How far a conversation goes, as who isn't given it is told. */
+export const presentHead = ({ conversation, seq, at, mention }: Head) => ({
+  conversation_id: conversation,
+  seq,
+  ...(at !== undefined && { at }),
+  ...(mention !== undefined && { mention }),
+});
 
 /** Whether it is what brought a user into a group. */
 export const bringsIn = (user: number, { from, event }: StoredMessage): boolean =>

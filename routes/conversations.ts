@@ -1,8 +1,8 @@
 import type { FastifyPluginAsyncTypebox } from '@fastify/type-provider-typebox';
-import { UNREAD_AT_MOST } from '../plugins/conversations.js';
 import { within } from '../plugins/db/failure.js';
 import { ChatError } from '../plugins/errors.js';
 import { presentTo } from '../plugins/message.js';
+import { UNREAD_AT_MOST } from '../plugins/settings.js';
 import {
   ConversationParams,
   ConversationQuery,
@@ -24,10 +24,10 @@ const conversations: FastifyPluginAsyncTypebox = async (app) => {
     '/api/conversations',
     { schema: { querystring: ConversationQuery, response: answers(Conversations) } },
     async ({ query, claims }) => {
-      const limit = query.limit ?? 50;
-      const page = await within(app.db.requests, (sql) =>
-        listConversations(sql, claims.user_id, { cursor: query.cursor, limit, unreadAtMost: UNREAD_AT_MOST }),
-      );
+      const { cursor, limit = 50 } = query;
+      const [hidden, pinned] = [query.hidden === 'true', query.pinned === 'true'];
+      const which = { cursor, limit, hidden, pinned, unreadAtMost: UNREAD_AT_MOST };
+      const page = await within(app.db.requests, (sql) => listConversations(sql, claims.user_id, which));
       return ok({ conversations: page.conversations, next_cursor: page.next });
     },
   );
@@ -57,7 +57,8 @@ const conversations: FastifyPluginAsyncTypebox = async (app) => {
     { schema: { params: ConversationParams, body: ReadBody, response: answers(ReadState) } },
     async ({ params, body, claims }) => {
       const read = await app.conversations.read(claims.user_id, params.id, body.seq);
-      return ok({ read_seq: read, unread: await app.conversations.unread(claims.user_id, params.id) });
+      const { unread, mentions } = await app.settings.state(claims.user_id, params.id);
+      return ok({ read_seq: read, unread, mentions });
     },
   );
 };

@@ -15,6 +15,7 @@ import {
   NewGroup,
   RoleBody,
 } from '../schemas/group.js';
+import { GROUPS } from '../schemas/limits.js';
 import { listChannels, listMembers, listReceipts } from '../sql/groups.js';
 
 /** A page of what was asked for with one more. */
@@ -126,7 +127,7 @@ const groups: FastifyPluginAsyncTypebox = async (app) => {
       await app.groups.require(claims.user_id, params.id);
       const { after = 0, limit = 50 } = query;
       const rows = await within(requests, (sql) =>
-        listReceipts(sql, claims.user_id, params.id, after, limit + 1),
+        listReceipts(sql, claims.user_id, params.id, after, limit + 1, GROUPS.parked),
       );
       const { page, next_cursor } = pageOf(rows, limit, (row) => row.user_id);
       return ok({ receipts: page, next_cursor });

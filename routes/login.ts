@@ -3,11 +3,11 @@ import { Type } from '@sinclair/typebox';
 import { within } from '../plugins/db/failure.js';
 import { ChatError } from '../plugins/errors.js';
 import { answers, ok } from '../schemas/envelope.js';
-import { Login, Me, SignedIn } from '../schemas/user.js';
-import { findByName, findMe } from '../sql/users.js';
+import { Login, SignedIn } from '../schemas/user.js';
+import { findByName } from '../sql/users.js';
 import { credentials } from './register.js';
 
-/** `POST /login`, and what the holder of a token can do with it: `GET /api/me`, `POST /api/token`. */
+/** `POST /login`, and what the holder of a token gets for it: `POST /api/token`. */
 const login: FastifyPluginAsyncTypebox = async (app) => {
   const { config } = app;
   app.post('/login', { schema: { body: Login, response: answers(SignedIn) } }, async (request, reply) => {
@@ -45,21 +45,6 @@ const login: FastifyPluginAsyncTypebox = async (app) => {
       );
     return ok({ user_id: found.user_id, username: found.username, ...given });
   });
-
-  app.get(
-    '/api/me',
-    { onRequest: [app.auth.enrolling, app.limits.asked], schema: { response: answers(Me) } },
-    async ({ claims }) => {
-      const user = await within(app.db.requests, (sql) => findMe(sql, claims.user_id));
-      if (user === undefined) throw new ChatError('unauthorized');
-      return ok({
-        user_id: user.user_id,
-        username: user.username,
-        token_expires_at: new Date(claims.exp * 1000).toISOString(),
-        ...(user.is_admin && { is_admin: true as const }),
-      });
-    },
-  );
 
   app.post(
     '/api/token',

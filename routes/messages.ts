@@ -6,7 +6,7 @@ import { ClientId } from '../schemas/common.js';
 import { answers, ok } from '../schemas/envelope.js';
 import { SendBody, Sent } from '../schemas/message.js';
 import type { StoredMessage } from '../sql/messages.js';
-import { checkedContent, targetOf, trimmed } from './ws/content.js';
+import { asBeside, checkedContent, targetOf, trimmed } from './ws/content.js';
 
 /** `POST /api/messages`: what a socket's `chat` does, for `curl`. */
 const messages: FastifyPluginAsyncTypebox = async (app) => {
@@ -31,6 +31,7 @@ const messages: FastifyPluginAsyncTypebox = async (app) => {
           target,
           clientId: id,
           content,
+          beside: asBeside(body),
           sender: {
             wantsReceipts: true,
             onStored: resolve,

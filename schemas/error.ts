@@ -79,6 +79,7 @@ export const ERRORS = {
   session_not_found: { status: 404, retryable: false, message: 'session not found' },
   conversation_not_found: { status: 404, retryable: false, message: 'conversation not found' },
   member_not_found: { status: 404, retryable: false, message: 'this person is not in the conversation' },
+  message_not_found: { status: 404, retryable: false, message: 'message not found' },
   method_not_allowed: { status: 405, retryable: false, message: 'method not allowed' },
   request_timeout: { status: 408, retryable: true, message: 'request took too long to arrive' },
   username_taken: { status: 409, retryable: false, message: 'username is already taken' },
@@ -91,6 +92,7 @@ export const ERRORS = {
   last_owner: { status: 409, retryable: false, message: 'nobody else is an owner: make somebody one first' },
   group_full: { status: 409, retryable: false, message: 'there is no room for so many' },
   too_many_groups: { status: 409, retryable: false, message: 'you have made too many groups' },
+  too_many_pinned: { status: 409, retryable: false, message: 'too much is pinned: unpin something first' },
   too_many_invites: {
     status: 409,
     retryable: false,

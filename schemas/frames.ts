@@ -1,14 +1,20 @@
 import { type Static, type TSchema, Type } from '@sinclair/typebox';
 import { At, ClientId, Content, Id, Seq, Timestamp } from './common.js';
+import { Count } from './conversation.js';
 import { ErrorCode, RetryAfterMs } from './error.js';
 import { GroupEvent } from './group.js';
-import { LIMITS } from './limits.js';
+import { GROUPS, LIMITS } from './limits.js';
+import { Beside } from './message.js';
+import { MutedUntil, OwnSettings } from './settings.js';
 
 // The rules behind each frame are in PROTOCOL.md. A frame is one schema here, one handler in routes/ws (if a client
 // sends it) and one row in one of the four tables below; the tables' types make a missing one fail to compile.
 
-const frame = <T extends string, P extends Record<string, TSchema>>(type: T, properties: P) =>
-  Type.Object({ type: Type.Literal(type), ...properties });
+const frame = <T extends string, P extends Record<string, TSchema>>(
+  type: T,
+  properties: P,
+  ...examples: object[]
+) => Type.Object({ type: Type.Literal(type), ...properties }, examples.length > 0 ? { examples } : {});
 
 const text = (maxLength: number) => Type.String({ maxLength });
 const Correlation = Type.Optional(ClientId);
@@ -56,15 +62,23 @@ export const extendedClient = {
     /** Where conversations that are not named begin: at their end, instead of at 0. */
     rest: Type.Optional(Type.Literal('end')),
   }),
-  chat: frame('chat', {
-    id: Correlation,
-    to_user_id: Type.Optional(Id),
-    conversation_id: Type.Optional(Id),
-    content: Content,
-  }),
+  chat: frame(
+    'chat',
+    {
+      id: Correlation,
+      to_user_id: Type.Optional(Id),
+      conversation_id: Type.Optional(Id),
+      content: Content,
+      ...Beside,
+    },
+    { type: 'chat', id: 'k2', conversation_id: 1, content: '@bob, look', mentions: [2], reply_to: 1 },
+    { type: 'chat', id: 'k3', conversation_id: 1, content: '@all, look', mention_all: true },
+  ),
   ack: frame('ack', { id: Correlation, conversation_id: Id, seq: Seq }),
   read: frame('read', { id: Correlation, conversation_id: Id, seq: Seq }),
   typing: frame('typing', { id: Correlation, conversation_id: Id }),
+  /** What is on the client's screen from now on. */
+  open: frame('open', { id: Correlation, conversation_ids: Type.Array(Id, { maxItems: GROUPS.open }) }),
   presence: frame('presence', {
     id: Correlation,
     user_ids: Type.Array(Id, { maxItems: LIMITS.watchedUsers }),
@@ -92,6 +106,9 @@ export const extendedServer = {
       unconfirmed_bytes: Id,
       sync_positions: Id,
       watched_users: Id,
+      /** Members up to which a group is never parked, and what one `open` may name. */
+      parked_members: Id,
+      open_conversations: Id,
     }),
   }),
   synced: frame('synced', { id: Correlation }),
@@ -124,6 +141,7 @@ export const extendedServer = {
     /** In a conversation of two. */
     to_user_id: Type.Optional(Id),
     content: Content,
+    ...Beside,
     created_at: Timestamp,
     /** The sender's own id; only in frames that go back to the sender. */
     id: Type.Optional(text(65)),
@@ -147,10 +165,30 @@ export const extendedServer = {
     at: Type.Optional(At),
     hidden: Type.Optional(Type.Literal(true)),
   }),
+  /**
+   * How far conversations go that are parked: their messages aren't given. `at` is that of the message there, where it is for the user;
+   * `mention` the place of the newest that mentions the user, where there is news of one.
+   */
+  head: frame('head', {
+    conversations: Type.Array(
+      Type.Object({ conversation_id: Id, seq: Id, at: Type.Optional(At), mention: Type.Optional(Id) }),
+      { maxItems: LIMITS.syncPositions },
+    ),
+  }),
   receipt: frame('receipt', { conversation_id: Id, user_id: Id, delivered_seq: Seq, read_seq: Seq }),
   /** How far the user has read, on another of their connections or over HTTP. */
   read: frame('read', { conversation_id: Id, seq: Seq }),
   typing: frame('typing', { conversation_id: Id, user_id: Id }),
+  /** What the user has set of a conversation, and how much of it is unread, now: told when that was set, on any of their devices. */
+  conversation: frame('conversation', {
+    conversation_id: Id,
+    settings: OwnSettings,
+    unread: Count,
+    mentions: Count,
+    read_seq: Seq,
+  }),
+  /** What the user has set of everything. */
+  me: frame('me', { muted_until: MutedUntil }),
   /** The user's contacts, requests or blocks are others now: they are to be read again, over HTTP, unless they have that version. */
   contacts: frame('contacts', { version: Seq }),
   presence: frame('presence', {

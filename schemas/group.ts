@@ -83,7 +83,7 @@ export const Members = Type.Object({
   ),
   next_cursor,
 });
-/** How far each member has received and read. */
+/** How far each member has received and read; in a group of more than `GROUPS.parked` the one alone who asks. */
 export const MemberReceipts = Type.Object({
   receipts: Type.Array(Type.Object({ user_id: Id, delivered_seq: Seq, read_seq: Seq }), { maxItems: 100 }),
   next_cursor,

@@ -121,6 +121,20 @@ export const GROUPS = {
   behind: 1000,
   /** Messages that it is given there. */
   lastPage: 50,
+  /** Members up to which everybody is given everything. Past them, and in channels, who says what is on their screen is given that alone. */
+  parked: 256,
+  /** Conversations that may be on a screen at one time. */
+  open: 16,
+  /** People whom a message mentions. */
+  mentions: 50,
+  /** Members up to which whoever may write mentions all; past them moderators and owners do. */
+  mentionAll: 256,
+} as const;
+
+/** Bounds of what users set for themselves. */
+export const OWN = {
+  /** Conversations that one user has pinned. */
+  pinned: 50,
 } as const;
 
 /** Bounds of accounts. */

@@ -1,6 +1,17 @@
 import { type Static, Type } from '@sinclair/typebox';
 import { ClientId, Content, Id, Seq, Timestamp } from './common.js';
 import { GroupEvent } from './group.js';
+import { GROUPS } from './limits.js';
+
+/** What a message has beside its text, where it has it. In a conversation of two nobody is mentioned. */
+export const Beside = {
+  /** Users whom it mentions; their names stand in the text as well. */
+  mentions: Type.Optional(Type.Array(Id, { maxItems: GROUPS.mentions })),
+  /** It mentions all members. */
+  mention_all: Type.Optional(Type.Literal(true)),
+  /** The `seq` of the message of the same conversation that it answers. */
+  reply_to: Type.Optional(Id),
+};
 
 /** A stored message, as history answers it. `id` is the sender's own, there only for the sender; `to_user_id` is there in a conversation of two. */
 export const Message = Type.Object({
@@ -10,6 +21,7 @@ export const Message = Type.Object({
   from_user_id: Id,
   to_user_id: Type.Optional(Id),
   content: Content,
+  ...Beside,
   created_at: Timestamp,
   id: Type.Optional(Type.String({ maxLength: 65 })),
   /** `event`, or what a newer server knows; absent of a text. */
@@ -20,12 +32,21 @@ export const Message = Type.Object({
 export type Message = Static<typeof Message>;
 
 /** Body of `POST /api/messages`: to a user or into a conversation, one of the two. */
-export const SendBody = Type.Object({
-  id: Type.Optional(ClientId),
-  to_user_id: Type.Optional(Id),
-  conversation_id: Type.Optional(Id),
-  content: Content,
-});
+export const SendBody = Type.Object(
+  {
+    id: Type.Optional(ClientId),
+    to_user_id: Type.Optional(Id),
+    conversation_id: Type.Optional(Id),
+    content: Content,
+    ...Beside,
+  },
+  {
+    examples: [
+      { id: 'k1', conversation_id: 1, content: '@bob, look', mentions: [2], reply_to: 1 },
+      { conversation_id: 1, content: '@all, look', mention_all: true },
+    ],
+  },
+);
 export const Sent = Type.Object({
   id: Type.String({ maxLength: 65 }),
   conversation_id: Id,

@@ -3,6 +3,7 @@ import { Id, Timestamp, Username } from './common.js';
 import { Code } from './factor.js';
 import { ACCOUNTS } from './limits.js';
 import { DeviceName } from './session.js';
+import { MutedUntil } from './settings.js';
 
 /** Body of `/register` and `/login`. Both fields are optional here so that a missing one gets its own sentence. */
 export const Credentials = Type.Object({
@@ -84,6 +85,8 @@ export const Me = Type.Object({
   username: Username,
   token_expires_at: Timestamp,
   is_admin: Type.Optional(Type.Literal(true)),
+  /** Of all conversations: do not disturb. */
+  muted_until: MutedUntil,
 });
 
 /** One user: `created_at` is null for those who were there before it was written down, and for those who are gone. */

@@ -127,7 +127,7 @@ export async function useReset(
   return row;
 }
 
-/** Deletes a user (sql/migrations/0014_groups.sql), but for what `eraseSome` erases. @param texts whether that is also what they wrote */
+/** Deletes a user (sql/migrations/0015_mentions.sql), but for what `eraseSome` erases. @param texts whether that is also what they wrote */
 export async function deleteUser(
   sql: Sql,
   user: number,
@@ -135,7 +135,7 @@ export async function deleteUser(
   actor: number | undefined,
 ): Promise<Outcome> {
   const [row] = await sql<[{ outcome: Exclude<Outcome, 'done'> | null }]>`
-    select outcome from delete_user_2(${user}, ${actor ?? null}, ${texts})`;
+    select outcome from delete_user_3(${user}, ${actor ?? null}, ${texts})`;
   return row.outcome ?? 'done';
 }
 
@@ -146,8 +146,8 @@ export async function toErase(sql: Sql): Promise<number[]> {
 }
 
 /**
- * Erases some of what somebody wrote who is gone: the ids that they gave to their messages, and the texts where that was asked, the
- * titles among them that they gave to groups.
+ * Erases some of what somebody wrote who is gone: the ids that they gave to their messages, and the texts where that was asked, with
+ * what is beside them, and the titles that they gave to groups.
  * @param after the conversation that the step before ended in
  * @param atMost messages
  * @returns the conversation to go on in; undefined once nothing is left
@@ -165,16 +165,22 @@ export async function eraseSome(
       select conversation_id from members where user_id = (select user_id from who) and conversation_id >= ${after}
       order by conversation_id limit 1
     ), found as materialized (
-      select seq from messages m
+      select seq, case when m.kind is null then m.extra end as extra from messages m
       where m.conversation_id = (select conversation_id from place) and m.from_user_id = ${user}
         and (m.client_id not like '~%' or (m.content <> '' or m.extra ? 'title') and (select texts from who))
       limit ${atMost}
     ), erased as (
       update messages m set client_id = '~gone.' || m.msg_id,
         content = case when (select texts from who) then '' else m.content end,
-        extra = case when (select texts from who) then m.extra - 'title' else m.extra end
+        extra = case when not (select texts from who) then m.extra when m.kind is null then null else m.extra - 'title' end,
+        reply_to = case when not (select texts from who) then m.reply_to end
       where m.conversation_id = (select conversation_id from place) and m.seq = any (array(select seq from found))
       returning seq
+    ), unmentioned as (
+      delete from mentions x using place p, found f,
+        lateral (select 0::bigint as id union all select named::bigint from jsonb_array_elements_text(f.extra -> 'mentions') named) u
+      where (select texts from who) and x.conversation_id = p.conversation_id and x.seq = f.seq and x.user_id = u.id
+        and f.extra is not null
     )
     select (select erase from who) as erase, (select conversation_id from place) as next,
       (select count(*) from erased) as erased`;

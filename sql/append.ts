@@ -1,8 +1,10 @@
-import { numbers, parseNumbers, type Sql, strings } from './handle.js';
+import { GROUPS } from '../schemas/limits.js';
+import { type Beside, extraOf } from './beside.js';
+import { numbers, numbersOrNull, parseNumbers, type Sql, strings, stringsOrNull } from './handle.js';
 import { membersOf, type NewMessage } from './messages.js';
 
 /** Why a message isn't stored: who or what it is for isn't there, or it may not be said. */
-export type Unstored = 'absent' | 'refused' | 'muted';
+export type Unstored = 'absent' | 'refused' | 'muted' | 'unanswerable' | 'unheard';
 
 /** Who is in a conversation that isn't one of two, in no order, by its version. */
 export interface Roster {
@@ -24,6 +26,8 @@ export interface Appended {
   to: number | undefined;
   /** Who is in the conversation, in no order. */
   members: readonly number[];
+  /** Of the members of a conversation that isn't one of two. */
+  version: number | undefined;
   /** Milliseconds since 1970. */
   createdAt: number;
 }
@@ -39,6 +43,7 @@ const pairKey = (a: number, b: number) => (a < b ? `${a}:${b}` : `${b}:${a}`);
 /** A conversation of a batch. */
 interface Part {
   members: readonly number[];
+  version?: number;
   /** How many messages it gets. */
   count: number;
   /** Its place among the others, from 1. */
@@ -85,13 +90,14 @@ function grouped(messages: readonly NewMessage[]) {
 
 /**
  * Appends a batch, in one statement: makes the conversations that are missing, numbers the messages and stores them
- * (sql/migrations/0014_groups.sql).
+ * (sql/migrations/0015_mentions.sql).
  * @param messages in the order in which they get their numbers; no two with the same target and id
  * @param acquainted whether only contacts may begin a conversation
  * @param rosters what is known of them, and takes what is learned
  * @returns what became of each message: `absent` where one of its two users isn't there, or its sender isn't in the conversation,
  *   `refused` where one of the two has blocked the other, or they are no contacts where that is needed,
- *   `muted` where its sender isn't let write there
+ *   `muted` where its sender isn't let write there, `unanswerable` where what it answers isn't there for its sender, `unheard` where
+ *   its sender isn't let mention all
  * @throws PostgresError 23505 if one of the messages is there already: nothing is stored then
  * @throws OddAnswerError
  */
@@ -104,6 +110,7 @@ export async function append(
   const { pairs, named, all, partOf, ranks } = grouped(messages);
   // As they were when this was asked: another lane may learn more meanwhile.
   const known = named.map(({ id }) => rosters.get(id));
+  const { extras, answered } = besides(messages);
   const [row] = await sql<
     {
       ids: string;
@@ -112,25 +119,27 @@ export async function append(
       rosters: string | null;
       outsiders: string | null;
       muted: string | null;
+      unanswerable: string | null;
+      unheard: string | null;
       refused: string | null;
       msg_ids: string;
       at: Date;
     }[]
   >`
-    select ids::text, ends::text, versions::text, rosters::text, outsiders::text, muted::text, refused::text, msg_ids::text, at
-    from append_3(
+    select ids::text, ends::text, versions::text, rosters::text, outsiders::text, muted::text, unanswerable::text, unheard::text,
+      refused::text, msg_ids::text, at
+    from append_4(
       ${numbers(pairs.map((pair) => pair.a))}::bigint[], ${numbers(pairs.map((pair) => pair.b))}::bigint[],
       ${numbers(named.map(({ id }) => id))}::bigint[], ${numbers(known.map((roster) => roster?.version ?? -1))}::bigint[],
       ${numbers(all.map(({ count }) => count))}::int[],
       ${numbers(partOf.map((part) => part.place))}::int[], ${numbers(ranks)}::int[],
       ${numbers(messages.map((message) => message.from))}::bigint[],
       ${strings(messages.map((message) => message.clientId))}::text[],
-      ${strings(messages.map((message) => message.content))}::text[], ${acquainted})`;
+      ${strings(messages.map((message) => message.content))}::text[],
+      ${extras}::text[], ${answered}::bigint[], ${GROUPS.mentionAll}, ${acquainted})`;
   if (row === undefined) throw new OddAnswerError('the database answered a batch without a row');
-  if (row.outsiders !== null || row.muted !== null) {
-    const left = new Map<number, Unstored>();
-    for (const i of parseNumbers(row.outsiders ?? '')) left.set(i - 1, 'absent');
-    for (const i of parseNumbers(row.muted ?? '')) left.set(i - 1, 'muted');
+  const left = leftOut(row);
+  if (left.size > 0) {
     const rest = messages.filter((_message, i) => !left.has(i));
     const stored = rest.length === 0 ? [] : await append(sql, rest, acquainted, rosters);
     const next = stored.values();
@@ -142,8 +151,9 @@ export async function append(
     const members = told[i];
     part.members = members ?? known[i]?.members ?? [];
     const version = versions[i];
-    if (members && version !== undefined && !Number.isNaN(version))
-      rosters.set(part.id, { version, members });
+    if (version === undefined || Number.isNaN(version)) continue;
+    part.version = version;
+    if (members) rosters.set(part.id, { version, members });
   }
   // NULL, where a user isn't there, is read as NaN.
   const ids = parseNumbers(row.ids);
@@ -151,7 +161,7 @@ export async function append(
   const ends = parseNumbers(row.ends);
   const msgIds = parseNumbers(row.msg_ids);
   const createdAt = row.at.getTime();
-  return partOf.map(({ place, members }, i) => {
+  return partOf.map(({ place, members, version }, i) => {
     const conversation = ids[place - 1] ?? Number.NaN;
     if (Number.isNaN(conversation)) return refused.has(place) ? 'refused' : 'absent';
     const target = messages[i]?.target;
@@ -161,9 +171,34 @@ export async function append(
       msgId: msgIds[i] ?? Number.NaN,
       to: target !== undefined && 'user' in target ? target.user : undefined,
       members,
+      version,
       createdAt,
     };
   });
+}
+
+/** What a batch has beside its texts; null where it has nothing, which costs nothing then. */
+function besides(messages: readonly { beside?: Beside | undefined }[]) {
+  if (messages.every(({ beside }) => beside === undefined)) return { extras: null, answered: null };
+  const extras = messages.map(({ beside }) => extraOf(beside));
+  const answered = messages.map(({ beside }) => beside?.replyTo);
+  return {
+    extras: extras.every((extra) => extra === undefined) ? null : stringsOrNull(extras),
+    answered: answered.every((seq) => seq === undefined) ? null : numbersOrNull(answered),
+  };
+}
+
+/** Which messages are left out, by their places, and why: then nothing is stored, and the others are asked for again. */
+function leftOut(row: Record<'outsiders' | 'muted' | 'unanswerable' | 'unheard', string | null>) {
+  const left = new Map<number, Unstored>();
+  const leave = (list: string | null, why: Unstored) => {
+    if (list !== null) for (const i of parseNumbers(list)) left.set(i - 1, why);
+  };
+  leave(row.unheard, 'unheard');
+  leave(row.unanswerable, 'unanswerable');
+  leave(row.muted, 'muted');
+  leave(row.outsiders, 'absent');
+  return left;
 }
 
 const NONE: ReadonlySet<number> = new Set();

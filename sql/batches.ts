@@ -1,3 +1,4 @@
+import { sizeOf } from '../schemas/size.js';
 import { parseNumbers, type Sql } from './handle.js';
 
 /** A conversation that was appended to. */
@@ -8,6 +9,10 @@ export interface Moved {
   members: readonly number[];
   /** Whether it isn't one of two. */
   many: boolean;
+  /** Bits of schemas/size.ts. */
+  size: number;
+  /** When its last message was stored, in milliseconds since 1970; undefined in one of two. */
+  at: number | undefined;
 }
 
 /** What a look at the batches found. */
@@ -47,6 +52,8 @@ export async function lookAtBatches(
         a: string | null;
         b: string | null;
         rosters: string | null;
+        channels: string | null;
+        times: string | null;
         left_ids: string | null;
         left_ends: string | null;
         left_users: string | null;
@@ -74,6 +81,10 @@ export async function lookAtBatches(
       array_agg(c.user_a)::text as a, array_agg(c.user_b)::text as b, json_agg(array(
         select x.user_id from members x where x.conversation_id = m.id and x.last_seq is null
       )) filter (where c.user_a is null)::text as rosters,
+      array_agg((select g.conversation_id from groups g where g.conversation_id = m.id and g.kind = 'channel'))
+        filter (where c.user_a is null)::text as channels,
+      array_agg((select floor(extract(epoch from x.created_at) * 1000)::bigint from messages x
+        where x.conversation_id = m.id and x.seq = m.seq)) filter (where c.user_a is null)::text as times,
       (select array_agg(conversation_id)::text from gone) as left_ids, (select array_agg(last_seq)::text from gone) as left_ends,
       (select array_agg(user_id)::text from gone) as left_users
     from moved m cross join lateral (
@@ -82,18 +93,27 @@ export async function lookAtBatches(
   const [ids, ends, a, b] = [row.ids, row.ends, row.a, row.b].map((text) => parseNumbers(text ?? ''));
   // In the order of those conversations that have one: NULL, for users that it doesn't name, is read as NaN.
   const rosters: number[][] = JSON.parse(row.rosters ?? '[]');
+  const [channels, times] = [row.channels, row.times].map((text) => parseNumbers(text ?? '').values());
   const next = rosters.values();
-  const moved = (ids ?? []).map((conversation, i) => {
+  const moved = (ids ?? []).map((conversation, i): Moved => {
     const pair = [a?.[i] ?? 0, b?.[i] ?? 0];
-    const many = pair.some(Number.isNaN);
-    const members = many ? (next.next().value ?? []) : [...new Set(pair)];
-    return { conversation, end: ends?.[i] ?? 0, members, many };
+    const place = { conversation, end: ends?.[i] ?? 0 };
+    if (!pair.some(Number.isNaN))
+      return { ...place, members: [...new Set(pair)], many: false, size: 0, at: undefined };
+    const members = next.next().value ?? [];
+    const size = sizeOf(members.length, channels?.next().value === conversation);
+    const at = times?.next().value;
+    return { ...place, members, many: true, size, at: Number.isNaN(at) ? undefined : at };
   });
   const [leftIds, leftEnds, leftUsers] = [row.left_ids, row.left_ends, row.left_users].map((text) =>
     parseNumbers(text ?? ''),
   );
-  for (const [i, conversation] of (leftIds ?? []).entries())
-    moved.push({ conversation, end: leftEnds?.[i] ?? 0, members: [leftUsers?.[i] ?? 0], many: true });
+  const sizes = new Map(moved.map(({ conversation, size }) => [conversation, size]));
+  for (const [i, conversation] of (leftIds ?? []).entries()) {
+    const size = sizes.get(conversation) ?? 0;
+    const members = [leftUsers?.[i] ?? 0];
+    moved.push({ conversation, end: leftEnds?.[i] ?? 0, members, many: true, size, at: undefined });
+  }
   return { snapshot: row.snapshot, isPart: row.is_part, isUndone: row.is_undone, moved };
 }
 

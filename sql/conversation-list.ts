@@ -1,13 +1,15 @@
 import type { Conversation } from '../schemas/conversation.js';
 import type { Group, GroupEvent, Role } from '../schemas/group.js';
 import type { Message } from '../schemas/message.js';
+import { type BesideRow, besideOf, presentBeside } from './beside.js';
 import type { Sql } from './handle.js';
+import { type SettingsRow, settingsColumns, settingsOf, unreadColumns } from './unread.js';
 import { asShown } from './users.js';
 
 /** By `members.role`. */
 export const ROLES = ['member', 'moderator', 'owner'] as const satisfies Role[];
 
-interface ListRow {
+interface ListRow extends SettingsRow, BesideRow {
   conversation_id: number;
   /** Null in a group. */
   other: number | null;
@@ -17,6 +19,7 @@ interface ListRow {
   last_seq: number;
   read_seq: number;
   unread: number;
+  mentions: number;
   blocks: boolean;
   delivered_seq: number;
   other_read_seq: number;
@@ -41,8 +44,12 @@ interface ListRow {
 export interface ListPage {
   /** `msg_id` of the last message of the last row of the page before. */
   cursor?: number | undefined;
-  /** This conversation alone. */
+  /** This conversation alone, hidden or not. */
   only?: number;
+  /** Those, too, that the user has hidden, until something newer comes. */
+  hidden?: boolean;
+  /** Those alone that the user has pinned. */
+  pinned?: boolean;
   limit: number;
   /** Where counting unread messages stops. */
   unreadAtMost: number;
@@ -55,37 +62,49 @@ export interface ListPage {
 export async function listConversations(
   sql: Sql,
   user: number,
-  { cursor, only, limit, unreadAtMost }: ListPage,
+  { cursor, only, hidden = false, pinned = false, limit, unreadAtMost }: ListPage,
 ): Promise<{ conversations: Conversation[]; next: number | null }> {
+  const which = sql`x.user_id = ${user} ${only === undefined ? sql`` : sql`and x.conversation_id = ${only}`} ${
+    pinned
+      ? sql`and x.conversation_id = any (array(select conversation_id from settings where user_id = ${user} and pinned))`
+      : sql``
+  }`;
+  // Of those alone that were hidden it is looked at where.
+  const isShown =
+    hidden || only !== undefined
+      ? sql``
+      : sql`and (me.conversation_id not in (select conversation_id from settings where user_id = ${user} and hidden_seq is not null)
+          or m.seq > (select hidden_seq from settings x where x.user_id = ${user} and x.conversation_id = me.conversation_id))`;
+  const newest = sql`
+    select c.conversation_id, c.user_a + c.user_b - ${user} as other, m.seq as last_seq,
+      case when c.user_a = ${user} then c.b_blocks else c.a_blocks end as blocks,
+      coalesce((select x.read_seq from cursors x
+        where x.user_id = ${user} and x.conversation_id = c.conversation_id), 0) as read_seq,
+      me.first_seq, me.joined_seq, me.hidden, me.last_seq as left_seq, me.role, me.left_as, c.posting,
+      m.seq >= me.first_seq and (me.hidden is null or not me.hidden @> m.seq) as is_seen,
+      m.msg_id, m.from_user_id, m.created_at, m.client_id, m.content, m.reply_to,
+      case when m.kind is null then m.extra end as extra, case when m.kind = 'event' then m.extra end as event
+    from (select * from members x where ${which} offset 0) me
+    cross join lateral (select * from conversations x where x.conversation_id = me.conversation_id limit 1) c
+    cross join lateral (select * from messages x where x.conversation_id = me.conversation_id
+      and x.seq <= coalesce(me.last_seq, ${Number.MAX_SAFE_INTEGER}) order by x.seq desc limit 1) m
+    where (c.user_a is not null or me.joined_seq is not null) and m.msg_id < ${cursor ?? Number.MAX_SAFE_INTEGER} ${isShown}
+    order by m.msg_id desc limit ${limit + 1}`;
   const rows = await sql<ListRow[]>`
-    select page.*, coalesce(u.username, '') as username, coalesce(u.lookalike, false) as lookalike,
+    select p.*, coalesce(u.username, '') as username, coalesce(u.lookalike, false) as lookalike,
       u.deleted_at is not null as deleted, g.kind, g.title, g.history, g.members, g.archived_at is not null as archived,
-      case when page.is_left then 0 else (select count(*) from (select from messages x where x.conversation_id = page.conversation_id
-        and x.seq > greatest(page.read_seq, page.joined_seq - 1) and x.from_user_id <> ${user} and x.kind is distinct from 'event'
-        limit ${unreadAtMost}) counted) end as unread,
+      ${unreadColumns(sql, sql`${user}`, unreadAtMost)},
       coalesce(o.delivered_seq, 0) as delivered_seq, coalesce(o.read_seq, 0) as other_read_seq
     from (
-      select c.conversation_id, c.user_a + c.user_b - ${user} as other, m.seq as last_seq,
-        case when c.user_a = ${user} then c.b_blocks else c.a_blocks end as blocks,
-        coalesce((select x.read_seq from cursors x
-          where x.user_id = ${user} and x.conversation_id = c.conversation_id), 0) as read_seq,
-        me.joined_seq, me.role, me.left_as, me.last_seq is not null as is_left, c.posting,
-        m.seq >= me.first_seq and (me.hidden is null or not me.hidden @> m.seq) as is_seen,
-        m.msg_id, m.from_user_id, m.created_at, m.client_id, m.content, case when m.kind = 'event' then m.extra end as event
-      from (select * from members x where x.user_id = ${user} ${
-        only === undefined ? sql`` : sql`and x.conversation_id = ${only}`
-      } offset 0) me
-      cross join lateral (select * from conversations x where x.conversation_id = me.conversation_id limit 1) c
-      cross join lateral (select * from messages x where x.conversation_id = me.conversation_id
-        and x.seq <= coalesce(me.last_seq, ${Number.MAX_SAFE_INTEGER}) order by x.seq desc limit 1) m
-      where (c.user_a is not null or me.joined_seq is not null) and m.msg_id < ${cursor ?? Number.MAX_SAFE_INTEGER}
-      order by m.msg_id desc limit ${limit + 1}
-    ) page
-    left join lateral (select * from groups x where x.conversation_id = page.conversation_id limit 1) g on page.other is null
-    left join users u on u.user_id = page.other
+      select me.*, ${settingsColumns(sql)} from (${newest}) me
+      left join lateral (select * from settings x
+        where x.user_id = ${user} and x.conversation_id = me.conversation_id limit 1) s on true
+    ) p
+    left join lateral (select * from groups x where x.conversation_id = p.conversation_id limit 1) g on p.other is null
+    left join users u on u.user_id = p.other
     left join lateral (select * from cursors x
-      where x.user_id = page.other and x.conversation_id = page.conversation_id limit 1) o on true
-    order by page.msg_id desc`;
+      where x.user_id = p.other and x.conversation_id = p.conversation_id limit 1) o on true
+    order by p.msg_id desc`;
   const page = rows.slice(0, limit);
   const next = rows.length > limit ? (page.at(-1)?.msg_id ?? null) : null;
   return { conversations: page.map((row) => shown(row, user)), next };
@@ -99,7 +118,9 @@ const shown = (row: ListRow, user: number): Conversation => ({
   last_seq: row.last_seq,
   last_message: row.is_seen ? lastMessage(row, user) : null,
   unread: row.unread,
+  mentions: row.mentions,
   read_seq: row.read_seq,
+  settings: settingsOf(row),
   ...(row.other !== null && {
     receipt: row.blocks
       ? { delivered_seq: 0, read_seq: 0 }
@@ -129,6 +150,7 @@ const lastMessage = (row: ListRow, user: number): Message => ({
   from_user_id: row.from_user_id,
   ...(row.other !== null && { to_user_id: row.from_user_id === user ? row.other : user }),
   content: row.content,
+  ...presentBeside(besideOf(row) ?? {}),
   created_at: row.created_at.toISOString(),
   ...(row.event === null
     ? row.from_user_id === user && { id: row.client_id }

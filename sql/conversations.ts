@@ -1,3 +1,4 @@
+import { sizeOf } from '../schemas/size.js';
 import { numbers, parseNumbers, type Sql } from './handle.js';
 import type { Position, Target } from './messages.js';
 
@@ -15,8 +16,9 @@ export async function findTargets(
   sql: Sql,
   members: readonly Member[],
 ): Promise<(Member & { target: Target })[]> {
-  const rows = await sql<(Member & { other: number | null })[]>`
-    select p.user_id as "user", p.conversation_id as conversation, c.user_a + c.user_b - p.user_id as other
+  const rows = await sql<(Member & { other: number | null; channel: boolean | null })[]>`
+    select p.user_id as "user", p.conversation_id as conversation, c.user_a + c.user_b - p.user_id as other,
+      (select kind = 'channel' from groups g where g.conversation_id = p.conversation_id) as channel
     from unnest(${numbers(members.map(({ user }) => user))}::bigint[],
       ${numbers(members.map(({ conversation }) => conversation))}::bigint[]) p(user_id, conversation_id)
     cross join lateral (select last_seq from members x
@@ -24,10 +26,10 @@ export async function findTargets(
     cross join lateral (select * from conversations x where x.conversation_id = p.conversation_id limit 1) c
     where me.last_seq is null and (c.user_a is null or (
       not c.closed and (select true from users where user_id = c.user_a) and (select true from users where user_id = c.user_b)))`;
-  return rows.map(({ user, conversation, other }) => ({
+  return rows.map(({ user, conversation, other, channel }) => ({
     user,
     conversation,
-    target: other === null ? { conversation } : { user: other },
+    target: other === null ? { conversation, channel: channel === true } : { user: other },
   }));
 }
 
@@ -59,6 +61,20 @@ export async function othersIn(
 export interface End extends Position {
   /** Whether it is a group, or a channel. */
   grouped?: boolean;
+  /** Bits of schemas/size.ts; undefined: none. */
+  size?: number;
+}
+
+/** Who is in a conversation that isn't one of two, at this moment. */
+export async function rosterOf(
+  sql: Sql,
+  conversation: number,
+): Promise<{ version: number; members: number[]; channel: boolean } | undefined> {
+  const [row] = await sql<{ version: number; members: string; channel: boolean | null }[]>`
+    select version, (select kind = 'channel' from groups g where g.conversation_id = c.conversation_id) as channel, array(select x.user_id from members x
+      where x.conversation_id = c.conversation_id and x.last_seq is null)::text as members
+    from conversations c where c.conversation_id = ${conversation} and c.user_a is null`;
+  return row && { ...row, members: parseNumbers(row.members), channel: row.channel === true };
 }
 
 /** Members, and how far their conversations go: where nothing is left, as far as they went. One without a message is left out. */
@@ -68,11 +84,28 @@ const goingTo = (sql: Sql) => sql`members m join lateral (
       (select nullif(first_seq, 1) - 1 from conversations x where x.conversation_id = m.conversation_id)) as seq offset 0
   ) e on e.seq is not null`;
 
+/** What a member's group is, where it is one. */
+const groupOf = (sql: Sql) => sql`left join lateral (
+    select members, kind from groups x where m.joined_seq is not null and x.conversation_id = m.conversation_id limit 1
+  ) g on true`;
+
+interface Sized {
+  members: number | null;
+  kind: string | null;
+}
+
+const withSize = <T extends Sized>({ members, kind, ...row }: T) => ({
+  ...row,
+  size: members === null ? 0 : sizeOf(members, kind === 'channel'),
+});
+
 /** How far each conversation of a user goes, as far as they may see it; one without a message is left out. */
 export async function lastSeqs(sql: Sql, user: number): Promise<End[]> {
-  return sql<End[]>`
-    select m.conversation_id as conversation, least(e.seq, m.last_seq) as seq, m.joined_seq is not null as grouped
-    from ${goingTo(sql)} where m.user_id = ${user}`;
+  const rows = await sql<(End & Sized)[]>`
+    select m.conversation_id as conversation, least(e.seq, m.last_seq) as seq, m.joined_seq is not null as grouped,
+      g.members, g.kind
+    from ${goingTo(sql)} ${groupOf(sql)} where m.user_id = ${user}`;
+  return rows.map(withSize);
 }
 
 /**
@@ -100,6 +133,8 @@ export interface Standing {
   end: number;
   /** Whether it is a group, or a channel. */
   grouped?: boolean;
+  /** Bits of schemas/size.ts; undefined: none. */
+  size?: number;
   /** How far one of their devices has it. */
   delivered: number;
   /** When the message at the position that was asked for was stored, in milliseconds since 1970; undefined where it isn't there. */
@@ -114,9 +149,9 @@ export async function standings(sql: Sql, user: number, positions: readonly Posi
   const sorted = [...positions].sort((x, y) => x.conversation - y.conversation);
   const ids = numbers(sorted.map(({ conversation }) => conversation));
   const seqs = numbers(sorted.map(({ seq }) => seq));
-  const rows = await sql<(Omit<Standing, 'at'> & { at: Date | null })[]>`
+  const rows = await sql<(Omit<Standing, 'at' | 'size'> & Sized & { at: Date | null })[]>`
     select m.conversation_id as conversation, least(e.seq, m.last_seq) as "end", m.joined_seq is not null as grouped,
-      coalesce(k.delivered_seq, 0) as delivered, (
+      g.members, g.kind, coalesce(k.delivered_seq, 0) as delivered, (
         select created_at from messages x
         where x.conversation_id = (${ids}::bigint[])[p.place] and x.seq = (${seqs}::bigint[])[p.place]
           and x.conversation_id = m.conversation_id and x.seq >= m.first_seq and (m.hidden is null or not m.hidden @> x.seq)
@@ -126,8 +161,9 @@ export async function standings(sql: Sql, user: number, positions: readonly Posi
     left join lateral (
       select delivered_seq from cursors x where x.user_id = m.user_id and x.conversation_id = m.conversation_id limit 1
     ) k on true
+    ${groupOf(sql)}
     where m.user_id = ${user}`;
-  return rows.map(({ at, ...row }) => ({ ...row, at: at?.getTime() }));
+  return rows.map(({ at, ...row }) => ({ ...withSize(row), at: at?.getTime() }));
 }
 
 /**
@@ -146,16 +182,17 @@ export async function conversationOf(
 }
 
 /**
- * Moves how far a user has read, which has arrived then, forward only and to the end of what they may see at most. What moves nothing writes nothing.
- * @returns where it stands now, and whether that is news; undefined if the user isn't a member
+ * Moves how far a user has read, which has arrived then, forward only and to the end of what they may see at most. What moves nothing writes
+ * nothing, but that it isn't marked as unread any more.
+ * @returns where it stands now, and whether that is news, and whether the mark was; undefined if the user isn't a member
  */
 export async function markRead(
   sql: Sql,
   user: number,
   conversation: number,
   seq: number,
-): Promise<{ read: number; moved: boolean } | undefined> {
-  const [row] = await sql<{ read: number; moved: boolean }[]>`
+): Promise<{ read: number; moved: boolean; unmarked: boolean } | undefined> {
+  const [row] = await sql<{ read: number; moved: boolean; unmarked: boolean }[]>`
     with here as (
       select least(last_seq, ${seq}, coalesce((select x.seq from messages x
           where x.conversation_id = ${conversation} order by x.seq desc limit 1), 0)) as said,
@@ -168,28 +205,13 @@ export async function markRead(
       on conflict (user_id, conversation_id) do update set read_seq = greatest(cursors.read_seq, excluded.read_seq),
         delivered_seq = greatest(cursors.delivered_seq, excluded.delivered_seq)
       returning read_seq
+    ), unmarked as (
+      update settings set unread_from = null
+      where user_id = ${user} and conversation_id = ${conversation} and unread_from is not null returning user_id
     )
-    select coalesce((select read_seq from moved), read) as read, exists (select from moved) as moved from here`;
+    select coalesce((select read_seq from moved), read) as read, exists (select from moved) as moved,
+      exists (select from unmarked) as unmarked from here`;
   return row;
-}
-
-/** Messages of others past what the user has read, and may see, counted up to a bound. Of what was there when they came into a group none counts. */
-export async function countUnread(
-  sql: Sql,
-  user: number,
-  conversation: number,
-  atMost: number,
-): Promise<number> {
-  const [row] = await sql<[{ unread: number }]>`
-    select count(*) as unread from (
-      select from messages m
-      where m.conversation_id = ${conversation} and m.from_user_id <> ${user} and m.kind is distinct from 'event' and m.seq > greatest(
-        (select read_seq from cursors where user_id = ${user} and conversation_id = ${conversation}),
-        (select case when last_seq is null then greatest(first_seq, joined_seq) - 1 else ${Number.MAX_SAFE_INTEGER} end
-          from members where user_id = ${user} and conversation_id = ${conversation}))
-      limit ${atMost}
-    ) counted`;
-  return row.unread;
 }
 
 /**

@@ -19,6 +19,7 @@ export interface Changed {
   events: readonly { seq: number; msgId: number; event: GroupEvent }[];
   /** Who is in the group now, and who was before, in no order. */
   members: readonly number[];
+  channel: boolean;
   /** Milliseconds since 1970. */
   createdAt: number;
 }
@@ -35,10 +36,11 @@ interface Row {
   at: Date | null;
 }
 
-const changedBy = (conversation: number, { events, roster, at }: Row): Changed => ({
+const changedBy = (conversation: number, channel: boolean, { events, roster, at }: Row): Changed => ({
   conversation,
   events: (events ?? []).map(({ seq, msg_id, event }) => ({ seq, msgId: msg_id, event })),
   members: parseNumbers(roster ?? ''),
+  channel,
   createdAt: at?.getTime() ?? 0,
 });
 
@@ -57,7 +59,7 @@ export async function makeGroup(
     select outcome, id, events, roster::text, at from make_group_1(
       ${maker}, ${group.clientId ?? null}, ${group.kind}, ${group.title}, ${key}, ${wordsOf(key)}::text[],
       ${postingOf(group.posting)}::smallint, ${group.history}, ${numbers(group.people)}::bigint[], ${acquainted}, ${made}, ${members})`;
-  return row.outcome === null ? changedBy(row.id, row) : { problem: row.outcome };
+  return row.outcome === null ? changedBy(row.id, group.kind === 'channel', row) : { problem: row.outcome };
 }
 
 /** What somebody does to a group. To remove oneself is to leave. */
@@ -87,12 +89,14 @@ export async function changeGroup(
   const { title, posting, history } = action.does === 'set' ? action : {};
   const key = keyOf(title ?? '');
   const role = action.does === 'role' ? ROLES.indexOf(action.role) : null;
-  const [row] = await sql<[Row]>`
-    select outcome, events, roster::text, at from change_group_1(
+  const [row] = await sql<[Row & { channel: boolean | null }]>`
+    select outcome, events, roster::text, at,
+      (select kind = 'channel' from groups where conversation_id = ${conversation}) as channel
+    from change_group_1(
       ${conversation}, ${actor}, ${action.does}, ${numbers(peopleOf(action))}::bigint[], ${role}::smallint,
       ${title ?? null}, ${key}, ${wordsOf(key)}::text[], ${posting === undefined ? null : postingOf(posting)}::smallint,
       ${history ?? null}, ${acquainted}, ${members}, ${channelMembers})`;
-  return row.outcome === null ? changedBy(conversation, row) : { problem: row.outcome };
+  return row.outcome === null ? changedBy(conversation, row.channel === true, row) : { problem: row.outcome };
 }
 
 /** Whether a user is in a group. */
@@ -127,20 +131,26 @@ export async function listMembers(
   }));
 }
 
-/** How far those in a group have received and read, by user; of who has blocked the one who asks nothing is said. */
+/**
+ * How far those in a group have received and read, by user; of who has blocked the one who asks nothing is said.
+ * @param atMost members of whom each is told of the others; past that only of themselves
+ */
 export async function listReceipts(
   sql: Sql,
   user: number,
   conversation: number,
   after: number,
   limit: number,
+  atMost: number,
 ): Promise<{ user_id: number; delivered_seq: number; read_seq: number }[]> {
   return sql<{ user_id: number; delivered_seq: number; read_seq: number }[]>`
     select m.user_id, case when m.hides then 0 else coalesce(c.delivered_seq, 0) end as delivered_seq,
       case when m.hides then 0 else coalesce(c.read_seq, 0) end as read_seq
     from (
       select x.user_id, blocks_1(x.user_id, ${user}) as hides from members x
-      where x.conversation_id = ${conversation} and x.last_seq is null and x.user_id > ${after} order by x.user_id limit ${limit}
+      where x.conversation_id = ${conversation} and x.last_seq is null and x.user_id > ${after}
+        and (x.user_id = ${user} or (select members from groups g where g.conversation_id = ${conversation}) <= ${atMost})
+      order by x.user_id limit ${limit}
     ) m
     left join lateral (select * from cursors x
       where x.user_id = m.user_id and x.conversation_id = ${conversation} limit 1) c on true

@@ -13,12 +13,13 @@ export const numbersOrNull = (values: readonly (number | undefined)[]): string =
 /** PostgreSQL's text form of an array of strings (PostgreSQL manual, 8.15.2). */
 export function strings(values: readonly string[]): string {
   let text = '{';
-  for (let i = 0; i < values.length; i++) {
-    const value = values[i] ?? '';
-    text += `${i === 0 ? '"' : ',"'}${NEEDS_ESCAPE.test(value) ? value.replace(ESCAPED, '\\$&') : value}"`;
-  }
+  for (let i = 0; i < values.length; i++) text += `${i === 0 ? '' : ','}${quoted(values[i] ?? '')}`;
   return `${text}}`;
 }
+const quoted = (value: string) => `"${NEEDS_ESCAPE.test(value) ? value.replace(ESCAPED, '\\$&') : value}"`;
+/** The same with NULL for what isn't there. */
+export const stringsOrNull = (values: readonly (string | undefined)[]): string =>
+  `{${values.map((value) => (value === undefined ? 'null' : quoted(value))).join(',')}}`;
 const NEEDS_ESCAPE = /["\\]/;
 const ESCAPED = /["\\]/g;
 

@@ -1,8 +1,9 @@
 import type { GroupEvent } from '../schemas/group.js';
+import { type Beside, type BesideRow, besideOf } from './beside.js';
 import { numbers, numbersOrNull, parseNumbers, type Sql, strings } from './handle.js';
 
-/** Whom something is said to: a user, or those in a conversation that isn't one of two. */
-export type Target = { user: number } | { conversation: number };
+/** Whom something is said to: a user, or those in a conversation that isn't one of two, as far as it is known a channel. */
+export type Target = { user: number } | { conversation: number; channel?: boolean };
 
 /** A message to store. */
 export interface NewMessage {
@@ -10,6 +11,7 @@ export interface NewMessage {
   target: Target;
   clientId: string;
   content: string;
+  beside?: Beside | undefined;
 }
 
 /** A message that is in the log. `createdAt` in milliseconds since 1970. */
@@ -22,12 +24,16 @@ export interface StoredMessage {
   to: number | undefined;
   clientId: string;
   content: string;
+  /** What it has beside its text. */
+  beside?: Beside | undefined;
   /** What was done to a group, which has no content. */
   event?: GroupEvent;
   createdAt: number;
+  /** Bits of schemas/size.ts, of its conversation; undefined: none, or not known here. */
+  size?: number;
 }
 
-export interface MessageRow {
+export interface MessageRow extends BesideRow {
   conversation_id: number;
   seq: number;
   msg_id: number;
@@ -51,6 +57,7 @@ export const toStored = (row: MessageRow): StoredMessage => ({
   to: row.to_user_id ?? undefined,
   clientId: row.client_id,
   content: row.content,
+  beside: besideOf(row),
   ...(row.event && { event: row.event }),
   createdAt: row.created_at.getTime(),
 });
@@ -64,7 +71,8 @@ export async function findStored(
   const named = messages.map(({ target }) => ('conversation' in target ? target.conversation : undefined));
   const rows = await sql<(MessageRow & { members: string | null })[]>`
     select m.conversation_id, m.seq, m.msg_id, m.from_user_id, i.to_user_id,
-      m.created_at, m.client_id, m.content, case when i.to_user_id is null then array(
+      m.created_at, m.client_id, m.content, m.reply_to,
+      case when m.kind is null then m.extra end as extra, case when i.to_user_id is null then array(
         select x.user_id from members x where x.conversation_id = m.conversation_id and x.last_seq is null)::text end as members
     from unnest(${numbers(messages.map((message) => message.from))}::bigint[],
       ${numbersOrNull(users)}::bigint[], ${numbersOrNull(named)}::bigint[],
@@ -94,7 +102,7 @@ export interface Position {
 const columns = (
   sql: Sql,
 ) => sql`m.conversation_id, m.seq, m.msg_id, m.from_user_id, m.created_at, m.client_id, m.content,
-      case when m.kind = 'event' then m.extra end as event`;
+      m.reply_to, case when m.kind is null then m.extra end as extra, case when m.kind = 'event' then m.extra end as event`;
 
 /**
  * When the messages at these places were stored, in milliseconds since 1970.

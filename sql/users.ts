@@ -90,13 +90,18 @@ export async function findPassword(sql: Sql, id: number): Promise<string | undef
   return row?.password;
 }
 
+interface MeRow {
+  user_id: number;
+  username: string;
+  is_admin: boolean;
+  /** Milliseconds since 1970. */
+  muted_until: number | null;
+}
+
 /** Who asks, and whether they are an admin. */
-export async function findMe(
-  sql: Sql,
-  id: number,
-): Promise<{ user_id: number; username: string; is_admin: boolean } | undefined> {
-  const [row] = await sql<{ user_id: number; username: string; is_admin: boolean }[]>`
-    select user_id, username, is_admin from users where user_id = ${id} and deleted_at is null`;
+export async function findMe(sql: Sql, id: number): Promise<MeRow | undefined> {
+  const [row] = await sql<MeRow[]>`
+    select user_id, username, is_admin, muted_until from users where user_id = ${id} and deleted_at is null`;
   return row;
 }
 

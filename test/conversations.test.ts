@@ -44,6 +44,8 @@ t.test('a conversation is shown to both sides, each with what is theirs', async 
     conversation_id: conversation,
     last_seq: 3,
     read_seq: 0,
+    mentions: 0,
+    settings: { level: 'all', muted_until: null, pinned: false, hidden: false, unread_from: null },
     receipt: { delivered_seq: 0, read_seq: 0 },
   };
   t.strictSame((await get(a, '/api/conversations')).body.data.conversations, [
@@ -130,10 +132,10 @@ t.test('reading moves forward only, not past the end, and the other side hears o
   const { a, b, conversation } = await talk(4);
   const socket = await connectSynced(t, server, a);
   for (const [seq, state] of [
-    [2, { read_seq: 2, unread: 2 }],
-    [1, { read_seq: 2, unread: 2 }],
-    [0, { read_seq: 2, unread: 2 }],
-    [99, { read_seq: 4, unread: 0 }],
+    [2, { read_seq: 2, unread: 2, mentions: 0 }],
+    [1, { read_seq: 2, unread: 2, mentions: 0 }],
+    [0, { read_seq: 2, unread: 2, mentions: 0 }],
+    [99, { read_seq: 4, unread: 0, mentions: 0 }],
   ] as const)
     t.strictSame((await read(b, conversation, seq)).body, { code: 0, message: 'ok', data: state });
   await socket.until(() => socket.of('receipt').some((frame) => frame.read_seq === 4), 'no receipt');

@@ -2,9 +2,14 @@ import { readFile } from 'node:fs/promises';
 import t from 'tap';
 import { extendedClient, extendedServer, plainClient, plainServer } from '../schemas/frames.js';
 import { LIMITS } from '../schemas/limits.js';
-import { build, connect, signUp } from './helper.js';
+import { build, connect, connectSynced, signUp } from './helper.js';
 
 const server = await build(t);
+
+/** What the OpenAPI document says of the body of a request. */
+interface Operation {
+  requestBody?: { content: { 'application/json': { examples?: Record<string, { value: object }> } } };
+}
 
 t.test('the OpenAPI document has every route with its answers', async (t) => {
   const { status, body } = await server.request('GET', '/api/openapi.json');
@@ -36,6 +41,7 @@ t.test('the OpenAPI document has every route with its answers', async (t) => {
     '/api/conversations/{id}/messages',
     '/api/conversations/{id}/read',
     '/api/conversations/{id}/receipts',
+    '/api/conversations/{id}/settings',
     '/api/door',
     '/api/exchange',
     '/api/logout',
@@ -90,6 +96,35 @@ t.test('the metrics count what is connected and stored', async (t) => {
     'chat_database_up 1',
   ])
     t.ok(lines.includes(line), line);
+});
+
+t.test('the examples in the documents do what they show', async (t) => {
+  const [alice, bob] = [await signUp(server), await signUp(server)];
+  const { token } = alice;
+  const made = await server.request('POST', '/api/conversations', {
+    token,
+    body: { title: 'crew', user_ids: [bob.user_id] },
+  });
+  const { conversation_id } = made.body.data;
+  const http = await server.request('GET', '/api/openapi.json');
+  const frames = await server.request('GET', '/api/asyncapi.json');
+  const paths: Record<string, Record<string, Operation>> = http.body.paths;
+  let run = 0;
+  for (const [path, operations] of Object.entries(paths))
+    for (const [method, { requestBody }] of Object.entries(operations))
+      for (const { value } of Object.values(requestBody?.content['application/json'].examples ?? {})) {
+        const body = { ...value, ...('conversation_id' in value && { conversation_id }) };
+        const place = path.replace('{id}', conversation_id);
+        t.equal((await server.request(method.toUpperCase(), place, { token, body })).status, 200, path);
+        run++;
+      }
+  const a = await connectSynced(t, server, alice);
+  for (const { type, ...example } of frames.body.channels.extended.messages.client_chat.payload.examples) {
+    a.send(type, { ...example, conversation_id });
+    await a.until(() => a.of('sent').some(({ id }) => id === example.id), `${example.id} isn't stored`);
+    run++;
+  }
+  t.equal(run, 9);
 });
 
 t.test('what SECURITY.md adds up for 1,000 connections is what the bounds are', async (t) => {

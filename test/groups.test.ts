@@ -132,7 +132,7 @@ t.test('[G5] who can’t be added keeps all of them out, and each refusal has it
   if (!owner || !bob || !blocked || !blocker || !gone) throw new Error('nobody');
   await ask(owner, 'PUT', `blocks/${blocked.user_id}`);
   await ask(blocker, 'PUT', `blocks/${owner.user_id}`);
-  await one.app.db.sql`select delete_user_2(${gone.user_id}, null, false)`;
+  await one.app.db.sql`select delete_user_3(${gone.user_id}, null, false)`;
   const id = await make(owner, []);
   const nobody = { user_id: 99_999_999, username: '', token: '' };
   for (const [person, error] of [
@@ -199,7 +199,7 @@ t.test('[G6] an event stands in the conversation like a message, and is unread f
   t.match(first, { seq: 1, content: '', event: { action: 'made', title: 'A group' } });
   t.notOk('id' in first, 'nobody gave it an id');
   const read = await ask(bob, 'POST', `conversations/${id}/read`, { seq: 4 });
-  t.strictSame(read.data, { read_seq: 4, unread: 0 });
+  t.strictSame(read.data, { read_seq: 4, unread: 0, mentions: 0 });
   for (const change of [{}, { title: 'Another name' }, { posting: 'all', history: 'all' }])
     t.equal((await ask(owner, 'PATCH', `conversations/${id}`, change)).status, 200);
   t.equal((await conversation(bob, id)).last_seq, 4, 'what changes nothing is none');

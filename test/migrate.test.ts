@@ -252,6 +252,7 @@ const LANDED = {
   '0012_append.sql': '25bda4e6c2fb4d916b44ad6c42eca9432643fcf7d4ff89e02f8e8408be907c13',
   '0013_delete_user.sql': '75264e5c2b46135b916120b22f6bf4a10ad1129210d5c03fcebb2e1fa266c5bf',
   '0014_groups.sql': '95b0e880a073ab1b80931fb5ef1919422b0b3678eb4f132a2c917c76bbdd60d2',
+  '0015_mentions.sql': '8a974342b18ae09a0ebe1cb909578b53d37a1946cf83bb3008f5682f976f58b0',
 };
 const sha256 = (text: string) => createHash('sha256').update(text).digest('hex');
 

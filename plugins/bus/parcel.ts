@@ -1,12 +1,29 @@
 import type { GroupEvent } from '../../schemas/group.js';
+import type { Beside } from '../../sql/beside.js';
 import type { Change } from '../connection/port.js';
 import type { Arrival } from '../log/types.js';
 import type { Claim } from './bus.js';
+import {
+  type Crowded,
+  type PackedCrowded,
+  packCrowded,
+  packFlags,
+  unpackCrowded,
+  unpackFlags,
+} from './crowded.js';
 
 export interface Typing {
   to: number;
   user: number;
   conversation: number;
+  /** Only to those who have it on their screen. */
+  shown?: boolean;
+}
+
+/** What `to` has set for themselves is another now: of a conversation, or of all. */
+export interface Own {
+  to: number;
+  conversation?: number | undefined;
 }
 
 /** `replica` claims a user: what is alone and older than its number is to be closed, and `replica` told. */
@@ -31,8 +48,10 @@ export interface Failed {
 export interface Parcel {
   /** Stored messages, each with the users whose connections are there. */
   messages?: readonly { message: Arrival; users: readonly number[] }[];
+  crowded?: Crowded;
   receipts?: Change[];
   typing?: Typing[];
+  own?: Own[];
   kicks?: Kick[];
   kicked?: Kicked[];
   presence?: { online: number[]; offline: number[] };
@@ -47,10 +66,28 @@ type Users = number | readonly number[];
 // Short keys and rows, since a replica reads as many of these as it has messages; null where a message isn't between two. Rows of
 // another form get another key.
 interface Packed {
+  /** First, so that its sender knows it by its beginning. */
+  o?: string;
+  c?: PackedCrowded;
   n?: [Users, number, number, number, number, number | null, string, number, number, string?][];
-  v?: [Users, number, number, number, number, GroupEvent, number][];
+  /** What has something beside its text. */
+  b?: [
+    Users,
+    number,
+    number,
+    number,
+    number,
+    number | null,
+    string,
+    number,
+    number,
+    Beside | undefined,
+    string?,
+  ][];
+  v?: [Users, number, number, number, number, GroupEvent, number, number?][];
   r?: Change[];
   t?: Typing[];
+  s?: Own[];
   k?: Kick[];
   e?: Kicked[];
   p?: { online: number[]; offline: number[] };
@@ -58,41 +95,32 @@ interface Packed {
   u?: readonly number[];
 }
 
-const AGAIN = 1;
-const RECEIPTS = 2;
-
 export function pack(parcel: Parcel): string {
-  const packed: Packed = {};
-  const texts = parcel.messages?.filter(({ message }) => message.event === undefined);
-  if (texts !== undefined && texts.length > 0)
-    packed.n = texts.map(({ users, message }) => [
-      packUsers(users),
-      message.conversation,
-      message.seq,
-      message.msgId,
-      message.from,
-      message.to ?? null,
-      message.content,
-      message.createdAt,
-      (message.again ? AGAIN : 0) | (message.receipts ? RECEIPTS : 0),
-      // Only its sender is told.
-      ...(users.includes(message.from) ? ([message.clientId] as const) : ([] as const)),
-    ]);
+  const packed: Packed =
+    parcel.crowded === undefined ? {} : { o: parcel.crowded.by, c: packCrowded(parcel.crowded) };
+  const texts = (parcel.messages ?? []).filter(({ message }) => message.event === undefined);
+  const bare = texts.filter(({ message }) => message.beside === undefined);
+  if (bare.length > 0) packed.n = bare.map((one) => [...packText(one), ...packOwnId(one)]);
+  const others = texts.filter(({ message }) => message.beside !== undefined);
+  if (others.length > 0)
+    packed.b = others.map((one) => [...packText(one), one.message.beside, ...packOwnId(one)]);
   const events = (parcel.messages ?? []).flatMap(({ users, message }) => {
-    const { conversation, seq, msgId, from, event, createdAt } = message;
+    const { conversation, seq, msgId, from, event, createdAt, size = 0 } = message;
     return event === undefined
       ? []
-      : [{ users, place: [conversation, seq, msgId, from] as const, event, createdAt }];
+      : [{ users, place: [conversation, seq, msgId, from] as const, event, createdAt, size }];
   });
   if (events.length > 0)
-    packed.v = events.map(({ users, place, event, createdAt }) => [
+    packed.v = events.map(({ users, place, event, createdAt, size }) => [
       packUsers(users),
       ...place,
       event,
       createdAt,
+      size,
     ]);
   if (parcel.receipts !== undefined) packed.r = parcel.receipts;
   if (parcel.typing !== undefined) packed.t = parcel.typing;
+  if (parcel.own !== undefined) packed.s = parcel.own;
   if (parcel.kicks !== undefined) packed.k = parcel.kicks;
   if (parcel.kicked !== undefined) packed.e = parcel.kicked;
   if (parcel.presence !== undefined) packed.p = parcel.presence;
@@ -100,6 +128,23 @@ export function pack(parcel: Parcel): string {
   if (parcel.users !== undefined) packed.u = parcel.users;
   return JSON.stringify(packed);
 }
+
+type Packing = NonNullable<Parcel['messages']>[number];
+const packText = ({ users, message }: Packing) =>
+  [
+    packUsers(users),
+    message.conversation,
+    message.seq,
+    message.msgId,
+    message.from,
+    message.to ?? null,
+    message.content,
+    message.createdAt,
+    packFlags(message),
+  ] as const;
+/** Only its sender is told. */
+const packOwnId = ({ users, message }: Packing) =>
+  users.includes(message.from) ? ([message.clientId] as const) : ([] as const);
 
 const packUsers = (users: readonly number[]): Users =>
   users.length === 1 && users[0] !== undefined ? users[0] : users;
@@ -109,11 +154,17 @@ const unpackUsers = (users: Users): readonly number[] => (typeof users === 'numb
 export function unpack(text: string): Parcel {
   const packed: Packed = JSON.parse(text);
   return {
-    ...((packed.n !== undefined || packed.v !== undefined) && {
-      messages: [...(packed.n ?? []).map(textOf), ...(packed.v ?? []).map(eventOf)],
+    ...((packed.n ?? packed.b ?? packed.v) !== undefined && {
+      messages: [
+        ...(packed.n ?? []).map(textOf),
+        ...(packed.b ?? []).map(textBeside),
+        ...(packed.v ?? []).map(eventOf),
+      ],
     }),
+    ...(packed.o !== undefined && packed.c !== undefined && { crowded: unpackCrowded(packed.o, packed.c) }),
     ...(packed.r !== undefined && { receipts: packed.r }),
     ...(packed.t !== undefined && { typing: packed.t }),
+    ...(packed.s !== undefined && { own: packed.s }),
     ...(packed.k !== undefined && { kicks: packed.k }),
     ...(packed.e !== undefined && { kicked: packed.e }),
     ...(packed.p !== undefined && { presence: packed.p }),
@@ -143,16 +194,21 @@ function textOf([
     content,
     createdAt,
     clientId,
-    again: (flags & AGAIN) !== 0,
-    receipts: (flags & RECEIPTS) !== 0,
+    ...unpackFlags(flags),
   };
   return { users: unpackUsers(users), message };
 }
 
-function eventOf([users, conversation, seq, msgId, from, event, createdAt]: NonNullable<
+function textBeside(row: NonNullable<Packed['b']>[number]) {
+  const [users, conversation, seq, msgId, from, to, content, createdAt, flags, beside, ...id] = row;
+  const text = textOf([users, conversation, seq, msgId, from, to, content, createdAt, flags, ...id]);
+  return { ...text, message: { ...text.message, beside } };
+}
+
+function eventOf([users, conversation, seq, msgId, from, event, createdAt, size = 0]: NonNullable<
   Packed['v']
 >[number]) {
-  const place = { conversation, seq, msgId, from, to: undefined, createdAt };
+  const place = { conversation, seq, msgId, from, to: undefined, createdAt, size };
   const message: Arrival = { ...place, event, content: '', clientId: '', again: false, receipts: false };
   return { users: unpackUsers(users), message };
 }

@@ -1,12 +1,13 @@
 import type { End } from '../../sql/conversations.js';
+import type { Head } from '../../sql/heads.js';
 import type { LastPage, StoredMessage } from '../../sql/messages.js';
 import type { ChatError } from '../errors.js';
 import type { Sender } from '../log/types.js';
 import { type Counting, Cursor } from './cursor.js';
 import { Endpoint } from './endpoint.js';
 import { Lagging } from './lagging.js';
+import type { OwnFrame } from './own-frames.js';
 import type { Port, Transport, Who } from './port.js';
-import { Sends } from './sends.js';
 import { type Behind, LIVE, type State } from './state.js';
 
 /** Messages of one page of the log. */
@@ -23,7 +24,6 @@ export abstract class Connection extends Endpoint implements Sender {
   private reading = false;
   /** When it last got on, by the clock, while it had something to get on with. */
   private progressAt: number | undefined;
-  protected readonly sends = new Sends();
   protected readonly cursor: Cursor;
   /** Conversations that go on past their positions, as last read. */
   protected lagging: Lagging | undefined;
@@ -55,6 +55,14 @@ export abstract class Connection extends Endpoint implements Sender {
   protected abstract skipped(conversation: number, seq: number, grouped: boolean): void;
   /** The client stands where the last page of a group begins, whatever is before. */
   protected abstract joined(place: LastPage): void;
+  /** Whether its client is told of a message only by how far its conversation goes. */
+  protected abstract setsAside(message: StoredMessage): boolean;
+  /** Whether that is so of all messages of a conversation now. @param size its bits (schemas/size.ts), where they are known */
+  abstract isParked(conversation: number, size?: number): boolean;
+  /** Tells the client, soon, how far a conversation goes that is parked. */
+  abstract noteHead(head: Head): void;
+  /** Whether it was never told that a conversation goes so far, which is parked. */
+  abstract lacksHead(end: End): boolean;
   /** Called when the log has no more for this connection. */
   protected abstract caughtUp(): void;
   abstract onStored(message: StoredMessage): void;
@@ -63,9 +71,11 @@ export abstract class Connection extends Endpoint implements Sender {
   abstract requestPong(): void;
   /** How far another user has come, and that they are typing, where the protocol has frames for it. */
   abstract sendReceipt(conversation: number, user: number, delivered: number, read: number): void;
-  abstract sendTyping(conversation: number, user: number): void;
+  abstract sendTyping(conversation: number, user: number, shown: boolean): void;
   /** That its user's contacts, requests or blocks are others now. */
   abstract sendContacts(version: number): void;
+  /** What its user has set, now. */
+  abstract sendOwn(frame: OwnFrame): void;
 
   // ---- where it stands ----
 
@@ -80,7 +90,7 @@ export abstract class Connection extends Endpoint implements Sender {
    * @param many whether it isn't one of two
    */
   lacks(conversation: number, end: number, many: boolean): boolean {
-    if (many && !this.counting.many) return false;
+    if ((many && !this.counting.many) || this.isParked(conversation)) return false;
     if (this.isOpening || this.state.is === 'syncing') return true;
     return (this.standing(conversation) ?? end) < end;
   }
@@ -115,7 +125,7 @@ export abstract class Connection extends Endpoint implements Sender {
 
   /** A message that concerns this user was stored. */
   deliver(message: StoredMessage): void {
-    if (message.to === undefined && !this.counting.many) return;
+    if (message.to === undefined && (!this.counting.many || this.setsAside(message))) return;
     const { state } = this;
     if ('missed' in state) state.missed = true;
     if (state.is !== 'live') return;
@@ -199,7 +209,7 @@ export abstract class Connection extends Endpoint implements Sender {
         this.progressAt = this.port.clock.now;
         if (more || before === undefined || before.missed || this.state !== before) continue;
         this.state = LIVE;
-        this.cursor.caughtUp();
+        this.cursor.caughtUp((conversation) => this.isParked(conversation));
         this.caughtUp();
       }
     } catch (error) {
@@ -280,21 +290,6 @@ export abstract class Connection extends Endpoint implements Sender {
   onRoom(): void {
     this.progress();
     this.inbox.go();
-  }
-
-  /** Whether the client can take an answer, and the log another send. */
-  get mayTake(): boolean {
-    return (this.isClosing || !this.outlet.isFull) && this.sends.hasRoom;
-  }
-
-  /** A message of the client is passed to the log, which will answer. */
-  sending(): void {
-    this.sends.add();
-  }
-
-  /** The log has answered a send. */
-  protected answered(): void {
-    if (this.sends.answer()) this.inbox.go();
   }
 
   override get bytes(): number {

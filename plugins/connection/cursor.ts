@@ -5,6 +5,8 @@ import { weightOf } from '../weight.js';
 
 /** Messages of a conversation that are kept while the one before them is missing. */
 const HELD = 64;
+/** Own messages of a conversation that are known to be told while those before them aren't given: past that they come, too. */
+const TOLD = 1000;
 
 /**
  * What becomes of a message: it is written (`give`), counts without being written (`count`), is known (`drop`), or waits for the one
@@ -77,7 +79,8 @@ export class Cursor {
     }
     if (this.counting.copies) {
       this.told ??= new Map();
-      this.told.set(conversation, (this.told.get(conversation) ?? new Set()).add(seq));
+      const told = this.told.get(conversation) ?? new Set();
+      if (told.size < TOLD) this.told.set(conversation, told.add(seq));
     }
     return 'hold';
   }
@@ -120,7 +123,7 @@ export class Cursor {
     if (list.length >= HELD || this.heldBytes >= LIMITS.heldBytes) return false;
     list.push(message);
     list.sort((a, b) => a.seq - b.seq);
-    this.heldBytes += weightOf(message.content);
+    this.heldBytes += weightOf(message);
     this.held ??= new Map();
     this.held.set(message.conversation, list);
     return true;
@@ -139,7 +142,7 @@ export class Cursor {
       const position = this.position(conversation);
       if (first.seq > position + 1) return undefined;
       list.shift();
-      this.heldBytes -= weightOf(first.content);
+      this.heldBytes -= weightOf(first);
       if (first.seq > position && this.take(first) === 'give') return first;
     }
     this.held?.delete(conversation);
@@ -153,9 +156,11 @@ export class Cursor {
     this.heldBytes = 0;
   }
 
-  /** The log has no more: no page will have what the client was told of. */
-  caughtUp(): void {
-    this.told = undefined;
+  /** The log has no more: no page will have what the client was told of. @param isParked whether one still may, of a conversation */
+  caughtUp(isParked: (conversation: number) => boolean): void {
+    for (const conversation of this.told?.keys() ?? [])
+      if (!isParked(conversation)) this.told?.delete(conversation);
+    if (this.told?.size === 0) this.told = undefined;
   }
 
   /** Begins anew at these positions. */

@@ -5,6 +5,7 @@ import type { ChatError } from '../errors.js';
 import type { Inbox } from './inbox.js';
 import { Outlet, PING, PONG, TEXT } from './outlet.js';
 import type { Port, Transport, Who } from './port.js';
+import { Sends } from './sends.js';
 import type { State } from './state.js';
 
 /** Bad frames within as many milliseconds that are too many. */
@@ -31,6 +32,7 @@ export abstract class Endpoint {
   private badFrames = 0;
   private badSince = Number.NEGATIVE_INFINITY;
   protected readonly outlet: Outlet;
+  protected readonly sends = new Sends();
   /** What the client says. */
   abstract readonly inbox: Inbox;
 
@@ -49,8 +51,6 @@ export abstract class Endpoint {
     this.pingedAt = port.clock.now;
   }
 
-  /** Whether another frame may be handled now. */
-  abstract get mayTake(): boolean;
   abstract sendError(error: ChatError, id?: string): void;
   /** The client can be written to again. */
   abstract onRoom(): void;
@@ -125,6 +125,21 @@ export abstract class Endpoint {
       this.badFrames = 0;
     }
     if (++this.badFrames > BAD_FRAMES) this.close(CLOSE.abuse);
+  }
+
+  /** Whether the client can take an answer, and the log another send. */
+  get mayTake(): boolean {
+    return (this.isClosing || !this.outlet.isFull) && this.sends.hasRoom;
+  }
+
+  /** A message of the client is passed to the log, which will answer. */
+  sending(): void {
+    this.sends.add();
+  }
+
+  /** The log has answered a send. */
+  protected answered(): void {
+    if (this.sends.answer()) this.inbox.go();
   }
 
   // ---- signs of life ----

@@ -1,13 +1,15 @@
 import type { ExtendedClient, ExtendedFrame } from '../../schemas/frames.js';
-import type { End } from '../../sql/conversations.js';
+import { SIZE } from '../../schemas/size.js';
+import type { Head } from '../../sql/heads.js';
 import type { LastPage, Position, StoredMessage } from '../../sql/messages.js';
 import { ChatError } from '../errors.js';
 import { frameOf, isFor, presentPlace } from '../message.js';
-import { Connection } from './connection.js';
 import type { Counting } from './cursor.js';
 import type { Endpoint } from './endpoint.js';
 import { Inbox } from './inbox.js';
 import { Lagging } from './lagging.js';
+import { type OwnFrame, OwnFrames } from './own-frames.js';
+import { ParkingConnection } from './parked.js';
 import { type Compared, comparePositions, type Named, proofsOf } from './positions.js';
 import { type State, WAITING } from './state.js';
 import { ToldReceipts } from './told-receipts.js';
@@ -24,7 +26,7 @@ const TYPING_MS = 1000;
 const COUNTING: Counting = { copies: true, many: true };
 
 /** A connection of `chat.v2`: it holds positions, and acknowledges. */
-export class ExtendedConnection extends Connection {
+export class ExtendedConnection extends ParkingConnection {
   readonly wantsReceipts = true;
   /** When it last said that it types, by the clock. */
   private typedAt: number | undefined;
@@ -38,6 +40,7 @@ export class ExtendedConnection extends Connection {
   private readonly reads = new ToldReceipts();
   /** What there was no room to say of its user's contacts. */
   private contactsVersion: number | undefined;
+  private readonly own = new OwnFrames();
 
   readonly inbox: Inbox;
 
@@ -104,10 +107,6 @@ export class ExtendedConnection extends Connection {
     return false;
   }
 
-  protected ends(): Promise<End[]> {
-    return this.port.reader.ends(this.user);
-  }
-
   protected give(message: StoredMessage): void {
     const { conversation, seq, from, clientId } = message;
     const own = from === this.user;
@@ -120,6 +119,7 @@ export class ExtendedConnection extends Connection {
 
   sendReceipt(conversation: number, user: number, delivered: number, read: number): void {
     if (user === this.user) return this.sendRead(conversation, read);
+    if (this.isParked(conversation)) return;
     if (!this.hasRoomForNews) return this.receipts.postpone(conversation, user);
     const now = this.receipts.grow(conversation, user, { delivered, read });
     if (now !== undefined)
@@ -144,8 +144,10 @@ export class ExtendedConnection extends Connection {
     this.reads.grow(conversation, this.user, { delivered: 0, read });
   }
 
-  sendTyping(conversation: number, user: number): void {
-    if (this.hasRoomForNews) this.send({ type: 'typing', conversation_id: conversation, user_id: user });
+  sendTyping(conversation: number, user: number, shown: boolean): void {
+    const isHeard = shown ? this.parking.shows(conversation) : !this.isParked(conversation);
+    if (isHeard && this.hasRoomForNews)
+      this.send({ type: 'typing', conversation_id: conversation, user_id: user });
   }
 
   sendContacts(version: number): void {
@@ -153,11 +155,17 @@ export class ExtendedConnection extends Connection {
     else this.contactsVersion = version;
   }
 
+  sendOwn(frame: OwnFrame): void {
+    if (this.hasRoomForNews) this.send(frame);
+    else this.own.postpone(frame);
+  }
+
   override onRoom(): void {
     super.onRoom();
     const version = this.contactsVersion;
     this.contactsVersion = undefined;
     if (version !== undefined) this.sendContacts(version);
+    for (const frame of this.own.take()) this.sendOwn(frame);
     for (const { conversation, user } of [...this.receipts.takePostponed(), ...this.reads.takePostponed()])
       this.port.informOf({ to: this.user, user, conversation });
   }
@@ -171,8 +179,13 @@ export class ExtendedConnection extends Connection {
   acknowledge(conversation: number, seq: number): void {
     const position = this.standing(conversation);
     if (position === undefined || seq > position) throw new ChatError('invalid_position');
-    const informs = this.unconfirmed.takeUpTo(conversation, seq);
-    if (informs.size > 0) this.port.confirmed({ user: this.user, conversation, delivered: seq, informs });
+    const writers = this.unconfirmed.takeUpTo(conversation, seq);
+    const size = this.parking.sizeOf(conversation);
+    if (writers.size > 0 && (size & SIZE.unnoted) === 0) {
+      const informs = (size & SIZE.quiet) === 0 ? writers : [];
+      const paced = (size & SIZE.many) !== 0;
+      this.port.confirmed({ user: this.user, conversation, delivered: seq, informs, paced });
+    }
     this.progress();
   }
 
@@ -203,9 +216,12 @@ export class ExtendedConnection extends Connection {
     // What comes while the log is asked is in the log: it is read after that.
     const syncing: State = { is: 'syncing', missed: false };
     this.state = syncing;
+    this.parking.restart();
     let compared: Compared;
+    let heads: Head[];
     try {
       compared = await this.accept(named, frame.rest === 'end', id);
+      heads = await this.headsOf(compared.lagging.filter((end) => this.isParked(end.conversation)));
     } catch (error) {
       if (this.state === syncing) {
         if (state.is === 'waiting') this.state = WAITING;
@@ -216,7 +232,12 @@ export class ExtendedConnection extends Connection {
     if (this.state !== syncing) return;
     this.unconfirmed = new Unconfirmed();
     this.cursor.restart(compared.kept);
-    this.lagging = new Lagging(this.cursor, compared.lagging);
+    this.lagging = new Lagging(
+      this.cursor,
+      compared.lagging.filter((end) => !this.isParked(end.conversation)),
+    );
+    for (const head of heads) this.noteHead(head);
+    this.tellHeads();
     this.toAnswer = id;
     this.turnToLog(syncing.missed);
   }
@@ -233,7 +254,9 @@ export class ExtendedConnection extends Connection {
     id: { id?: string },
   ): Promise<Compared> {
     const { reader } = this.port;
-    const compared = comparePositions(named, rest, await reader.standings(this.user, proofsOf(named)));
+    const standings = await reader.standings(this.user, proofsOf(named));
+    for (const { conversation, size = 0 } of standings) this.parking.learn(conversation, size);
+    const compared = comparePositions(named, rest, standings);
     const { arrived, resets } = compared;
     await this.arrivedBefore(arrived);
     const timesThere = await reader.times(this.user, resets);

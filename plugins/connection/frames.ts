@@ -1,9 +1,12 @@
+import { LIMITS } from '../../schemas/limits.js';
+import type { Head } from '../../sql/heads.js';
 import type { StoredMessage } from '../../sql/messages.js';
-import { frameOf } from '../message.js';
+import { frameOf, presentHead } from '../message.js';
 import { frameOf as bytesOf, TEXT } from './outlet.js';
 
 /** The frame of the last message that was asked for: a message to many is the same bytes for all but its sender. */
 export class Frames {
+  private lastHead: { conversation: number; seq: number; frames: Buffer[] } | undefined;
   private last: { message: StoredMessage; frame: Buffer } | undefined;
 
   of(message: StoredMessage): Buffer {
@@ -11,5 +14,22 @@ export class Frames {
       this.last = { message, frame: bytesOf(TEXT, JSON.stringify(frameOf(message))) };
     }
     return this.last.frame;
+  }
+
+  /** The frames of these heads. Where many are told of one conversation only, and none of them is mentioned, that is the same for all. */
+  heads(heads: readonly Head[]): Buffer[] {
+    const [first] = heads;
+    if (first === undefined) return [];
+    const isCommon = heads.length === 1 && first.mention === undefined;
+    const { lastHead } = this;
+    if (isCommon && lastHead?.conversation === first.conversation && lastHead.seq === first.seq)
+      return lastHead.frames;
+    const frames: Buffer[] = [];
+    for (let from = 0; from < heads.length; from += LIMITS.syncPositions) {
+      const conversations = heads.slice(from, from + LIMITS.syncPositions).map(presentHead);
+      frames.push(bytesOf(TEXT, JSON.stringify({ type: 'head', conversations })));
+    }
+    if (isCommon) this.lastHead = { conversation: first.conversation, seq: first.seq, frames };
+    return frames;
   }
 }

@@ -225,7 +225,18 @@ export class PlainConnection extends Connection {
   protected caughtUp(): void {}
   protected skipped(): void {}
   protected joined(): void {}
+  protected setsAside(): boolean {
+    return false;
+  }
+  isParked(): boolean {
+    return false;
+  }
+  lacksHead(): boolean {
+    return false;
+  }
+  noteHead(): void {}
   sendReceipt(): void {}
   sendTyping(): void {}
   sendContacts(): void {}
+  sendOwn(): void {}
 }

@@ -2,6 +2,7 @@ import type { BaseLogger } from 'pino';
 import type { Token } from '../../schemas/token.js';
 import type { End, Member, Standing } from '../../sql/conversations.js';
 import type { Move, Waiting } from '../../sql/cursors.js';
+import type { Head } from '../../sql/heads.js';
 import type { LastPage, Position, StoredMessage } from '../../sql/messages.js';
 import type { Clock } from '../clock.js';
 
@@ -10,12 +11,16 @@ export interface Change {
   to: number;
   user: number;
   conversation: number;
+  /** Not more than once a second: they are told of several users. */
+  paced?: boolean | undefined;
 }
 
 /** A client of a user has come further in a conversation. */
 export interface Arrived extends Move {
   /** Who hears of that, of those who wrote. */
   informs: Iterable<number>;
+  /** Not more than once a second. */
+  paced?: boolean | undefined;
 }
 
 /** What a connection asks the log for. Each throws ChatError `overloaded` where the database can't answer now. */
@@ -28,6 +33,8 @@ export interface Reader {
   standings(user: number, positions: readonly Position[]): Promise<Standing[]>;
   /** When the messages at these places were stored, in milliseconds since 1970; undefined where there is none for the user. */
   times(user: number, places: readonly Position[]): Promise<(number | undefined)[]>;
+  /** How far these conversations go, for who isn't given them. */
+  heads(user: number, conversations: readonly number[]): Promise<Head[]>;
   /** Where the last page of each of these groups begins for a user. */
   lastPages(user: number, conversations: readonly number[]): Promise<LastPage[]>;
   /** What comes after positions of a user, each conversation in order. */
@@ -54,8 +61,8 @@ export interface Port {
   readonly clock: Pick<Clock, 'now'>;
   /** Has what is written wait for the end of the turn. */
   readonly turn: Turn;
-  /** The frame of a message as all extended clients are given it, but for those of its sender. */
-  readonly frames: { of(message: StoredMessage): Buffer };
+  /** The frame of a message as all extended clients are given it, but for those of its sender; those of how far conversations go. */
+  readonly frames: { of(message: StoredMessage): Buffer; heads(heads: readonly Head[]): Buffer[] };
   /** Names the installation; clients that hold another one's messages begin afresh. */
   readonly epoch: string;
   readonly reader: Reader;
@@ -69,12 +76,19 @@ export interface Port {
   pingSoon(one: Pinging): void;
   /** Has `pump` called in a moment. */
   pumpLater(one: Pumping): void;
+  /** Has `tellHeads` called as soon as the connection may tell its client. */
+  headsSoon(one: Telling): void;
   /** Has `closeGap` called once a missing message had its time to come by itself. */
   watchGap(one: Gapped): void;
 }
 
 export interface Flushing {
   flush(): void;
+}
+export interface Telling {
+  readonly isGone: boolean;
+  readonly mayTellHeads: boolean;
+  tellHeads(): void;
 }
 /** A turn of the event loop. */
 export interface Turn {

@@ -1,5 +1,8 @@
+import { SIZE } from '../../schemas/size.js';
 import type { End, Standing } from '../../sql/conversations.js';
 import type { Position } from '../../sql/messages.js';
+
+const isUnnoted = (standing: Standing | undefined) => ((standing?.size ?? 0) & SIZE.unnoted) !== 0;
 
 /** What a client says that it has of a conversation: everything up to `seq`, where the message was stored `at`. */
 export interface Named {
@@ -48,10 +51,10 @@ export function comparePositions(
     const valid = seq <= end && (at === undefined || standing?.at === undefined || standing.at === at);
     if (standing !== undefined) kept.set(conversation, valid ? seq : end);
     if (!valid) resets.push({ conversation, seq: end });
-    else if (seq > (standing?.delivered ?? 0)) arrived.push({ conversation, seq });
+    else if (seq > (standing?.delivered ?? 0) && !isUnnoted(standing)) arrived.push({ conversation, seq });
   }
-  const lagging = standings.flatMap(({ conversation, end, grouped = false }) =>
-    end > (kept.get(conversation) ?? 0) ? [{ conversation, seq: end, grouped }] : [],
+  const lagging = standings.flatMap(({ conversation, end, grouped = false, size = 0 }) =>
+    end > (kept.get(conversation) ?? 0) ? [{ conversation, seq: end, grouped, size }] : [],
   );
   return { kept, lagging, arrived, resets };
 }

@@ -1,7 +1,7 @@
 import { CLOSE } from '../../schemas/close.js';
 import type { Clock } from '../clock.js';
 import type { Settings } from '../config.js';
-import type { Gapped, Pinging, Pumping } from '../connection/port.js';
+import type { Gapped, Pinging, Pumping, Telling } from '../connection/port.js';
 import type { Registry } from './registry.js';
 
 /** Milliseconds between two turns of the one timer that all connections share. */
@@ -12,6 +12,7 @@ const GAP_MS = 50;
 /** What connections have called at another time, by one timer for all: a timer for each would cost more than what it waits for. */
 export class Beat {
   private readonly toPing = new Set<Pinging>();
+  private readonly toTell = new Set<Telling>();
   private readonly gaps = new Set<Gapped>();
   private readonly toPump = new Set<Pumping>();
   private ticker: NodeJS.Timeout | undefined;
@@ -37,6 +38,10 @@ export class Beat {
     this.toPump.add(one);
   }
 
+  headsSoon(one: Telling): void {
+    this.toTell.add(one);
+  }
+
   watchGap(one: Gapped): void {
     this.gaps.add(one);
     this.gapTimer ??= setTimeout(() => {
@@ -60,6 +65,11 @@ export class Beat {
       if (!one.mayPing) continue;
       this.toPing.delete(one);
       one.requestPong();
+    }
+    for (const one of this.toTell) {
+      if (!one.isGone && !one.mayTellHeads) continue;
+      this.toTell.delete(one);
+      one.tellHeads();
     }
     const toPump = [...this.toPump];
     this.toPump.clear();

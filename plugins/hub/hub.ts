@@ -6,13 +6,15 @@ import type { Typing } from '../bus/parcel.js';
 import type { Clock } from '../clock.js';
 import type { Settings } from '../config.js';
 import type { Connection } from '../connection/connection.js';
+import type { ExtendedConnection } from '../connection/extended.js';
 import { Frames } from '../connection/frames.js';
 import { Outlets } from '../connection/outlet.js';
-import type { Arrived, Change, Gapped, Pinging, Port, Pumping, Reader } from '../connection/port.js';
+import type { Arrived, Change, Gapped, Pinging, Port, Pumping, Reader, Telling } from '../connection/port.js';
 import type { Db } from '../db/handle.js';
 import type { MessageLog } from '../log/log.js';
 import { LogReader } from '../log/reader.js';
 import { Beat } from './beat.js';
+import { Crowds } from './crowds.js';
 import { Moves } from './moves.js';
 import { Ownership } from './ownership.js';
 import { type Hiding, Receipts } from './receipts.js';
@@ -42,6 +44,7 @@ export class Hub implements Port {
   readonly reader: Reader;
   readonly router: Router;
   private readonly beat: Beat;
+  private readonly crowds: Crowds;
   private readonly remote: Remote;
   private readonly ownership: Ownership;
   private readonly receipts: Receipts;
@@ -62,12 +65,26 @@ export class Hub implements Port {
     this.ownership = new Ownership(config, log, bus, registry, counts);
     this.receipts = new Receipts(log, db, registry, this.ownership, this.remote);
     this.moves = new Moves(log, db, counts, (change) => this.receipts.informOf(change));
-    this.repairs = new Repair(config, log, db, bus, registry, counts);
-    const { remote, ownership, receipts } = this;
-    this.router = new Router(log, registry, remote, ownership, receipts, counts, db.history);
+    this.crowds = new Crowds(log, db, registry, (connection, message) =>
+      this.router.give(connection, message),
+    );
+    this.repairs = new Repair(config, log, db, bus, registry, this.crowds, counts);
+    const { remote, ownership, receipts, crowds } = this;
+    this.router = new Router(
+      log,
+      bus.replica,
+      registry,
+      remote,
+      ownership,
+      receipts,
+      crowds,
+      counts,
+      db.history,
+    );
     this.beat = new Beat(config, clock, registry, () => {
       ownership.checkLate();
       ownership.renew();
+      crowds.tell(clock.now);
     });
     messages.listener = this.router;
     void db.history.over.then((error) => this.giveUp(error));
@@ -111,6 +128,10 @@ export class Hub implements Port {
     this.beat.pumpLater(one);
   }
 
+  headsSoon(one: Telling): void {
+    this.beat.headsSoon(one);
+  }
+
   watchGap(one: Gapped): void {
     this.beat.watchGap(one);
   }
@@ -135,6 +156,7 @@ export class Hub implements Port {
   add(connection: Connection): boolean {
     const replaced = this.registry.add(connection);
     if (replaced === undefined) return false;
+    this.crowds.place(connection);
     // Spread, since many may come at once.
     connection.pingEarlier(Math.random() * this.config.HEARTBEAT_SECONDS * 1000);
     this.counts.opened++;
@@ -155,6 +177,7 @@ export class Hub implements Port {
   /** Forgets a connection whose socket is closed, and gives its user up with the last one. */
   async remove(connection: Connection): Promise<void> {
     this.beat.forget(connection);
+    this.crowds.forget(connection);
     if (this.registry.remove(connection)) await this.ownership.release([connection.user]);
   }
 
@@ -163,6 +186,12 @@ export class Hub implements Port {
   /** Says of whom nothing is told to whom. */
   set hiding(hiding: Hiding) {
     this.receipts.hiding = hiding;
+  }
+
+  /** The client of a connection shows these conversations from now on, and no others. */
+  show(connection: ExtendedConnection, conversations: readonly number[]): void {
+    connection.show(conversations);
+    this.crowds.place(connection);
   }
 
   /** A user has read more of a conversation: their devices are told, but for the one that said so. */

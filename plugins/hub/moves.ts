@@ -46,7 +46,7 @@ export class Moves {
     this.plan(GATHER_MS);
   }
 
-  private keep({ user, conversation, delivered, pushed, fetched, informs }: Arrived) {
+  private keep({ user, conversation, delivered, pushed, fetched, informs, paced }: Arrived) {
     const key = `${user}:${conversation}`;
     const before = this.waiting.get(key);
     const isPlain = delivered === undefined;
@@ -60,7 +60,7 @@ export class Moves {
     } else if (this.waiting.size < WAITING) {
       // A plain client whose move isn't written yet is given what it has again, on another instance.
       const due = isPlain ? 0 : (this.next.get(key) ?? 0);
-      const move = { user, conversation, delivered, pushed, fetched };
+      const move = { user, conversation, delivered, pushed, fetched, paced };
       this.waiting.set(key, { ...move, informs: new Set(informs), due });
     }
   }
@@ -107,10 +107,11 @@ export class Moves {
   private async writeThese(moves: readonly Waiting[]) {
     const moved = await this.db.delivery.ask((sql) => moveCursors(sql, moves));
     this.counts.moved += moved.length;
-    const informs = new Map(moves.map((move) => [`${move.user}:${move.conversation}`, move.informs]));
-    for (const { user, conversation } of moved)
-      for (const to of informs.get(`${user}:${conversation}`) ?? [])
-        if (to !== user) this.inform({ to, user, conversation });
+    const asked = new Map(moves.map((move) => [`${move.user}:${move.conversation}`, move]));
+    for (const { user, conversation } of moved) {
+      const { informs = [], paced } = asked.get(`${user}:${conversation}`) ?? {};
+      for (const to of informs) if (to !== user) this.inform({ to, user, conversation, paced });
+    }
   }
 
   /** Writes what waits of a user's plain client, if something does. */

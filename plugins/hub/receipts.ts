@@ -22,6 +22,8 @@ export interface Hiding {
 
 const NOBODY: ReadonlySet<number> = new Set();
 
+const keyOf = ({ to, user, conversation }: Change) => `${to}:${user}:${conversation}`;
+
 /** `fromElsewhere`: another replica has said so, and sees to all others. */
 type Told = Change & { fromElsewhere: boolean };
 
@@ -30,9 +32,11 @@ export class Receipts {
   /** Set by the contacts. */
   hiding: Hiding = { knownBlockersOf: () => NOBODY, blockersOf: async () => NOBODY };
   private changes = new Map<string, Told>();
+  /** When those were told that are told once a second, the oldest first, in milliseconds of `performance.now()`. */
+  private readonly paced = new Map<string, number>();
   private telling = false;
-  /** What could not be told. */
-  private untold: Told[] = [];
+  /** What could not be told, or not yet. */
+  private readonly untold = new Map<string, Told>();
   private again: NodeJS.Timeout | undefined;
   private closed = false;
 
@@ -51,13 +55,25 @@ export class Receipts {
 
   private add(change: Change, fromElsewhere: boolean) {
     if (this.closed || this.changes.size >= CHANGES) return;
-    const { to, user, conversation } = change;
-    const key = `${to}:${user}:${conversation}`;
+    const key = keyOf(change);
+    if (change.paced && this.isEarly(key)) return this.tellAgain([{ ...change, fromElsewhere }]);
     const before = this.changes.get(key);
     this.changes.set(key, { ...change, fromElsewhere: fromElsewhere && (before?.fromElsewhere ?? true) });
     if (this.telling) return;
     this.telling = true;
     setTimeout(() => void this.tell(), GATHER_MS);
+  }
+
+  /** Whether somebody was told of late. What isn't told now may be told in a moment, by whatever comes next. */
+  private isEarly(key: string): boolean {
+    const now = performance.now();
+    for (const [oldest, at] of this.paced) {
+      if (now - at < AGAIN_MS) break;
+      this.paced.delete(oldest);
+    }
+    if (this.paced.has(key)) return true;
+    this.paced.set(key, now);
+    return false;
   }
 
   /** Of what another replica says, what concerns this one. */
@@ -91,10 +107,16 @@ export class Receipts {
   /** Tries again in a moment: the bus or the database may be away, or the other replica may be late. */
   private tellAgain(changes: readonly Told[]) {
     if (changes.length === 0) return;
-    this.untold = [...this.untold, ...changes].slice(0, CHANGES);
+    for (const change of changes)
+      if (this.untold.size < CHANGES) {
+        const before = this.untold.get(keyOf(change));
+        this.untold.set(keyOf(change), before?.fromElsewhere === false ? before : change);
+      }
     this.again ??= setTimeout(() => {
       this.again = undefined;
-      for (const { fromElsewhere, ...change } of this.untold.splice(0)) this.add(change, fromElsewhere);
+      const due = [...this.untold.values()];
+      this.untold.clear();
+      for (const { fromElsewhere, ...change } of due) this.add(change, fromElsewhere);
     }, AGAIN_MS);
   }
 

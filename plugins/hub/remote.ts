@@ -1,6 +1,7 @@
 import type { FastifyBaseLogger } from 'fastify';
 import { LIMITS } from '../../schemas/limits.js';
 import type { Bus } from '../bus/bus.js';
+import type { Crowded } from '../bus/crowded.js';
 import { type Parcel, pack } from '../bus/parcel.js';
 import type { Arrival } from '../log/types.js';
 import { weightOf } from '../weight.js';
@@ -20,6 +21,7 @@ export class Remote {
   /** Bytes that wait. */
   bytes = 0;
   private waiting: Item[] = [];
+  private crowded: Crowded['messages'][number][] = [];
   private publishing = false;
   private closed = false;
 
@@ -35,21 +37,35 @@ export class Remote {
   push(user: number, message: Arrival, given: boolean): void {
     if (this.bytes >= LIMITS.remoteBytes) return;
     this.waiting.push({ user, message, given });
-    this.bytes += weightOf(message.content);
+    this.bytes += weightOf(message);
+  }
+
+  /** The same of a message to so many that all replicas get it. @param version of who is in its conversation */
+  pushToAll(message: Arrival, version: number | undefined): void {
+    if (this.bytes >= LIMITS.remoteBytes) return;
+    this.crowded.push({ message, version });
+    this.bytes += weightOf(message);
   }
 
   /** Sends what waits: one look-up for all, one publish for each replica. */
   publish(): void {
-    if (this.waiting.length > 0 && !this.publishing) void this.publishAll();
+    if (this.isWaiting && !this.publishing) void this.publishAll();
+  }
+
+  private get isWaiting(): boolean {
+    return this.waiting.length > 0 || this.crowded.length > 0;
   }
 
   private async publishAll() {
     this.publishing = true;
-    while (this.waiting.length > 0 && !this.closed) {
-      const waiting = this.waiting;
+    while (this.isWaiting && !this.closed) {
+      const { waiting, crowded } = this;
       this.waiting = [];
+      this.crowded = [];
       this.bytes = 0;
       try {
+        await this.publishToAll(crowded);
+        if (waiting.length === 0) continue;
         const parcels = await this.byReplica(waiting, ({ user }) => user);
         for (const { user, message, given } of parcels.get(this.bus.replica) ?? [])
           if (!given) this.giveHere(user, message);
@@ -62,12 +78,15 @@ export class Remote {
     this.publishing = false;
   }
 
+  /** The same to all. */
+  private async publishToAll(items: Crowded['messages']) {
+    for (const messages of parcelsOf(items))
+      await this.bus.broadcast(pack({ crowded: { by: this.bus.replica, messages } }));
+  }
+
   /** Publishes in parcels that no subscriber's buffer is too small for, in order. */
   private async publishTo(replica: string, items: readonly Item[]) {
-    for (let from = 0, to = 0; from < items.length; from = to) {
-      for (let bytes = 0; to < items.length && bytes < PARCEL_BYTES; to++)
-        bytes += items[to]?.message.content.length ?? 0;
-      const some = items.slice(from, to);
+    for (const some of parcelsOf(items)) {
       this.counts.published += some.length;
       if (!(await this.bus.publish(replica, pack({ messages: deliveries(some) }))))
         this.counts.unreceived += some.length;
@@ -108,6 +127,15 @@ export class Remote {
 
   close(): void {
     this.closed = true;
+  }
+}
+
+/** These in parts of so many bytes, about. */
+function* parcelsOf<T extends { message: Arrival }>(items: readonly T[]): Generator<readonly T[]> {
+  for (let from = 0, to = 0; from < items.length; from = to) {
+    for (let bytes = 0; to < items.length && bytes < PARCEL_BYTES; to++)
+      bytes += items[to]?.message.content.length ?? 0;
+    yield items.slice(from, to);
   }
 }
 

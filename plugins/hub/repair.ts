@@ -1,10 +1,13 @@
 import { setTimeout as sleep } from 'node:timers/promises';
 import type { FastifyBaseLogger } from 'fastify';
+import { GROUPS } from '../../schemas/limits.js';
 import { lookAtBatches, type Moved, pruneBatches } from '../../sql/batches.js';
+import { mentioningIn } from '../../sql/heads.js';
 import type { Bus } from '../bus/bus.js';
 import type { Settings } from '../config.js';
 import type { Connection } from '../connection/connection.js';
 import type { Db } from '../db/handle.js';
+import { type Crowds, newestOf } from './crowds.js';
 import type { Registry } from './registry.js';
 
 /** Milliseconds from look to look while the bus is away, and so nothing comes from other replicas. */
@@ -46,6 +49,7 @@ export class Repair {
     private readonly db: Db,
     private readonly bus: Bus,
     private readonly registry: Registry,
+    private readonly crowds: Crowds,
     private readonly counts: { repaired: number },
   ) {}
 
@@ -107,13 +111,36 @@ export class Repair {
 
   /** Has whoever lacks something of these conversations read the log. */
   private async mend(moved: readonly Moved[]) {
-    if (this.lacking(moved).size === 0) return;
+    if (this.lacking(moved).size === 0 && moved.every((one) => this.untold(one).length === 0)) return;
     await sleep(LATE_MS);
     for (const connection of this.lacking(moved)) {
       // One that reads the log goes on with that.
       if (connection.isLive) this.counts.repaired++;
       connection.fallBehind();
     }
+    for (const one of moved) await this.tellEnd(one);
+  }
+
+  /** The connections that were never told of the end of a conversation that is parked for them. */
+  private untold({ conversation, end, members, size }: Moved): Connection[] {
+    if (size === 0 || this.crowds.knows(conversation, end)) return [];
+    const place = { conversation, seq: end, size };
+    return members.flatMap((member) =>
+      this.registry.of(member).filter((connection) => connection.lacksHead(place)),
+    );
+  }
+
+  /** Tells them, and who was mentioned meanwhile. */
+  private async tellEnd(moved: Moved) {
+    const untold = this.untold(moved);
+    if (untold.length === 0) return;
+    const { conversation, end: seq, at } = moved;
+    const mentioning = await this.db.delivery.ask((sql) =>
+      mentioningIn(sql, conversation, Math.max(0, seq - GROUPS.behind), seq),
+    );
+    this.counts.repaired += untold.length;
+    for (const connection of untold)
+      connection.noteHead({ conversation, seq, at, mention: newestOf(mentioning, connection.user) });
   }
 
   /** The connections that don't have all of these conversations. */

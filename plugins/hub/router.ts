@@ -1,8 +1,11 @@
 import type { FastifyBaseLogger } from 'fastify';
-import { type Failed, type Parcel, type Typing, unpack } from '../bus/parcel.js';
+import { SIZE } from '../../schemas/size.js';
+import { markOf } from '../bus/crowded.js';
+import { type Failed, type Own, type Parcel, type Typing, unpack } from '../bus/parcel.js';
 import type { Connection } from '../connection/connection.js';
 import type { History } from '../db/history.js';
 import type { Arrival, Delivery, Sender } from '../log/types.js';
+import type { Crowds } from './crowds.js';
 import type { Ownership } from './ownership.js';
 import type { Receipts } from './receipts.js';
 import type { Registry } from './registry.js';
@@ -15,24 +18,38 @@ export class Router {
   /** Told who failed at the doors of other replicas. */
   onFailed: (failed: Failed) => void = () => {};
 
+  /** What this replica has sent to all begins so. */
+  private readonly own: string;
+  /** Told who has set something for themselves. */
+  onOwn: (own: readonly Own[]) => void = () => {};
+
   /** Told of users who aren't what they were. */
   onUsers: (users: readonly number[]) => void = () => {};
 
   constructor(
     private readonly log: FastifyBaseLogger,
+    replica: string,
     private readonly registry: Registry,
     private readonly remote: Remote,
     private readonly ownership: Ownership,
     private readonly receipts: Receipts,
+    private readonly crowds: Crowds,
     private readonly counts: { delivered: number },
     private readonly history: Pick<History, 'saw' | 'heard' | 'isOver'>,
-  ) {}
+  ) {
+    this.own = markOf(replica);
+  }
 
   /** Messages were stored, in this order. */
   onStored(deliveries: readonly Delivery[]): void {
     this.ownership.checkLate();
     for (const { message, senders } of deliveries) {
       this.history.saw(message);
+      if (((message.size ?? 0) & SIZE.quiet) !== 0) {
+        this.crowds.onStored(message, senders);
+        this.remote.pushToAll(message, message.version);
+        continue;
+      }
       for (const user of message.members) {
         const isHere = this.giveTo(user, message, senders);
         if (!isHere || this.ownership.isElsewhere(user)) this.remote.push(user, message, isHere);
@@ -56,7 +73,8 @@ export class Router {
     return isHere;
   }
 
-  private give(connection: Connection, message: Arrival) {
+  /** Gives a message to a connection that isn't to miss it, whatever becomes of the others. */
+  give(connection: Connection, message: Arrival): void {
     this.counts.delivered++;
     try {
       connection.deliver(message);
@@ -69,6 +87,7 @@ export class Router {
 
   /** Takes what another replica published. */
   take(text: string): void {
+    if (text.startsWith(this.own)) return;
     try {
       this.onParcel(unpack(text));
     } catch (error) {
@@ -87,8 +106,13 @@ export class Router {
       this.history.heard(message);
       for (const user of users) this.giveTo(user, message, []);
     }
+    for (const { message, version } of parcel.crowded?.messages ?? []) {
+      this.history.heard(message);
+      this.crowds.onHeard(message, version);
+    }
     this.receipts.informHere(parcel.receipts ?? []);
     for (const typing of parcel.typing ?? []) this.writeTyping(typing);
+    if (parcel.own !== undefined) this.onOwn(parcel.own);
     this.ownership.onKicks(parcel.kicks ?? []);
     this.ownership.onKicked(parcel.kicked ?? []);
     if (parcel.presence !== undefined) this.onPresence(parcel.presence);
@@ -107,7 +131,17 @@ export class Router {
     }
   }
 
-  private writeTyping({ to, user, conversation }: Typing) {
-    for (const connection of this.registry.of(to)) connection.sendTyping(conversation, user);
+  /** Tells other replicas that users have set something for themselves. */
+  async tellOwn(all: readonly Own[]): Promise<void> {
+    const away = all.filter(({ to }) => !this.registry.has(to) || this.ownership.isElsewhere(to));
+    try {
+      await this.remote.send(away, (own) => ({ own }));
+    } catch (error) {
+      this.log.debug({ err: error }, 'own settings are not told: their devices ask when they come back');
+    }
+  }
+
+  private writeTyping({ to, user, conversation, shown = false }: Typing) {
+    for (const connection of this.registry.of(to)) connection.sendTyping(conversation, user, shown);
   }
 }

@@ -39,7 +39,7 @@ export class Held {
       const list = this.waiting.get(key) ?? new Map<string, Entry>();
       list.set(idKey(entry), entry);
       this.waiting.set(key, list);
-      this.bytes += weightOf(entry.content);
+      this.bytes += weightOf(entry);
     }
     if (this.runs < HELD_LANES) this.idle = Promise.all([this.idle, this.run()]);
   }
@@ -53,7 +53,7 @@ export class Held {
         const entries = [...list.values()].slice(0, BATCH);
         for (const entry of entries) {
           list.delete(idKey(entry));
-          this.bytes -= weightOf(entry.content);
+          this.bytes -= weightOf(entry);
         }
         this.tell(await this.store.write(entries, { lanes: this.lanes, isHeld: true }));
       }

@@ -1,16 +1,21 @@
 import { randomBytes } from 'node:crypto';
 import { LIMITS } from '../../schemas/limits.js';
+import type { Beside } from '../../sql/beside.js';
 import { findTargets, type Member } from '../../sql/conversations.js';
 import type { StoredMessage, Target } from '../../sql/messages.js';
 import { Cache } from '../cache.js';
 import type { Asker } from '../db/lanes.js';
 import { ChatError } from '../errors.js';
 import { weightOf } from '../weight.js';
-import { type Entry, idKey, isOurs, OURS, storedKey } from './entry.js';
+import { type Entry, idKey, isOurs, isSame, OURS, storedKey } from './entry.js';
 import type { Held } from './held.js';
 import { ATTEMPT_MS } from './store.js';
 import type { Teller } from './teller.js';
 import type { Arrival, Send } from './types.js';
+
+/** Between two nobody is mentioned. */
+const betweenTwo = ({ replyTo }: Beside): Beside | undefined =>
+  replyTo === undefined ? undefined : { replyTo };
 
 const memberKey = ({ user, conversation }: Member) => `${user}:${conversation}`;
 
@@ -22,7 +27,7 @@ export class Intake {
   private readonly targets = new Cache<string, Target>({ entries: 50_000, ageMs: 600_000 });
   private readonly recent = new Cache<string, StoredMessage>(
     { entries: 20_000, bytes: LIMITS.recentBytes },
-    ({ content }) => weightOf(content),
+    weightOf,
   );
 
   constructor(
@@ -58,10 +63,18 @@ export class Intake {
     const entries: Entry[] = [];
     const outsiders: Entry[] = [];
     const named = new Map<string, Entry>();
-    for (const { from, target: asked, clientId, content, sender } of batch) {
+    for (const { from, target: asked, clientId, content, beside: said, sender } of batch) {
       const id = clientId ?? this.prefix + (this.counter++).toString(36);
       const target = 'user' in asked ? asked : this.targets.get(memberKey({ user: from, ...asked }));
-      const entry: Entry = { from, target: target ?? asked, clientId: id, content, senders: [sender] };
+      const beside = said && (target !== undefined && 'user' in target ? betweenTwo(said) : said);
+      const entry: Entry = {
+        from,
+        target: target ?? asked,
+        clientId: id,
+        content,
+        beside,
+        senders: [sender],
+      };
       if (target === undefined) {
         outsiders.push(entry);
         continue;
@@ -93,7 +106,7 @@ export class Intake {
       if (held === undefined) named.set(key, entry);
       return false;
     }
-    if (first.content !== entry.content)
+    if (!isSame(first, entry))
       for (const sender of entry.senders)
         this.teller.failed(sender, entry.clientId, new ChatError('id_reused'));
     else if (known !== undefined) for (const sender of entry.senders) this.teller.stored(sender, known);

@@ -23,7 +23,7 @@ export class SendQueue {
   push(send: Send): void {
     this.latest.push(send);
     this.size++;
-    this.bytes += weightOf(send.content);
+    this.bytes += weightOf(send);
   }
 
   /** Takes the next batch. */
@@ -45,7 +45,7 @@ export class SendQueue {
         const send = waiting.sends[waiting.next];
         if (send === undefined) break;
         waiting.next++;
-        bytes += weightOf(send.content);
+        bytes += weightOf(send);
         batch.push(send);
       }
       // Whoever has more comes again behind all others, in this very loop.

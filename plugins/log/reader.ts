@@ -9,6 +9,7 @@ import {
   standings,
 } from '../../sql/conversations.js';
 import { moveCursors, readWaiting, type Waiting } from '../../sql/cursors.js';
+import { type Head, headsOf } from '../../sql/heads.js';
 import {
   type LastPage,
   lastPages,
@@ -39,6 +40,10 @@ export class LogReader implements Reader {
 
   async times(user: number, places: readonly Position[]): Promise<(number | undefined)[]> {
     return places.length === 0 ? [] : within(this.db.delivery, (sql) => timesOf(sql, user, places));
+  }
+
+  heads(user: number, conversations: readonly number[]): Promise<Head[]> {
+    return within(this.db.delivery, (sql) => headsOf(sql, user, conversations));
   }
 
   lastPages(user: number, conversations: readonly number[]): Promise<LastPage[]> {

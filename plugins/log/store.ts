@@ -1,6 +1,8 @@
 import { setTimeout as sleep } from 'node:timers/promises';
 import type { BaseLogger } from 'pino';
+import type { ErrorCode } from '../../schemas/error.js';
 import { LIMITS } from '../../schemas/limits.js';
+import { sizeOf } from '../../schemas/size.js';
 import {
   type Appended,
   append,
@@ -15,7 +17,7 @@ import { codeOf, isRefusal } from '../db/failure.js';
 import { OtherHistoryError } from '../db/history.js';
 import type { Asker } from '../db/lanes.js';
 import { ChatError } from '../errors.js';
-import { type Entry, idKey, storedKey } from './entry.js';
+import { type Entry, idKey, isSame, storedKey } from './entry.js';
 import type { Health } from './health.js';
 import type { Stored } from './types.js';
 
@@ -41,12 +43,14 @@ export interface Outcome {
 }
 
 /** Why something that may have been stored earlier isn't any more. */
-type Refusal = 'conversation_not_found' | 'not_accepted' | 'posting_closed';
 const REFUSALS = {
   absent: 'conversation_not_found',
   refused: 'not_accepted',
   muted: 'posting_closed',
-} as const satisfies Record<Unstored, Refusal>;
+  unanswerable: 'message_not_found',
+  unheard: 'moderator_needed',
+} as const satisfies Record<Unstored, ErrorCode>;
+type Refusal = (typeof REFUSALS)[Unstored];
 
 /** Rosters that are kept, in each of two generations; bytes of one of them, and of each number in it, about. */
 const ROSTERS = 10_000;
@@ -166,14 +170,15 @@ export class Store {
       if (message === undefined) return true;
       // In doubt it may be what this very batch has stored.
       if (!inDoubt) outcome.repeaters.push(entry.from);
-      if (message.content !== entry.content) {
+      if (!isSame(message, entry)) {
         outcome.failed.push({ entry, error: new ChatError('id_reused') });
         return false;
       }
       // Delivered again: if they were stored by a batch in doubt, nobody has heard of them yet.
       const receipts = entry.senders[0]?.wantsReceipts ?? false;
       outcome.stored.push(entry);
-      outcome.arrivals.push({ ...message, again: true, receipts });
+      const size = sizeIn(entry, message.members);
+      outcome.arrivals.push({ ...message, again: true, receipts, size });
       return false;
     });
   }
@@ -199,6 +204,10 @@ export class Store {
   }
 }
 
+/** Bits of schemas/size.ts, of the conversation of an entry. */
+const sizeIn = ({ target }: Entry, members: readonly number[]): number =>
+  'user' in target ? 0 : sizeOf(members.length, target.channel === true);
+
 function fail(outcome: Outcome, entries: readonly Entry[], error: ChatError): void {
   for (const entry of entries) outcome.failed.push({ entry, error });
 }
@@ -222,7 +231,7 @@ function sort(outcome: Outcome, entries: readonly Entry[], rows: readonly (Appen
       else sameWay.push(entry);
       continue;
     }
-    const { from, clientId, content, senders } = entry;
+    const { from, clientId, content, beside, senders } = entry;
     outcome.stored.push(entry);
     outcome.arrivals.push({
       conversation: row.conversation,
@@ -231,8 +240,11 @@ function sort(outcome: Outcome, entries: readonly Entry[], rows: readonly (Appen
       from,
       to: row.to,
       members: row.members,
+      version: row.version,
+      size: sizeIn(entry, row.members),
       clientId,
       content,
+      beside,
       createdAt: row.createdAt,
       again: false,
       receipts: senders[0]?.wantsReceipts ?? false,

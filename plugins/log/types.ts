@@ -1,3 +1,4 @@
+import type { Beside } from '../../sql/beside.js';
 import type { StoredMessage, Target } from '../../sql/messages.js';
 import type { ChatError } from '../errors.js';
 
@@ -17,6 +18,8 @@ export interface Send {
   /** The sender's own id, if it gave one. */
   clientId: string | undefined;
   content: string;
+  /** What is said beside it; of whom it mentions nothing counts in a conversation of two. */
+  beside?: Beside | undefined;
   sender: Sender;
 }
 
@@ -31,6 +34,8 @@ export interface Arrival extends StoredMessage {
 /** A message that this replica has stored, and who is in its conversation, in no order. */
 export interface Stored extends Arrival {
   members: readonly number[];
+  /** Of the members of a conversation that isn't one of two; undefined where that isn't known. */
+  version?: number | undefined;
 }
 
 /** A message just stored, and who asked for that: they know of it. */

@@ -1,5 +1,7 @@
 import { ChatError } from '../../plugins/errors.js';
 import { LIMITS } from '../../schemas/limits.js';
+import type { Message } from '../../schemas/message.js';
+import type { Beside } from '../../sql/beside.js';
 import type { Target } from '../../sql/messages.js';
 
 /** Whether the database can store a text, and people read it: not with NUL, nor with half of a surrogate pair. */
@@ -17,6 +19,14 @@ export function targetOf({
   if (conversation !== undefined && user === undefined) return { conversation };
   throw new ChatError('bad_request', 'one of to_user_id and conversation_id is needed');
 }
+
+/** What is said beside a text; undefined where that is nothing. */
+export function asBeside({ mentions = [], mention_all: all, reply_to: replyTo }: Said): Beside | undefined {
+  if (mentions.length === 0 && all === undefined && replyTo === undefined) return undefined;
+  const people = [...new Set(mentions)].sort((a, b) => a - b);
+  return { mentions: people.length > 0 ? people : undefined, all, replyTo };
+}
+type Said = Pick<Message, 'mentions' | 'mention_all' | 'reply_to'>;
 
 /** Takes away white space at both ends, but of several lines not what indents the first: it may be code. */
 export function trimmed(text: string): string {

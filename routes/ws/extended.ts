@@ -2,7 +2,7 @@ import type { FastifyInstance } from 'fastify';
 import type { ExtendedConnection } from '../../plugins/connection/extended.js';
 import { ChatError } from '../../plugins/errors.js';
 import { extendedClient } from '../../schemas/frames.js';
-import { checkedContent, targetOf, trimmed } from './content.js';
+import { asBeside, checkedContent, targetOf, trimmed } from './content.js';
 import { dispatcher, type FrameHandler, row } from './frame.js';
 
 type Handler = FrameHandler<ExtendedConnection>;
@@ -19,6 +19,7 @@ const tableOf = (app: FastifyInstance): { [K in keyof typeof extendedClient]: Ha
       target: targetOf(frame),
       clientId,
       content: checkedContent(content, trimmed),
+      beside: asBeside(frame),
     };
     app.limits.send(connection.user, send.content);
     connection.sending();
@@ -34,10 +35,13 @@ const tableOf = (app: FastifyInstance): { [K in keyof typeof extendedClient]: Ha
   typing: row(extendedClient.typing, async (connection: ExtendedConnection, { conversation_id }) => {
     if (!connection.types()) return;
     const { user } = connection;
-    const others = await app.conversations.others(user, conversation_id);
+    const { others, shown } = await app.conversations.hearTyping(user, conversation_id);
     const closed = await app.contacts.closedTo(user);
     const heard = others.filter((other) => !closed.has(other));
-    await app.hub.tellTyping(heard.map((to) => ({ to, user, conversation: conversation_id })));
+    await app.hub.tellTyping(heard.map((to) => ({ to, user, conversation: conversation_id, shown })));
+  }),
+  open: row(extendedClient.open, (connection: ExtendedConnection, { conversation_ids }) => {
+    app.hub.show(connection, conversation_ids);
   }),
   presence: row(extendedClient.presence, async (connection: ExtendedConnection, frame) => {
     connection.send({

@@ -10,7 +10,7 @@ import type { Transport, Who } from '../../plugins/connection/port.js';
 import { ChatError } from '../../plugins/errors.js';
 import { EXTENDED } from '../../plugins/ws.js';
 import { CLOSE } from '../../schemas/close.js';
-import { LIMITS } from '../../schemas/limits.js';
+import { GROUPS, LIMITS } from '../../schemas/limits.js';
 import type { Token } from '../../schemas/token.js';
 import type { Opening } from '../../sql/users.js';
 import { extendedDispatch } from './extended.js';
@@ -173,6 +173,8 @@ export default fp(
           unconfirmed_bytes: LIMITS.unconfirmedBytes,
           sync_positions: LIMITS.syncPositions,
           watched_users: LIMITS.watchedUsers,
+          parked_members: GROUPS.parked,
+          open_conversations: GROUPS.open,
         },
       });
     }

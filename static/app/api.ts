@@ -1,11 +1,9 @@
 import type { Static } from '@sinclair/typebox';
-import type { Accounts, Invites, MadeInvite, ResetLink } from '../../schemas/admin.js';
 import type { Blocks, Contacts } from '../../schemas/contact.js';
 import type { Conversation, Conversations } from '../../schemas/conversation.js';
-import type { FactorOffer, FactorState, RecoveryCodes } from '../../schemas/factor.js';
 import type { Channels, GroupChange, MemberReceipts, Members, NewGroup, Role } from '../../schemas/group.js';
 import type { History } from '../../schemas/message.js';
-import type { Sessions } from '../../schemas/session.js';
+import type { MeChange, SettingsChange } from '../../schemas/settings.js';
 import type {
   Door,
   Me,
@@ -96,12 +94,6 @@ export interface Credentials {
   password: string;
 }
 
-/** What is asked before a second factor is changed. */
-export interface Proof {
-  password: string;
-  code: string;
-}
-
 /** @param body with the code of an invite, where one was given */
 export const register = (body: Credentials & { invite?: string | undefined }) =>
   call<Static<typeof Registered>>('/register', { method: 'POST', body });
@@ -136,9 +128,6 @@ export async function exchange(): Promise<SignedIn> {
 /** Ends the session of this device. */
 export const logout = (token: string) => call<object>('/api/logout', { method: 'POST', token, cookie: true });
 
-/** What an admin can do to an account. */
-export type AccountChange = 'suspend' | 'restore' | 'promote' | 'demote' | 'sign_out' | 'end_second_factor';
-
 export type Api = ReturnType<typeof createApi>;
 
 const isRefusal = (error: unknown) => error instanceof ApiError && error.code === 'unauthorized';
@@ -164,6 +153,8 @@ export function createApi(tokenOf: (refused?: string) => Promise<string>, onRefu
     }
   }
   return {
+    /** Anything else, with the token. */
+    ask: authorized,
     me: () => authorized<Static<typeof Me>>('/api/me'),
     user: (id: number, name?: string) => authorized<Profile>(`/api/users/${id}${naming(name)}`),
     find: (query: string, signal: AbortSignal) =>
@@ -175,7 +166,7 @@ export function createApi(tokenOf: (refused?: string) => Promise<string>, onRefu
       authorized<Static<typeof Users>>(`/api/users?limit=${limit}${after === null ? '' : `&after=${after}`}`),
     conversations: (cursor: number | null) =>
       authorized<Static<typeof Conversations>>(
-        `/api/conversations?limit=100${cursor ? `&cursor=${cursor}` : ''}`,
+        `/api/conversations?limit=100&hidden=true${cursor ? `&cursor=${cursor}` : ''}`,
       ),
     after: (conversation: number, seq: number, limit: number) =>
       authorized<Static<typeof History>>(
@@ -185,6 +176,12 @@ export function createApi(tokenOf: (refused?: string) => Promise<string>, onRefu
       authorized<Static<typeof History>>(
         `/api/conversations/${conversation}/messages?before=${seq}&limit=${limit}`,
       ),
+    pinned: () =>
+      authorized<Static<typeof Conversations>>('/api/conversations?limit=100&pinned=true&hidden=true'),
+    set: (id: number, body: SettingsChange) =>
+      authorized<Conversation>(`/api/conversations/${id}/settings`, { method: 'PATCH', body }),
+    setMe: (body: Static<typeof MeChange>) =>
+      authorized<Static<typeof Me>>('/api/me', { method: 'PATCH', body }),
     conversation: (id: number) => authorized<Conversation>(`/api/conversations/${id}`),
     makeGroup: (body: NewGroup) => authorized<Conversation>('/api/conversations', { method: 'POST', body }),
     changeGroup: (id: number, body: GroupChange) =>
@@ -206,12 +203,6 @@ export function createApi(tokenOf: (refused?: string) => Promise<string>, onRefu
       authorized<Static<typeof Channels>>(
         `/api/channels?${paged(after, limit)}${search && `&${new URLSearchParams({ search })}`}`,
       ),
-    factor: () => authorized<Static<typeof FactorState>>('/api/second-factor'),
-    offerFactor: () =>
-      authorized<Static<typeof FactorOffer>>('/api/second-factor/secret', { method: 'POST' }),
-    addFactor: (body: Proof & { secret: string }) =>
-      authorized<Static<typeof RecoveryCodes>>('/api/second-factor', { method: 'PUT', body }),
-    endFactor: (body: Proof) => authorized<object>('/api/second-factor', { method: 'DELETE', body }),
     contacts: () => authorized<Static<typeof Contacts>>('/api/contacts'),
     addContact: (id: number, name?: string) =>
       authorized<object>(`/api/contacts/${id}${naming(name)}`, { method: 'PUT' }),
@@ -220,29 +211,5 @@ export function createApi(tokenOf: (refused?: string) => Promise<string>, onRefu
     block: (id: number, name?: string) =>
       authorized<object>(`/api/blocks/${id}${naming(name)}`, { method: 'PUT' }),
     unblock: (id: number) => authorized<object>(`/api/blocks/${id}`, { method: 'DELETE' }),
-    /** @param after the last one of the page before */
-    accounts: (query: string, after: number | undefined, limit: number) =>
-      authorized<Static<typeof Accounts>>(
-        `/api/admin/users?${new URLSearchParams({
-          limit: String(limit),
-          ...(query && { query }),
-          ...(after !== undefined && { after: String(after) }),
-        })}`,
-      ),
-    changeAccount: (id: number, change: AccountChange) =>
-      authorized<object>(`/api/admin/users/${id}/${change}`, { method: 'POST' }),
-    resetAccount: (id: number) =>
-      authorized<Static<typeof ResetLink>>(`/api/admin/users/${id}/reset`, { method: 'POST' }),
-    deleteAccount: (id: number, texts: boolean) =>
-      authorized<object>(`/api/admin/users/${id}?messages=${texts}`, { method: 'DELETE' }),
-    invites: () => authorized<Static<typeof Invites>>('/api/admin/invites'),
-    makeInvite: () =>
-      authorized<Static<typeof MadeInvite>>('/api/admin/invites', { method: 'POST', body: {} }),
-    revokeInvite: (id: number) => authorized<object>(`/api/admin/invites/${id}`, { method: 'DELETE' }),
-    sessions: () => authorized<Static<typeof Sessions>>('/api/sessions'),
-    endSession: (id: string) => authorized<object>(`/api/sessions/${id}`, { method: 'DELETE' }),
-    endOthers: () => authorized<object>('/api/sessions', { method: 'DELETE' }),
-    changePassword: (old_password: string, new_password: string) =>
-      authorized<SignedIn>('/api/password', { method: 'POST', body: { old_password, new_password } }),
   };
 }

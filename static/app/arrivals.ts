@@ -22,6 +22,8 @@ interface Arrivals {
   onHole: () => void;
   /** Somebody was heard of for the first time, or moved up. */
   onChange: () => void;
+  /** How much is unread can't be told from what is here. */
+  onUnsure: (conversation: number) => void;
   onIncoming: (thread: Thread, message: Message) => void;
 }
 
@@ -36,6 +38,7 @@ export function createArrivals({
   listing,
   onHole,
   onChange,
+  onUnsure,
   onIncoming,
 }: Arrivals) {
   /** Conversations that began with what shows nothing, or not with their first message: nobody knows yet whose they are. */
@@ -129,7 +132,9 @@ export function createArrivals({
     const { id, conversation_id, msg_id, seq, created_at } = frame;
     const { to_user_id } = item;
     const to = groupIn(to_user_id) === null ? { to_user_id } : {};
-    const message = { id, conversation_id, msg_id, seq, created_at, content: item.content, ...to };
+    const { content, mentions, mention_all } = item;
+    const beside = { ...(mentions && { mentions }), ...(mention_all && { mention_all }) };
+    const message = { id, conversation_id, msg_id, seq, created_at, content, ...beside, ...to };
     place(thread, { type: 'chat', from_user_id: me, ...message });
     ack(conversation_id, thread.position);
     if (first) onChange();
@@ -137,8 +142,10 @@ export function createArrivals({
 
   function onReceipt(frame: ExtendedServer['receipt']): void {
     const thread = directory.byConversation(frame.conversation_id);
-    // How far each of a group got is asked for when somebody wants to know.
-    if (!thread || groupIn(thread.peer) !== null || (frame.user_id === me && thread.peer !== me)) return;
+    if (!thread) return;
+    // How far each of a group got is asked for when it is to be shown, and followed from then on.
+    if (groupIn(thread.peer) !== null) thread.reach(frame.user_id, frame);
+    if (groupIn(thread.peer) !== null || (frame.user_id === me && thread.peer !== me)) return;
     thread.receive(frame);
     directory.save(thread);
   }
@@ -147,6 +154,15 @@ export function createArrivals({
     const thread = directory.byConversation(conversation_id);
     if (!thread) return;
     thread.readElsewhere(seq);
+    directory.save(thread);
+    // Not all of what was read is here.
+    if (thread.unread.peek() > 0 && thread.end > thread.position) onUnsure(conversation_id);
+  }
+
+  function onConversation(frame: ExtendedServer['conversation']): void {
+    const thread = directory.byConversation(frame.conversation_id);
+    if (!thread) return;
+    thread.set(frame);
     directory.save(thread);
   }
 
@@ -160,5 +176,16 @@ export function createArrivals({
     }, typingShown);
   }
 
-  return { onChat: onMessage, onEvent, onJoined, onUnknown, onGone, onSent, onReceipt, onRead, onTyping };
+  return {
+    onChat: onMessage,
+    onEvent,
+    onJoined,
+    onUnknown,
+    onGone,
+    onSent,
+    onReceipt,
+    onRead,
+    onConversation,
+    onTyping,
+  };
 }

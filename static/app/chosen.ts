@@ -2,9 +2,18 @@ import { signal } from '@preact/signals';
 import type { Message } from '../../schemas/message.js';
 import type { Outgoing } from './records.js';
 import { openCover } from './route.js';
+import type { Thread } from './thread.js';
 
 /** The message whose menu is open, or was opened last, and the button that opened it. */
 export const asked = signal<{ message: Message | Outgoing; button: HTMLElement } | null>(null);
+
+/** The conversation that is to be set. */
+export const chosen = signal<Thread | null>(null);
+
+export function openOwn(thread: Thread): void {
+  chosen.value = thread;
+  openCover('own');
+}
 
 export function openMenu(message: Message | Outgoing, button: HTMLElement): void {
   asked.value = { message, button };

@@ -1,7 +1,8 @@
 import { signal } from '@preact/signals';
 import type { ExtendedFrame, ExtendedServer } from '../../schemas/frames.js';
-import { LIMITS } from '../../schemas/limits.js';
+import { GROUPS, LIMITS } from '../../schemas/limits.js';
 import type { Message } from '../../schemas/message.js';
+import type { SettingsChange } from '../../schemas/settings.js';
 import { createAcks } from './acks.js';
 import { ApiError, createApi } from './api.js';
 import { createArrivals } from './arrivals.js';
@@ -12,7 +13,9 @@ import { createDirectory } from './directory.js';
 import { createDrafts } from './drafts.js';
 import { randomId } from './id.js';
 import { openLocal } from './local.js';
+import { besides } from './mentions.js';
 import { createOutbox } from './outbox.js';
+import { createParked } from './parked.js';
 import { groupIn } from './peer.js';
 import { createPeople } from './people.js';
 import { createRenewal } from './renewal.js';
@@ -48,17 +51,21 @@ export function createClient(me: { user_id: number; username: string }) {
     local,
     now,
     overdue: (again) => (again ? socket.giveUp() : socket.check()),
-    send: ({ id, to_user_id, content }) => {
+    send: ({ id, to_user_id, content, mentions, mention_all }) => {
       const group = groupIn(to_user_id);
       return socket.send({
         type: 'chat',
         id,
         ...(group === null ? { to_user_id } : { conversation_id: group }),
         content,
+        ...(mentions && { mentions }),
+        ...(mention_all && { mention_all }),
       });
     },
   });
 
+  /** Until when the user wants to be told of nothing at all. */
+  const mutedUntil = signal<number | null>(null);
   const arrivals = createArrivals({
     me: me.user_id,
     directory,
@@ -71,9 +78,15 @@ export function createClient(me: { user_id: number; username: string }) {
       if (synced && !asked) sync();
     },
     onChange: watch,
-    onIncoming: (thread, message) => {
-      if (socket.link.peek().state === 'online') onIncoming(thread, message);
-    },
+    onUnsure: (conversation) => parked.look(conversation),
+    onIncoming: came,
+  });
+  const parked = createParked({
+    api,
+    directory,
+    isLive: () => synced && !asked,
+    onChange: watch,
+    onIncoming: came,
   });
   const renewal = createRenewal(
     async () => token(await token()),
@@ -89,6 +102,8 @@ export function createClient(me: { user_id: number; username: string }) {
   /** The `sync` that is under way; its answer has a deadline, put off by each frame. */
   let asked: string | null = null;
   let deadline: ReturnType<typeof setTimeout> | undefined;
+  /** Whether the server gives large groups only where they are on the screen. */
+  let parks = false;
   let refusals = 0;
   /** What was held of some conversation was dropped since the last `synced`: the list is to say how it stands. */
   let dropped = false;
@@ -100,7 +115,13 @@ export function createClient(me: { user_id: number; username: string }) {
   /** Grows with each socket, so that work begun for one stops at its end. */
   let line = 0;
   let lastTyping = 0;
+  /** What this socket was told to be on the screen. */
+  let shown: string | null = null;
   let onIncoming: (thread: Thread, message: Message) => void = () => {};
+
+  function came(thread: Thread, message: Message): void {
+    if (socket.link.peek().state === 'online') onIncoming(thread, message);
+  }
 
   /** Ours alone: after signing out, or in as somebody else, what is still under way here gets nothing. */
   async function token(refused?: string): Promise<string> {
@@ -201,6 +222,15 @@ export function createClient(me: { user_id: number; username: string }) {
       case 'read':
         arrivals.onRead(frame);
         break;
+      case 'conversation':
+        arrivals.onConversation(frame);
+        break;
+      case 'head':
+        parked.heard(frame);
+        break;
+      case 'me':
+        mutedUntil.value = frame.muted_until;
+        break;
       case 'typing':
         arrivals.onTyping(frame);
         break;
@@ -232,6 +262,8 @@ export function createClient(me: { user_id: number; username: string }) {
     learnTime(frame.server_time);
     heardOf(frame.version);
     renewal.schedule(frame.token_expires_at, frame.server_time);
+    parks = 'parked_members' in frame.limits;
+    sayOpen();
     // What is written waits for nothing but the line.
     outbox.opened();
     if (epoch && epoch !== frame.epoch) await startAfresh();
@@ -295,6 +327,9 @@ export function createClient(me: { user_id: number; username: string }) {
     watch();
     tellAllRead();
     void untilDone(contacts.read);
+    void untilDone(async () => {
+      mutedUntil.value = (await api.me()).muted_until;
+    });
     directory.nameAll();
     users.askAgain();
     if (cursor !== null) void wholeList(line);
@@ -362,9 +397,14 @@ export function createClient(me: { user_id: number; username: string }) {
     // A list that isn't whole is begun anew: what was not named moves while one is away.
     if (cursor !== null) cursor = undefined;
     outbox.closed();
+    shown = null;
     acks.clear();
+    parked.clear();
     people.forget();
-    for (const thread of directory.all.value) thread.typing.value = 0;
+    for (const thread of directory.all.value) {
+      thread.typing.value = 0;
+      thread.receipts.value = null;
+    }
   }
 
   function expire(): void {
@@ -381,8 +421,17 @@ export function createClient(me: { user_id: number; username: string }) {
     );
   }
 
+  /** [G25] What is on the screen, if that has changed: large groups that aren't there are not given. */
+  function sayOpen(): void {
+    const id = current.peek()?.conversationId ?? null;
+    const next = String(id);
+    if (!parks || next === shown) return;
+    if (socket.send({ type: 'open', conversation_ids: id === null ? [] : [id] })) shown = next;
+  }
+
   /** Whose dots are shown: those of the newest conversations. */
   function watch(): void {
+    sayOpen();
     const ids = directory.listed.peek().map(({ peer }) => peer);
     const open = current.peek()?.peer;
     if (open !== undefined && !ids.includes(open)) ids.unshift(open);
@@ -391,8 +440,11 @@ export function createClient(me: { user_id: number; username: string }) {
 
   function tellRead(thread: Thread): void {
     const { conversationId, tellRead: seq, toldRead } = thread;
-    if (conversationId === null || seq <= toldRead || !synced) return;
-    if (socket.send({ type: 'read', conversation_id: conversationId, seq })) thread.toldRead = seq;
+    if (conversationId === null || !synced || (seq <= toldRead && !thread.unmarked)) return;
+    const upTo = Math.max(seq, toldRead);
+    if (!socket.send({ type: 'read', conversation_id: conversationId, seq: upTo })) return;
+    thread.toldRead = upTo;
+    thread.unmarked = false;
   }
 
   function tellAllRead(): void {
@@ -421,6 +473,7 @@ export function createClient(me: { user_id: number; username: string }) {
     people,
     users,
     limits,
+    mutedUntil,
     link: socket.link,
     failing: local.failing,
     unkept: local.unkept,
@@ -446,7 +499,9 @@ export function createClient(me: { user_id: number; username: string }) {
     },
 
     say(thread: Thread, content: string): void {
-      outbox.add(thread.peer, content, drafts.take(thread.peer));
+      const named = groupIn(thread.peer) === null ? [] : drafts.named(thread.peer);
+      const beside = besides(content, named, GROUPS.mentions);
+      outbox.add(thread.peer, content, beside, drafts.take(thread.peer));
       thread.activity.value = now();
       thread.place = null;
       thread.said.value++;
@@ -458,8 +513,29 @@ export function createClient(me: { user_id: number; username: string }) {
       listWritten();
     },
 
+    /** What the user sets of a conversation. @throws ApiError */
+    async set(thread: Thread, change: SettingsChange): Promise<void> {
+      if (thread.conversationId !== null) directory.hear(await api.set(thread.conversationId, change));
+    },
+
+    /** By hand, from a message on. @throws ApiError */
+    async markUnread(thread: Thread, seq: number): Promise<void> {
+      thread.place = null;
+      thread.resting = true;
+      await this.set(thread, { unread_from: seq }).catch((error: unknown) => {
+        thread.resting = false;
+        throw error;
+      });
+    },
+
+    /** Do not disturb. @throws ApiError */
+    async mute(muted_until: number | null): Promise<void> {
+      mutedUntil.value = (await api.setMe({ muted_until })).muted_until;
+    },
+
     read(thread: Thread, seq: number): void {
-      if (seq <= thread.readSeq) return;
+      if (thread.resting) return;
+      if (!thread.unmark() && seq <= thread.readSeq) return;
       thread.read(seq);
       tellRead(thread);
       directory.save(thread);
@@ -481,6 +557,7 @@ export function createClient(me: { user_id: number; username: string }) {
 
     stop(): void {
       stopped = true;
+      parked.clear();
       renewal.stop();
       socket.stop();
       local.close();

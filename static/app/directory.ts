@@ -5,6 +5,8 @@ import type { Message } from '../../schemas/message.js';
 import type { User } from '../../schemas/user.js';
 import { type Api, ApiError } from './api.js';
 import { namedIn } from './events.js';
+import { present } from './format.js';
+import { tells } from './own.js';
 import { groupIn, peerOf } from './peer.js';
 import type { Keeper } from './records.js';
 import { Thread } from './thread.js';
@@ -21,13 +23,29 @@ export function createDirectory(me: number, local: Keeper, api: Api, users: User
   const byPeer = new Map<number, Thread>();
   const byConversation = new Map<number, Thread>();
   const all = signal<readonly Thread[]>([]);
-  /** Newest first; a thread where nothing has happened yet is not shown. */
-  const listed = computed(() =>
+  /** Pinned ones first, then the newest; a thread where nothing has happened yet is not shown. */
+  const known = computed(() =>
     all.value
       .filter((thread) => thread.activity.value > 0)
-      .sort((a, b) => b.activity.value - a.activity.value),
+      .sort(
+        (a, b) =>
+          Number(b.settings.value.pinned) - Number(a.settings.value.pinned) ||
+          b.activity.value - a.activity.value,
+      ),
   );
-  const unread = computed(() => all.value.reduce((sum, thread) => sum + thread.unread.value, 0));
+  const listed = computed(() => known.value.filter((thread) => !thread.settings.value.hidden));
+  /** What is unread of what the user wants to be told of. */
+  const counts = computed(() => {
+    let [unread, mentions] = [0, 0];
+    for (const thread of all.value) {
+      if (thread.unread.value === 0) continue;
+      const settings = thread.settings.value;
+      if (tells(settings, true, present.value)) mentions += thread.mentions.value;
+      if (tells(settings, false, present.value)) unread += thread.unread.value;
+      else if (tells(settings, true, present.value)) unread += thread.mentions.value;
+    }
+    return { unread, mentions };
+  });
   /** Whether the list is known at all: before that, an empty one says nothing. */
   const ready = signal(false);
 
@@ -143,8 +161,10 @@ export function createDirectory(me: number, local: Keeper, api: Api, users: User
 
   return {
     all,
+    /** With those that are hidden: a search finds them. */
+    known,
     listed,
-    unread,
+    counts,
     ready,
     ensure,
     named,
@@ -177,7 +197,8 @@ export function createDirectory(me: number, local: Keeper, api: Api, users: User
      * @returns where the list goes on; null at its end
      */
     async begin(): Promise<number | null> {
-      const page = await api.conversations(null);
+      const [page, pinned] = await Promise.all([api.conversations(null), api.pinned()]);
+      told(pinned, ({ position }) => position === 0);
       told(page, ({ position }, { last_seq }) => position === 0 || last_seq - position > 200);
       return page.next_cursor;
     },

@@ -1,9 +1,12 @@
 import { type Signal, signal } from '@preact/signals';
+import type { Named } from './mentions.js';
 import type { Change, Keeper } from './records.js';
 
 /** What somebody began to write to each person, written down at the key: a page may be gone without a word. */
 export function createDrafts(local: Keeper) {
   const texts = new Map<number, Signal<string>>();
+  /** Who were chosen as mentioned in each. */
+  const named = new Map<number, Map<string, number>>();
   /** Newer here than what was handed to the device. */
   const dirty = new Set<number>();
   const writing = new Set<number>();
@@ -18,7 +21,9 @@ export function createDrafts(local: Keeper) {
 
   const change = (user: number): Change => {
     const text = of(user).peek();
-    return text ? { store: 'drafts', put: { user_id: user, text } } : { store: 'drafts', remove: user };
+    if (!text) return { store: 'drafts', remove: user };
+    const names = named.get(user);
+    return { store: 'drafts', put: { user_id: user, text, ...(names && { named: [...names] }) } };
   };
 
   /** One write at a time for each person, so that a long text costs no more than the device can take. */
@@ -38,9 +43,16 @@ export function createDrafts(local: Keeper) {
       dirty.add(user);
       void write(user);
     },
+    /** Somebody is mentioned in it by that name: what the text says then decides. */
+    name(user: number, { id, name }: Named): void {
+      named.set(user, (named.get(user) ?? new Map()).set(name, id));
+      dirty.add(user);
+    },
+    named: (user: number): Named[] => Array.from(named.get(user) ?? [], ([name, id]) => ({ id, name })),
     /** It became a message. Returns what is to be written together with that. */
     take(user: number): Change {
       of(user).value = '';
+      named.delete(user);
       dirty.delete(user);
       return change(user);
     },
@@ -54,11 +66,14 @@ export function createDrafts(local: Keeper) {
     async load(): Promise<void> {
       const found = await local.all('drafts');
       if (!found) return;
-      const kept = new Map(found.map(({ user_id, text }) => [user_id, text]));
+      const kept = new Map(found.map((draft) => [draft.user_id, draft]));
       // What is being typed here is newer than what another tab wrote down.
       for (const user of new Set([...kept.keys(), ...texts.keys()])) {
         if (user === typing || dirty.has(user) || local.pending('drafts', user)) continue;
-        of(user).value = kept.get(user) ?? '';
+        const draft = kept.get(user);
+        of(user).value = draft?.text ?? '';
+        if (draft?.named) named.set(user, new Map(draft.named));
+        else named.delete(user);
       }
     },
   };

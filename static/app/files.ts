@@ -1,4 +1,4 @@
-import { t } from './i18n/index.js';
+import { t } from './i18n/later.js';
 import { notice } from './notice.js';
 
 const holdsFiles = (data: DataTransfer | null): boolean => data?.types.includes('Files') ?? false;

@@ -36,7 +36,7 @@ const formats = computed(() => {
 const dayLength = 86_400_000;
 
 /** The moment by the server's clock, as of the last minute or of its last correction. */
-const present = computed(() => {
+export const present = computed(() => {
   minute.value;
   ahead.value;
   return now();

@@ -4,15 +4,14 @@ import { type Client, createClient } from './client.js';
 import { keepFocus } from './focus.js';
 import { link } from './link.js';
 import { watchBoard } from './notice-board.js';
-import { watchIncoming } from './notify.js';
 import { keepInSight } from './on-screen-keyboard.js';
 import { openPeer } from './route.js';
 import { expired, session, successor, userId } from './session.js';
+import { watchTitle } from './title.js';
 import { factorNeeded } from './token.js';
 import { App } from './views/app.js';
 import { Auth } from './views/auth.js';
-import { Later } from './views/lazy.js';
-import { Successor } from './views/successor.js';
+import { Later, loadLater } from './views/lazy.js';
 import { keepShell } from './worker.js';
 
 const client = signal<Client | null>(null);
@@ -23,7 +22,9 @@ effect(() => {
   const me = session.peek();
   if (!me) return;
   const fresh = createClient({ user_id: me.user_id, username: me.username });
-  const unwatch = watchIncoming(fresh);
+  fresh.onIncoming = (thread, message) =>
+    void loadLater().then((views) => views?.incoming(fresh, thread, message));
+  const unwatch = watchTitle(fresh);
   client.value = fresh;
   untracked(() => void fresh.start());
   return () => {
@@ -83,7 +84,8 @@ function Root() {
     ) : (
       <App client={now} />
     );
-  if (successor.value) return <Successor session={successor.value} />;
+  const after = successor.value;
+  if (after) return <Later>{({ Successor }) => <Successor session={after} />}</Later>;
   return <Auth unsent={now?.outbox.items.value.length ?? 0} />;
 }
 

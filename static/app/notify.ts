@@ -3,10 +3,12 @@ import type { Message } from '../../schemas/message.js';
 import { announce } from './announce.js';
 import { attentive, looking } from './attention.js';
 import type { Client } from './client.js';
+import { now } from './clock.js';
 import { eventText } from './event-text.js';
 import { type Event, namedIn } from './events.js';
 import { t } from './i18n/index.js';
 import { free } from './locks.js';
+import { isMuted, tells } from './own.js';
 import { groupIn } from './peer.js';
 import { hrefOf, openThread } from './route.js';
 import { notifications, notificationsAsked, sound } from './settings.js';
@@ -37,42 +39,48 @@ export function beep(): void {
   tone.onended = () => void audio.close();
 }
 
-/** Tells about what comes while nobody looks: the title, the icon, and more if it was asked for. */
-export function watchIncoming(client: Client): () => void {
-  client.onIncoming = (thread, message) => void incoming(client, thread, message);
+/** Follows what was read, here or elsewhere: a notification of that is of nothing. */
+export function watchNotifications(client: Client): () => void {
   const unclose = effect(() => {
-    // Whatever read it, here or elsewhere: a notification of what was read is of nothing.
-    for (const thread of client.directory.all.value) if (thread.unread.value === 0) void withdraw(thread);
+    for (const thread of client.directory.all.value) {
+      const isUnread = thread.unread.value > 0;
+      const told = shown.get(thread.peer)?.seq ?? Number.POSITIVE_INFINITY;
+      if ((!isUnread && unread.delete(thread.peer)) || told <= thread.readSeq) void withdraw(thread);
+      if (isUnread) unread.add(thread.peer);
+    }
   });
+  void sweep(client);
   // Asked and answered in another tab.
   const unask = effect(() => {
     if (canNotify && notificationsAsked.value) permission.value = Notification.permission;
   });
-  const untitle = effect(() => {
-    // Another window counts where this one was replaced.
-    const n = client.link.value.state === 'replaced' ? 0 : client.directory.unread.value;
-    document.title = n > 0 ? `(${n > 999 ? '999+' : n}) ${t('app')}` : t('app');
-    const href = n > 0 && !attentive.value ? '/icons/dot.svg' : '/icons/icon.svg';
-    const icon = document.querySelector('link[rel=icon]');
-    if (icon?.getAttribute('href') !== href) icon?.setAttribute('href', href);
-  });
   return () => {
     unclose();
     unask();
-    untitle();
   };
 }
 
 /** What is shown now, by person or group. */
-const shown = new Map<number, Notification>();
+const shown = new Map<number, { notification: Notification; seq: number }>();
+/** Where something was unread. */
+const unread = new Set<number>();
 
 /** A phone's notifications belong to the service worker, and outlive the page. */
 async function withdraw({ peer }: Thread): Promise<void> {
-  shown.get(peer)?.close();
+  shown.get(peer)?.notification.close();
   shown.delete(peer);
   if (!canNotify || permission.peek() !== 'granted') return;
   const worker = await navigator.serviceWorker?.getRegistration();
   for (const old of (await worker?.getNotifications?.({ tag: tagOf(peer) })) ?? []) old.close();
+}
+
+/** What a page before this one has shown, and was read since. */
+async function sweep({ directory }: Client): Promise<void> {
+  if (!canNotify || permission.peek() !== 'granted') return;
+  const worker = await navigator.serviceWorker?.getRegistration();
+  for (const old of (await worker?.getNotifications?.()) ?? [])
+    if (directory.all.peek().some(({ peer, unread }) => tagOf(peer) === old.tag && unread.peek() === 0))
+      old.close();
 }
 
 const tagOf = (peer: number): string => `thread-${peer}`;
@@ -98,7 +106,8 @@ async function happened(
   announce(eventText(event, from, client.me.user_id, called));
 }
 
-async function incoming(client: Client, thread: Thread, message: Message): Promise<void> {
+/** Tells of what has come: whoever looks at the page hears it, whoever doesn't is notified, if they want that. */
+export async function incoming(client: Client, thread: Thread, message: Message): Promise<void> {
   await client.directory.named(thread);
   const name = thread.user.peek().username;
   if (message.event) {
@@ -112,6 +121,13 @@ async function incoming(client: Client, thread: Thread, message: Message): Promi
     announce(t(group === null ? 'said' : 'saidIn', { name: sender, group: name, text: said }));
     return;
   }
+  const moment = now();
+  const { settings } = thread;
+  if (
+    isMuted(client.mutedUntil.peek(), moment) ||
+    !tells(settings.peek(), thread.mentionsMe(message), moment)
+  )
+    return;
   const body = group === null ? said : t('saidBy', { name: sender, text: said });
   if (!(await mayTell(message))) return;
   // The first message that comes while one is away is the moment to offer it, once one is back.
@@ -121,9 +137,9 @@ async function incoming(client: Client, thread: Thread, message: Message): Promi
   // One for each person, and each of its messages is told: a browser that doesn't know `renotify` gets a new one.
   const options = { body, tag: tagOf(thread.peer), renotify: true, icon: '/icons/icon-192.png' };
   try {
-    shown.get(thread.peer)?.close();
+    shown.get(thread.peer)?.notification.close();
     const notification = new Notification(name, options);
-    shown.set(thread.peer, notification);
+    shown.set(thread.peer, { notification, seq: message.seq });
     notification.onclick = () => {
       window.focus();
       openThread(thread.peer);

@@ -23,6 +23,9 @@ export interface Refusal {
   retry_after_ms?: number;
 }
 
+/** What rides beside a text. */
+type Beside = Pick<Outgoing, 'mentions' | 'mention_all'>;
+
 export type Outbox = ReturnType<typeof createOutbox>;
 
 const overdueAfter = 8_000;
@@ -144,14 +147,18 @@ export function createOutbox({ local, send, overdue, now = Date.now, random = Ma
       pump();
     },
 
-    /** `also` is written together with it, or not at all. */
-    add(to: number, content: string, ...also: Change[]): void {
+    /**
+     * @param beside whom it mentions
+     * @param also what is written together with it, or not at all
+     */
+    add(to: number, content: string, beside: Beside = {}, ...also: Change[]): void {
       last = Math.max(last + 1, now());
       const item: Outgoing = {
         id: randomId(),
         n: last,
         to_user_id: to,
         content,
+        ...beside,
         created_at: new Date(now()).toISOString(),
         error: null,
       };

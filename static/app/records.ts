@@ -1,6 +1,7 @@
 import type { Conversation } from '../../schemas/conversation.js';
 import type { Group } from '../../schemas/group.js';
 import type { Message } from '../../schemas/message.js';
+import type { OwnSettings } from '../../schemas/settings.js';
 import type { User } from '../../schemas/user.js';
 
 /** A message on its way out. It stays here until the server has said that it is stored. */
@@ -11,6 +12,8 @@ export interface Outgoing {
   /** Below zero a group: see `peer.ts`. */
   to_user_id: number;
   content: string;
+  mentions?: number[] | undefined;
+  mention_all?: true | undefined;
   created_at: string;
   /** Why the server will never take it as it is; null while it may still go. */
   error: string | null;
@@ -20,6 +23,8 @@ interface Draft {
   /** Below zero a group, as above. */
   user_id: number;
   text: string;
+  /** Who were chosen as mentioned, by the names that stand in the text; 0 for all. */
+  named?: [string, number][] | undefined;
 }
 
 /** What is shown of a conversation before the server has answered. */
@@ -35,6 +40,9 @@ export interface Held {
   at?: number | undefined;
   read_seq: number;
   unread: number;
+  /** Versions before didn't keep these two. */
+  mentions?: number | undefined;
+  settings?: OwnSettings | undefined;
   receipt: NonNullable<Conversation['receipt']>;
   tail: Message[];
 }

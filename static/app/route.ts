@@ -34,6 +34,7 @@ const covers = [
   'newGroup',
   'channels',
   'receipts',
+  'own',
 ] as const;
 export type Cover = (typeof covers)[number];
 
@@ -73,8 +74,8 @@ export function hrefOf(peer: number): string {
   return group === null ? `#/u/${peer}` : `#/c/${group}`;
 }
 
-/** Opened once the cover is gone. */
-let next: number | null = null;
+/** Opened once the cover is gone; `list`: the thread goes, too. */
+let next: number | 'list' | null = null;
 
 export function openThread(peer: number): void {
   if (entry().cover) {
@@ -95,6 +96,12 @@ export function closeThread(): void {
   else leaveThread();
 }
 
+/** The cover, and the thread below it. */
+export function closeWithCover(): void {
+  next = 'list';
+  closeCover();
+}
+
 /** The list, whatever was open: for whoever comes next. */
 export function leaveThread(): void {
   history.replaceState(null, '', location.pathname);
@@ -107,7 +114,8 @@ const follow = () => {
   if (next === null || cover.value) return;
   const peer = next;
   next = null;
-  openThread(peer);
+  if (peer === 'list') closeThread();
+  else openThread(peer);
 };
 addEventListener('popstate', follow);
 addEventListener('hashchange', follow);

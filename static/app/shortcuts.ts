@@ -1,5 +1,5 @@
 import type { Client } from './client.js';
-import type { Key } from './i18n/index.js';
+import type { Key } from './i18n/later.js';
 import { composing } from './keys.js';
 import { closeThread, openCover, openPeer, openThread } from './route.js';
 

@@ -57,9 +57,11 @@ export function initials(name: string): string {
   ).toLocaleUpperCase();
 }
 
+/** One for all: it takes longer to make than to use. */
+const segmenter = 'Segmenter' in Intl ? new Intl.Segmenter() : null;
+
 function graphemes(text: string): string[] {
-  if (!('Segmenter' in Intl)) return [...text];
-  return Array.from(new Intl.Segmenter().segment(text), (part) => part.segment);
+  return segmenter ? Array.from(segmenter.segment(text), (part) => part.segment) : [...text];
 }
 
 /** Whether a text reads from right to left: its first letter with a direction decides. */

@@ -2,8 +2,10 @@ import { signal } from '@preact/signals';
 import type { Conversation } from '../../schemas/conversation.js';
 import type { Group } from '../../schemas/group.js';
 import type { Message } from '../../schemas/message.js';
+import type { OwnSettings } from '../../schemas/settings.js';
 import type { User } from '../../schemas/user.js';
 import { changed } from './events.js';
+import { unset } from './own.js';
 import type { Held } from './records.js';
 
 /** The server counts unread messages no further. */
@@ -12,6 +14,14 @@ const countedUpTo = 1000;
 const keptTail = 60;
 
 export type Receipt = NonNullable<Conversation['receipt']>;
+
+/** What the server says of a group that isn't given here, as it isn't on the screen. */
+export interface Head {
+  seq: number;
+  at?: number | undefined;
+  /** The newest that mentions the user. */
+  mention?: number | undefined;
+}
 
 /** Where somebody was in a thread when leaving it. */
 export interface Place {
@@ -50,7 +60,12 @@ export class Thread {
   /** Grows with every change of the messages. */
   readonly version = signal(0);
   readonly unread = signal(0);
+  /** Those of them that mention the user, or all. */
+  readonly mentions = signal(0);
+  readonly settings = signal<OwnSettings>(unset);
   readonly receipt = signal<Receipt>({ delivered_seq: 0, read_seq: 0 });
+  /** In a small group how far each other one is; null before that was asked for. */
+  readonly receipts = signal<ReadonlyMap<number, Receipt> | null>(null);
   /** Who types; 0 for nobody. */
   readonly typing = signal(0);
   /** Grows with every message that is written here, in this tab. */
@@ -78,6 +93,15 @@ export class Thread {
   rows: unknown = null;
   typingTimer: ReturnType<typeof setTimeout> | undefined;
 
+  /** Marked as unread while it is open: nothing of it is read before it is opened again. */
+  resting = false;
+  /** What was marked as unread was read since, and the server isn't told yet. */
+  unmarked = false;
+  /** The server has so many; past `position` they aren't given here. */
+  #end = 0;
+  /** The last of those. */
+  #preview: Message | null = null;
+
   /** Whether the server's list has told of it since the page was loaded. */
   described = false;
 
@@ -100,7 +124,13 @@ export class Thread {
     return seq < this.begins || this.messages.get(seq) === null;
   }
 
+  /** Up to where there are messages, given here or not. */
+  get end(): number {
+    return Math.max(this.position, this.#end);
+  }
+
   get last(): Message | undefined {
+    if (this.#preview && this.#preview.seq > this.position) return this.#preview;
     // What shows nothing is passed over, also where it isn't here again yet.
     for (let seq = this.position; seq > this.position - keptTail; seq--) {
       const message = this.messages.get(seq);
@@ -179,10 +209,84 @@ export class Thread {
     this.at = at;
     // One's own was put at the top by our clock; the server's holds.
     this.activity.value = message.from_user_id === this.#me ? at : Math.max(this.activity.peek(), at);
+    this.#unhide();
     if (message.event) this.#change(message, message.event);
     if (message.from_user_id === this.#me || message.seq <= this.counted) return;
     this.counted = message.seq;
-    if (message.seq > this.readSeq && !message.event) this.unread.value++;
+    if (message.seq <= this.readSeq || message.event) return;
+    this.unread.value++;
+    if (this.mentionsMe(message)) this.mentions.value++;
+  }
+
+  /** [G26] @returns whether that is new */
+  tell({ seq, at = 0, mention = 0 }: Head): boolean {
+    if (seq <= this.end) return false;
+    const from = Math.max(this.counted, this.position, this.readSeq);
+    this.#end = seq;
+    this.counted = Math.max(this.counted, seq);
+    this.activity.value = Math.max(this.activity.peek(), at);
+    this.#unhide();
+    if (this.group.peek()?.role === null) return true;
+    this.unread.value = Math.min(countedUpTo, this.unread.peek() + Math.max(0, seq - from));
+    if (mention > from) this.mentions.value++;
+    this.version.value++;
+    return true;
+  }
+
+  mentionsMe({ from_user_id, mentions, mention_all }: Message): boolean {
+    return from_user_id !== this.#me && (mention_all === true || mentions?.includes(this.#me) === true);
+  }
+
+  #unhide(): void {
+    if (this.settings.peek().hidden) this.settings.value = { ...this.settings.peek(), hidden: false };
+  }
+
+  /** What the user has set, here or on another device. */
+  set({
+    settings,
+    unread,
+    mentions,
+    read_seq,
+  }: Pick<Conversation, 'settings' | 'unread' | 'mentions' | 'read_seq'>): void {
+    const before = this.settings.peek().unread_from;
+    this.unmarked = false;
+    this.settings.value = settings;
+    this.readElsewhere(read_seq);
+    if (settings.unread_from !== before) this.#recount(unread, mentions);
+  }
+
+  /** Counted here, where all is here: the server's count may lack what came since. */
+  #recount(unread: number, mentions: number): void {
+    const marked = this.settings.peek().unread_from;
+    const counted = this.#count(marked ?? this.readSeq + 1);
+    this.unread.value = Math.max(marked === null ? 0 : 1, counted?.unread ?? unread);
+    this.mentions.value = counted?.mentions ?? mentions;
+  }
+
+  /** @returns null where not all of it is here */
+  #count(from: number): { unread: number; mentions: number } | null {
+    let [unread, mentions] = [0, 0];
+    if (this.end - from >= countedUpTo) return null;
+    for (let seq = Math.max(from, this.begins); seq <= this.end; seq++) {
+      const message = this.messages.get(seq);
+      if (message === undefined) return null;
+      if (!this.#counts(seq)) continue;
+      unread++;
+      if (message && this.mentionsMe(message)) mentions++;
+    }
+    return { unread, mentions };
+  }
+
+  /** Somebody looks at what was marked as unread. @returns whether it was */
+  unmark(): boolean {
+    const settings = this.settings.peek();
+    if (settings.unread_from === null) return false;
+    this.unmarked = true;
+    this.settings.value = { ...settings, unread_from: null };
+    const counted = this.readSeq >= this.end ? { unread: 0, mentions: 0 } : this.#count(this.readSeq + 1);
+    this.unread.value = counted?.unread ?? this.unread.peek();
+    this.mentions.value = counted?.mentions ?? this.mentions.peek();
+    return true;
   }
 
   #change({ seq, from_user_id }: Message, event: NonNullable<Message['event']>): void {
@@ -197,7 +301,7 @@ export class Thread {
     this.group.value = group;
     if (this.user.peek().username !== group.title)
       this.user.value = { user_id: this.peer, username: group.title };
-    if (group.role === null) this.unread.value = 0;
+    if (group.role === null) this.unread.value = this.mentions.value = 0;
   }
 
   /** Whether a message there counts as read or unread; one that isn't here may. */
@@ -239,21 +343,35 @@ export class Thread {
       const { last_message: last } = said;
       this.at = last?.seq === said.last_seq ? Date.parse(last.created_at) : undefined;
     }
+    const { settings } = said;
+    const before = this.settings.peek().unread_from;
+    this.settings.value = this.unmarked ? { ...settings, unread_from: null } : settings;
+    const isMarked = this.settings.peek().unread_from !== null;
     // The server's word: a `read` may have been lost with its socket, and is then told again.
     this.toldRead = said.read_seq;
     this.readSeq = Math.max(this.readSeq, said.read_seq);
     if (said.last_seq >= this.counted || !this.described) {
       this.counted = Math.max(this.counted, said.last_seq);
-      this.unread.value = this.readSeq >= said.last_seq ? 0 : said.unread;
+      const isRead = !isMarked && this.readSeq >= said.last_seq;
+      this.unread.value = isRead ? 0 : said.unread;
+      this.mentions.value = isRead ? 0 : said.mentions;
       // What has come meanwhile was not in the list yet.
-      for (let seq = Math.max(said.last_seq, this.readSeq) + 1; seq <= this.position; seq++)
+      for (let seq = Math.max(said.last_seq, this.readSeq) + 1; seq <= this.position; seq++) {
+        const message = this.messages.get(seq);
         if (this.#counts(seq)) this.unread.value++;
-    }
+        if (message && this.mentionsMe(message)) this.mentions.value++;
+      }
+    } else if (this.settings.peek().unread_from !== before) this.#recount(said.unread, said.mentions);
     this.described = true;
     const last = said.last_message;
     if (last) {
       this.activity.value = Math.max(this.activity.peek(), Date.parse(last.created_at) || 0);
       if (last.seq <= this.position) this.load([last]);
+      else {
+        this.#end = Math.max(this.#end, said.last_seq);
+        this.#preview = last;
+        this.version.value++;
+      }
     }
   }
 
@@ -269,11 +387,20 @@ export class Thread {
   read(seq: number): void {
     const upTo = Math.min(seq, this.position);
     if (upTo <= this.readSeq) return;
-    let theirs = 0;
-    for (let at = this.readSeq + 1; at <= upTo; at++) if (this.#counts(at)) theirs++;
+    let [theirs, mentions] = [0, 0];
+    for (let at = this.readSeq + 1; at <= upTo; at++) {
+      if (!this.#counts(at)) continue;
+      theirs++;
+      const message = this.messages.get(at);
+      if (message && this.mentionsMe(message)) mentions++;
+    }
     this.readSeq = upTo;
     if (theirs > 0) this.tellRead = upTo;
-    this.unread.value = upTo >= this.position ? 0 : Math.max(0, this.unread.peek() - theirs);
+    const isMarked = this.settings.peek().unread_from !== null;
+    if (isMarked) return;
+    const isRead = upTo >= this.end;
+    this.unread.value = isRead ? 0 : Math.max(0, this.unread.peek() - theirs);
+    this.mentions.value = isRead ? 0 : Math.max(0, this.mentions.peek() - mentions);
   }
 
   /** On another device, perhaps further than what has arrived here. */
@@ -281,15 +408,35 @@ export class Thread {
     this.read(seq);
     this.readSeq = Math.max(this.readSeq, seq);
     this.toldRead = Math.max(this.toldRead, seq);
+    if (this.settings.peek().unread_from !== null) return;
+    // What isn't given here can't be read one by one.
+    this.unread.value = Math.min(this.unread.peek(), Math.max(0, this.end - this.readSeq));
+    this.mentions.value = Math.min(this.mentions.peek(), this.unread.peek());
+  }
+
+  /** How far another one of a small group is. */
+  reach(user: number, { delivered_seq, read_seq }: Receipt): void {
+    const known = this.receipts.peek();
+    if (known && user !== this.#me)
+      this.receipts.value = new Map(known).set(user, { delivered_seq, read_seq });
+  }
+
+  /** The last one of others, from which the whole is unread again; the last of all where none is here. */
+  get lastOfOthers(): number {
+    for (let seq = this.end; seq >= this.begins && seq > this.end - keptTail; seq--)
+      if (this.messages.has(seq) && this.#counts(seq)) return seq;
+    return this.last?.seq ?? this.position;
   }
 
   /** Where to begin reading; 0 if there is nothing new. */
   firstUnread(): number {
     const unread = this.unread.peek();
     if (unread === 0) return 0;
+    const { unread_from: marked } = this.settings.peek();
+    if (marked !== null) return Math.max(marked, this.begins);
     const after = Math.max(this.readSeq + 1, this.begins);
     // Past what was read there may be a lot of one's own, sent from elsewhere: then it begins with the last ones.
-    const surely = this.position - unread + 1;
+    const surely = this.end - unread + 1;
     return unread < countedUpTo && surely - after > 100 ? surely : after;
   }
 
@@ -301,8 +448,13 @@ export class Thread {
     this.tellRead = 0;
     this.toldRead = 0;
     this.described = false;
-    this.unread.value = 0;
+    this.unread.value = this.mentions.value = 0;
+    this.settings.value = unset;
+    this.unmarked = false;
     this.receipt.value = { delivered_seq: 0, read_seq: 0 };
+    this.receipts.value = null;
+    this.#end = 0;
+    this.#preview = null;
     this.position = seq;
     this.begins = 1;
     this.#groupAsOf = 0;
@@ -327,6 +479,8 @@ export class Thread {
       at: this.at,
       read_seq: this.readSeq,
       unread: this.unread.peek(),
+      mentions: this.mentions.peek(),
+      settings: this.settings.peek(),
       receipt: this.receipt.peek(),
       tail,
     };
@@ -343,6 +497,8 @@ export class Thread {
     this.counted = held.position;
     this.readSeq = held.read_seq;
     this.unread.value = held.unread;
+    this.mentions.value = held.mentions ?? 0;
+    this.settings.value = held.settings ?? unset;
     this.receipt.value = held.receipt;
     this.load(held.tail);
     this.activity.value = Date.parse(last?.created_at ?? '') || 0;

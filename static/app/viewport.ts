@@ -15,6 +15,8 @@ const nearEnd = 6;
 export class Viewport {
   readonly range = signal({ start: 0, end: 0 });
   readonly atEnd = signal(true);
+  /** Between which rows the window is, as far as a part of them can be seen. */
+  readonly seen = signal({ first: 0, last: -1 });
   readonly heights: Heights;
 
   #scroller: HTMLElement | null = null;
@@ -167,7 +169,10 @@ export class Viewport {
       start: start - (start % step),
       end: Math.min(heights.count, end + step - (end % step)),
     };
-    const { range } = this;
+    const { seen, range } = this;
+    const first = heights.find(top);
+    const last = this.lastVisible;
+    if (first !== seen.peek().first || last !== seen.peek().last) seen.value = { first, last };
     if (next.start !== range.peek().start || next.end !== range.peek().end) range.value = next;
   }
 }

@@ -18,6 +18,9 @@ function field(text: string, name: string): number {
 export class ExtendedUser {
   /** Called with each `chat` frame. */
   onChat: (text: string) => void = () => {};
+  /** The same with each `head`, and with every frame. */
+  onHead: () => void = () => {};
+  onAny: (text: string) => void = () => {};
   private sent = 0;
   private answered = 0;
   private onStored: () => void = () => {};
@@ -64,6 +67,12 @@ export class ExtendedUser {
     await inTime(synced, 'a sync');
   }
 
+  /** Says what is on its screen. */
+  show(conversations: readonly number[]): void {
+    this.socket.send(`{"type":"open","conversation_ids":[${conversations}]}`);
+    flushAll();
+  }
+
   /** Sends a message with an id. */
   chat(to: number, content: string): void {
     this.say(`"to_user_id":${FIRST + to}`, content);
@@ -95,6 +104,7 @@ export class ExtendedUser {
   }
 
   private take(text: string) {
+    this.onAny(text);
     if (text.startsWith('{"type":"chat"')) {
       const conversation = field(text, 'conversation_id');
       this.positions.set(conversation, field(text, 'seq'));
@@ -109,6 +119,7 @@ export class ExtendedUser {
     } else if (text.startsWith('{"type":"sent"')) {
       if (++this.answered === this.sent) this.onStored();
     } else if (text.startsWith('{"type":"synced"')) this.onSynced();
+    else if (text.startsWith('{"type":"head"')) this.onHead();
     else if (/^{"type":"(error|reset)"/.test(text)) this.onRefused(new Error(text));
   }
 

@@ -1,5 +1,6 @@
 import { away, awayBoth } from './away.js';
 import { embedded } from './embedded.js';
+import { channelBesideGroup, groupAt, groupsFull, joining } from './groups.js';
 import { idleOn, idleWith } from './idle.js';
 import { logins } from './logins.js';
 import { manyAt } from './many.js';
@@ -32,6 +33,22 @@ export const scenarios: Record<string, (bench: Bench) => Promise<Figures>> = {
   '3,500 users with 20 contacts, 1,500 messages/s': (bench) => contactsAt(bench, 3500, 20, 1500),
   '3,500 users with 20 contacts, 12,000 messages/s': (bench) => contactsAt(bench, 3500, 20, 12_000),
   '200 in a conversation, 50 messages/s': (bench) => manyAt(bench, 200, 50),
+  'a group of 200, 50 messages/s': (bench) =>
+    groupAt(bench, { kind: 'group', members: 200 }, { live: 200 }, { rate: 50 }),
+  'a group of 200, 50 in flight': (bench) =>
+    groupAt(bench, { kind: 'group', members: 200 }, { live: 200 }, { inFlight: 50 }),
+  'a group of 1,000 who are all connected, 20 messages/s': (bench) =>
+    groupAt(bench, { kind: 'group', members: 1000 }, { live: 1000 }, { rate: 20 }),
+  '50 groups of 3, 8 in flight': (bench) => groupsFull(bench, 50, 3, 8),
+  '50 groups of 200, 8 in flight': (bench) => groupsFull(bench, 50, 200, 8),
+  '3 channels of 3,000, 100 in flight': (bench) => groupsFull(bench, 3, 3000, 100),
+  'a channel of 10,000, 50 have it open, and a group of 50, 50 messages/s': (bench) =>
+    channelBesideGroup(bench, 10_000, 50, 0, { rate: 50 }),
+  'a channel of 10,000, 50 have it open, and a group of 50, 50 in flight': (bench) =>
+    channelBesideGroup(bench, 10_000, 50, 0, { inFlight: 50 }),
+  'a channel of 10,000, 50 have it open, 1,000 have it parked, 50 messages/s': (bench) =>
+    channelBesideGroup(bench, 10_000, 50, 1000, { rate: 50 }),
+  'joining a channel of 1,000,000 messages': (bench) => joining(bench, 1_000_000),
   '20,000 messages to people who are away': away,
   'to people away, then fetching, plain and extended': awayBoth,
   'get_offline, 1,000 in each of 1,000': (bench) => pagesOf(bench, 1000, 1000, 'mixed'),

@@ -3,6 +3,7 @@ import type { Group, GroupEvent } from '../../schemas/group.js';
 import { createArrivals } from '../../static/app/arrivals.js';
 import { changed } from '../../static/app/events.js';
 import { createOutbox } from '../../static/app/outbox.js';
+import { unset } from '../../static/app/own.js';
 import { groupIn, peerOf } from '../../static/app/peer.js';
 import type { Keeper } from '../../static/app/records.js';
 import { Thread } from '../../static/app/thread.js';
@@ -44,6 +45,7 @@ function setUp() {
     listing: () => false,
     onHole: () => {},
     onChange: () => {},
+    onUnsure: () => {},
     onIncoming: (_thread, { seq }) => told.push(seq),
   });
   const of = (conversation: number) => directory.ensure({ user_id: peerOf(conversation), username: '' });
@@ -59,6 +61,7 @@ const event = (seq: number, what: GroupEvent, from = other) => ({
 });
 const said = (last_seq: number, unread: number) => ({
   ...{ conversation_id: 9, group, last_seq, last_message: null, unread, read_seq: 0 },
+  ...{ mentions: 0, settings: unset },
 });
 
 t.test('what was done to a group stands in it, and counts as unread for nobody', async (t) => {

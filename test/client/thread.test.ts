@@ -1,4 +1,5 @@
 import t from 'tap';
+import { unset } from '../../static/app/own.js';
 import { Thread } from '../../static/app/thread.js';
 import { me, message, user } from './message.js';
 
@@ -8,6 +9,8 @@ const said = (last: number, unread: number, read: number) => ({
   last_seq: last,
   last_message: message(last),
   unread,
+  mentions: 0,
+  settings: unset,
   read_seq: read,
   receipt: { delivered_seq: 0, read_seq: 0 },
 });

@@ -1,6 +1,7 @@
 import t from 'tap';
 import { createArrivals } from '../../static/app/arrivals.js';
 import { createOutbox } from '../../static/app/outbox.js';
+import { unset } from '../../static/app/own.js';
 import type { Keeper } from '../../static/app/records.js';
 import { Thread, unknownIn } from '../../static/app/thread.js';
 import { created_at, me, message as spoken, user } from './message.js';
@@ -35,6 +36,7 @@ function setUp(known = true) {
     listing: () => false,
     onHole: () => holes++,
     onChange: () => {},
+    onUnsure: () => {},
     onIncoming: () => {},
   });
   return { arrivals, thread, acks, holes: () => holes };
@@ -68,6 +70,8 @@ const saidOf = (last: number) => ({
   last_seq: last,
   last_message: message(1),
   unread: 0,
+  mentions: 0,
+  settings: unset,
   read_seq: 0,
   receipt: { delivered_seq: 0, read_seq: 0 },
 });

@@ -14,6 +14,8 @@ export interface ModelClient {
   hear(head: number, text: string): void;
   /** Does something, by chance. */
   act(random: Random): void;
+  /** Shows something, by chance. */
+  look?(random: Random): void;
   /** Asks for everything that is left. */
   settle(): void;
   /** Whether it holds a message. */
@@ -25,12 +27,12 @@ export interface ModelClient {
 /** `chat.v2`: rules X2, X5, X7 and X8. */
 export class ExtendedClient implements ModelClient {
   readonly faults: string[] = [];
-  private readonly positions = new Map<number, number>();
+  protected readonly positions = new Map<number, number>();
   /** Own messages past a position, which `sent` told of. */
-  private readonly told = new Map<number, Set<number>>();
+  protected readonly told = new Map<number, Set<number>>();
   private syncing = 0;
   private sends = 0;
-  private say: (frame: object) => void = () => {};
+  protected say: (frame: object) => void = () => {};
 
   open(say: (frame: object) => void): void {
     this.say = say;
@@ -39,7 +41,7 @@ export class ExtendedClient implements ModelClient {
     this.settle();
   }
 
-  private at(conversation: number): number {
+  protected at(conversation: number): number {
     return this.positions.get(conversation) ?? 0;
   }
 
@@ -90,6 +92,52 @@ export class ExtendedClient implements ModelClient {
   chat(to: number): void {
     const target = to === MANY ? { conversation_id: to } : { to_user_id: to };
     this.say({ type: 'chat', ...target, id: `i${++this.sends}` });
+  }
+}
+
+/** One that says what it shows: rules G25 to G28. */
+export class ParkingClient extends ExtendedClient {
+  /** How far it was told that a conversation goes. */
+  private readonly heads = new Map<number, number>();
+  private shown: number[] | undefined;
+  /** What it was given while it synced may come again once it shows the conversation: up to there. */
+  private twice = 0;
+
+  override open(say: (frame: object) => void): void {
+    this.say = say;
+    if (this.shown !== undefined) this.show(this.shown);
+    super.open(say);
+  }
+
+  private show(conversations: number[]) {
+    this.shown = conversations;
+    this.say({ type: 'open', conversation_ids: conversations });
+  }
+
+  override hear(head: number, text: string): void {
+    const frame = head === TEXT ? JSON.parse(text) : {};
+    if (frame.type === 'synced') this.twice = Math.max(this.at(MANY), ...(this.told.get(MANY) ?? []));
+    if (frame.type === 'chat' && frame.conversation_id === MANY)
+      if (frame.seq <= Math.min(this.twice, this.at(MANY))) return;
+    if (frame.type !== 'head') return super.hear(head, text);
+    for (const { conversation_id: id, seq } of frame.conversations) {
+      if (this.shown === undefined) this.faults.push('a head came to who never said what they show');
+      this.heads.set(id, Math.max(seq, this.heads.get(id) ?? 0));
+    }
+  }
+
+  override act(random: Random): void {
+    if (random.chance(0.4)) this.look(random);
+    else super.act(random);
+  }
+
+  look(random: Random): void {
+    this.show(random.pick([[], [MANY]]));
+  }
+
+  override holds(conversation: number, seq: number): boolean {
+    const isShown = this.shown?.includes(conversation) !== false;
+    return super.holds(conversation, seq) || (!isShown && seq <= (this.heads.get(conversation) ?? 0));
   }
 }
 

@@ -22,6 +22,10 @@ for (const kind of ['plain', 'extended'] as const)
     t.strictSame(await find(t, { kind, runs: RUNS }), undefined);
   });
 
+t.test('[G27] parking: what is shown comes once and in order, and of the rest how far it goes', async (t) => {
+  t.strictSame(await find(t, { kind: 'parking', runs: RUNS / 5 }), undefined);
+});
+
 for (const [kind, sabotage] of [
   ['extended', 'a copy of an own message counts as told'],
   ['plain', 'the first message of a conversation is given, whatever came before it'],
@@ -29,6 +33,8 @@ for (const [kind, sabotage] of [
   ['plain', 'what waits for get_offline is pushed, too'],
   ['extended', 'a gap is not waited for'],
   ['extended', 'what is told is forgotten'],
+  ['parking', 'what is shown again is not read'],
+  ['parking', 'what is told is forgotten'],
 ] as const)
   t.test(`it finds out where ${sabotage}`, async (t) => {
     t.not(await find(t, { kind, runs: ENOUGH, sabotage }), undefined);

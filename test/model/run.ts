@@ -6,14 +6,20 @@ import type { Arrival } from '../../plugins/log/types.js';
 import { isFor } from '../../plugins/message.js';
 import type { Position, StoredMessage } from '../../sql/messages.js';
 import { type Random, random } from '../fault/random.js';
-import { ExtendedClient, type ModelClient, PlainClient } from './clients.js';
-import { MANY, ME, ModelLine, ModelLog, ModelPort, OTHERS, Steps } from './world.js';
+import { ExtendedClient, type ModelClient, ParkingClient, PlainClient } from './clients.js';
+import { LARGE, MANY, ME, ModelLine, ModelLog, ModelPort, OTHERS, Steps } from './world.js';
 
 /** Things that are done in one run. */
 const ACTS = 30;
 
+const CLIENTS = {
+  plain: () => new PlainClient(),
+  extended: () => new ExtendedClient(),
+  parking: (): ModelClient => new ParkingClient(),
+};
+
 interface Options {
-  kind: 'plain' | 'extended';
+  kind: 'plain' | 'extended' | 'parking';
   /** Breaks a connection on purpose. */
   sabotage?: (connection: Connection) => void;
 }
@@ -27,7 +33,7 @@ class Run {
   private line: ModelLine | undefined;
   private connection: PlainConnection | ExtendedConnection | undefined;
   /** What was published to the connection. */
-  private published: Position[] = [];
+  private published: StoredMessage[] = [];
   /** Counts connections. */
   private number = 0;
   /** What this replica stored and tells of, in the order of the log. */
@@ -41,7 +47,7 @@ class Run {
     this.steps = new Steps(this.draw.fork('steps'));
     this.log = new ModelLog(this.steps);
     this.port = new ModelPort(this.log, this.steps);
-    this.client = options.kind === 'plain' ? new PlainClient() : new ExtendedClient();
+    this.client = CLIENTS[options.kind]();
   }
 
   async run(): Promise<string[]> {
@@ -54,7 +60,7 @@ class Run {
     for (const list of this.log.messages.values())
       for (const message of list) {
         const { conversation, seq, msgId } = message;
-        const due = this.options.kind === 'extended' || (conversation !== MANY && isFor(ME, message));
+        const due = this.options.kind !== 'plain' || (conversation !== MANY && isFor(ME, message));
         const holds = this.client.holds(conversation, seq, msgId);
         if (due && !holds) this.client.faults.push(`${conversation}:${seq} (${msgId}) is lost`);
         if (holds && this.options.kind === 'plain' && conversation === MANY)
@@ -68,9 +74,10 @@ class Run {
     if (this.line?.isOpen !== true) this.connect();
     this.stall(false);
     await this.all();
-    // What was published to it is there without repair, and without that its client asks.
-    if (this.connection?.isLive === true && this.lacks(this.published))
-      this.client.faults.push('what was published to a live connection did not come');
+    this.checkPublished();
+    this.client.look?.(this.draw);
+    await this.all();
+    this.checkPublished();
     for (let i = 0; i < 3; i++) {
       this.stall(false);
       await this.all();
@@ -79,6 +86,16 @@ class Run {
       this.client.settle();
       await this.all();
     }
+  }
+
+  /** What was published to a live connection is there without repair, and without that its client asks. */
+  private checkPublished() {
+    const { connection, client, published } = this;
+    if (connection?.isLive !== true) return;
+    if (this.lacks(published)) client.faults.push('what was published to a live connection did not come');
+    for (const { conversation, seq, msgId } of published)
+      if (connection.isParked(conversation) && !client.holds(conversation, seq, msgId))
+        client.faults.push(`no head says ${seq}`);
   }
 
   private async all() {
@@ -138,6 +155,10 @@ class Run {
     await steps.turn();
     const moved = log.moved.splice(0);
     await steps.turn();
+    for (const place of moved.filter(({ conversation }) => conversation === MANY)) {
+      const head = { ...place, at: 0, mention: undefined };
+      if (this.connection?.lacksHead({ ...place, size: LARGE })) this.connection.noteHead(head);
+    }
     if (!this.lacks(moved)) return;
     await steps.turn();
     if (this.lacks(moved)) this.connection?.fallBehind();
@@ -196,6 +217,7 @@ class Run {
     if (connection.isGone && frame.type !== 'chat') return;
     try {
       if (frame.type === 'sync') await connection.sync(frame);
+      else if (frame.type === 'open') connection.show(frame.conversation_ids);
       else if (frame.type === 'ack') connection.acknowledge(frame.conversation_id, frame.seq);
       else this.send(connection, frame.to_user_id ?? frame.conversation_id, frame.id);
     } catch (error) {

@@ -1,6 +1,7 @@
 /** Faults that were found once, each put back where it was. */
 import type { Connection } from '../../plugins/connection/connection.js';
 import type { Cursor, Verdict } from '../../plugins/connection/cursor.js';
+import type { Parking } from '../../plugins/connection/parking.js';
 import { isFor } from '../../plugins/message.js';
 import type { StoredMessage } from '../../sql/messages.js';
 import { ME } from './world.js';
@@ -33,6 +34,11 @@ export const SABOTAGES: Record<string, (connection: Connection) => void> = {
     judging(connection, (message, cursor) =>
       message.seq > cursor.position(message.conversation) ? cursor.take(message) : undefined,
     ),
+  'what is shown again is not read': (connection) => {
+    const parking: Parking = Reflect.get(connection, 'parking');
+    const show = parking.show.bind(parking);
+    parking.show = (conversations) => show(conversations) && false;
+  },
   'what is told is forgotten': (connection) => {
     const cursor: Cursor = Reflect.get(connection, 'cursor');
     cursor.sent = () => 'drop';

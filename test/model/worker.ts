@@ -5,7 +5,7 @@ import { SABOTAGES } from './sabotages.js';
 
 /** What a worker is to do. */
 export interface Order {
-  kind: 'plain' | 'extended';
+  kind: 'plain' | 'extended' | 'parking';
   /** Seeds 1 to this. */
   runs: number;
   /** A name among the sabotages. */

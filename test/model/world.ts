@@ -9,11 +9,14 @@ import type {
   Port,
   Pumping,
   Reader,
+  Telling,
   Transport,
 } from '../../plugins/connection/port.js';
 import { isFor } from '../../plugins/message.js';
-import type { Member, Standing } from '../../sql/conversations.js';
+import { SIZE } from '../../schemas/size.js';
+import type { End, Member, Standing } from '../../sql/conversations.js';
 import type { Waiting } from '../../sql/cursors.js';
+import type { Head } from '../../sql/heads.js';
 import type { Position, StoredMessage } from '../../sql/messages.js';
 import type { Random } from '../fault/random.js';
 
@@ -23,6 +26,8 @@ export const OTHERS = [2, 3] as const;
 const conversationWith = (other: number) => 10 + other;
 /** The conversation of all three. */
 export const MANY = 20;
+/** As if it were a channel. */
+export const LARGE = SIZE.many | SIZE.parks;
 
 /** Turns of the queue of promises after which a step has done what it does at once. A turn of the event loop costs ten times as much. */
 const SETTLING = 16;
@@ -84,6 +89,7 @@ export class ModelLog implements Reader {
       clientId,
       content: String(this.lastId),
       createdAt: 0,
+      ...(to === MANY && { size: LARGE }),
     };
     this.messages.set(conversation, [...list, message]);
     this.moved.push({ conversation, seq: message.seq });
@@ -97,9 +103,13 @@ export class ModelLog implements Reader {
     return found;
   }
 
-  ends(): Promise<Position[]> {
+  ends(): Promise<End[]> {
     return this.seen(() =>
-      [...this.messages].map(([conversation, list]) => ({ conversation, seq: list.length })),
+      [...this.messages].map(([conversation, list]) => ({
+        conversation,
+        seq: list.length,
+        size: conversation === MANY ? LARGE : 0,
+      })),
     );
   }
 
@@ -114,8 +124,20 @@ export class ModelLog implements Reader {
       [...this.messages].map(([conversation, list]) => ({
         conversation,
         end: list.length,
+        size: conversation === MANY ? LARGE : 0,
         delivered: 0,
         at: list[(asked.get(conversation) ?? 0) - 1]?.createdAt,
+      })),
+    );
+  }
+
+  heads(_user: number, conversations: readonly number[]): Promise<Head[]> {
+    return this.seen(() =>
+      conversations.map((conversation) => ({
+        conversation,
+        seq: this.of(conversation).length,
+        at: 0,
+        mention: undefined,
       })),
     );
   }
@@ -217,6 +239,13 @@ export class ModelPort implements Port {
 
   pumpLater(one: Pumping): void {
     this.steps.add(() => one.pump());
+  }
+
+  headsSoon(one: Telling): void {
+    this.steps.add(() => {
+      if (one.mayTellHeads) one.tellHeads();
+      else if (!one.isGone) this.headsSoon(one);
+    });
   }
 
   watchGap(one: Gapped): void {

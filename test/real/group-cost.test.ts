@@ -1,6 +1,7 @@
 /** What a message to a group costs the database: the same for few members and for many, but for how far those who have it are. */
 import postgres from 'postgres';
 import t, { type Test } from 'tap';
+import { GROUPS } from '../../schemas/limits.js';
 import { build, type Client, connectSynced, eventually, freshName, signUp, type User } from '../helper.js';
 import { startPostgres } from '../nodes/postgres.js';
 
@@ -13,6 +14,8 @@ const PRESENT = 3;
 /** People who are added at one time. */
 const AT_ONCE = 100;
 const MESSAGES = 20;
+/** Whether it is noted how far those have it who are there. */
+const isNoted = (size: number) => size <= GROUPS.parked;
 
 // One of its own: transactions are counted for the whole server, and nobody else is to write rows again.
 const server = await startPostgres({ settings: { autovacuum: 'off' } });
@@ -82,14 +85,14 @@ interface Cost {
 let present = 0;
 
 /** What is to be paid for so many messages, and then for noting how far those are who are there. */
-async function costs(t: Test, size: number): Promise<{ messages: Cost; cursors: Cost }> {
+async function costs(t: Test, size: number): Promise<{ messages: Cost; cursors: Cost; all: Cost }> {
   const { id, owner, others } = await makeChannel(size);
   const writer = await connectSynced(t, one, owner);
   const readers = await Promise.all(others.map((user) => connectSynced(t, one, user)));
   present += PRESENT;
   const { counts } = one.app.messages;
-  const say = async (content: string) => {
-    writer.send('chat', { conversation_id: id, content });
+  const say = async (content: string, beside: object = {}) => {
+    writer.send('chat', { conversation_id: id, content, ...beside });
     return (await writer.next('sent')).seq;
   };
   const have = (reader: Client, seq: number) =>
@@ -100,6 +103,7 @@ async function costs(t: Test, size: number): Promise<{ messages: Cost; cursors: 
       reader.send('ack', { conversation_id: id, seq });
       await reader.barrier();
     }
+    if (!isNoted(size)) return quiet(present);
     // What is moved is taken from those that wait before it is stored.
     await eventually(async () => {
       const [row] = await admin`
@@ -126,18 +130,22 @@ async function costs(t: Test, size: number): Promise<{ messages: Cost; cursors: 
     for (const reader of readers) await have(reader, last);
   });
   const cursors = await measure(() => confirm(last));
-  return { messages, cursors };
+  const all = await measure(async () => {
+    await say('all of you', { mention_all: true });
+  });
+  return { messages, cursors, all };
 }
 
 for (const size of sizes)
   t.test(`a message to ${size} costs one statement, and one row in each of two tables`, async (t) => {
-    const { messages, cursors } = await costs(t, size);
+    const { messages, cursors, all } = await costs(t, size);
     t.strictSame(messages, {
       ...{ statements: MESSAGES, transactions: MESSAGES },
       rows: { batches: MESSAGES, messages: MESSAGES },
     });
+    t.strictSame(all, { statements: 1, transactions: 1, rows: { batches: 1, mentions: 1, messages: 1 } });
     // Who isn't there confirms nothing. Each of the others has one row, whatever they confirm at once.
     t.equal(cursors.statements, 0);
-    t.strictSame(cursors.rows, { cursors: PRESENT - 1 });
+    t.strictSame(cursors.rows, isNoted(size) ? { cursors: PRESENT - 1 } : {});
     t.ok(cursors.transactions <= PRESENT - 1, `${cursors.transactions} transactions`);
   });

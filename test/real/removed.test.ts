@@ -30,7 +30,7 @@ async function remove(t: Test, one: Server, two: Server): Promise<Trespass> {
     b.send('chat', { id: 'stays', conversation_id, content: 'stays' });
     await eventually(async () => {
       const waiting = await one.app.db.sql`select from pg_stat_activity
-        where datname = current_database() and wait_event_type = 'Lock' and query like '%append_3%'`;
+        where datname = current_database() and wait_event_type = 'Lock' and query like '%append_4%'`;
       return waiting.length === 2;
     }, 'nobody waits for the row');
     await own`update members set last_seq = 1
@@ -84,9 +84,9 @@ async function removeFromGroup(t: Test, one: Server, two: Server): Promise<Tresp
     });
     await waits('change_group_1', 1);
     a.send('chat', { id: 'too-late', conversation_id, content: 'too late' });
-    await waits('append_3', 1);
+    await waits('append_4', 1);
     b.send('chat', { id: 'stays', conversation_id, content: 'stays' });
-    await waits('append_3', 2);
+    await waits('append_4', 2);
   });
   t.equal((await removal)?.status, 200);
   await a.until(() => a.frames.some(({ id }) => id === 'too-late'), 'it is not answered');

@@ -1,5 +1,5 @@
 import t from 'tap';
-import { LIMITS } from '../../schemas/limits.js';
+import { GROUPS, LIMITS } from '../../schemas/limits.js';
 import { build, type Client, connect, connectSynced, signUp } from '../helper.js';
 
 const server = await build(t);
@@ -35,6 +35,8 @@ t.test('[X1] welcome comes first', async (t) => {
       unconfirmed_bytes: LIMITS.unconfirmedBytes,
       sync_positions: LIMITS.syncPositions,
       watched_users: LIMITS.watchedUsers,
+      parked_members: GROUPS.parked,
+      open_conversations: GROUPS.open,
     },
   });
   t.equal(epoch, server.app.db.epoch);

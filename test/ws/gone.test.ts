@@ -121,7 +121,7 @@ t.test('[X19] who comes later is given what is said from then on', async (t) => 
     token: carol.token,
     body: { seq: 1 },
   });
-  t.strictSame(read.body.data, { read_seq: 1, unread: 1 });
+  t.strictSame(read.body.data, { read_seq: 1, unread: 1, mentions: 0 });
   t.strictSame(told(await synced(t, bob, { conversation_id, seq: 1 }, held(1))), [2, 3, 4]);
   await plain.barrier();
   t.equal(plain.of('chat').length, 0);

@@ -64,7 +64,7 @@ t.test('[X10] read moves forward only, and not past the end', async (t) => {
     token: bob.token,
     body: { seq: 2 },
   });
-  t.strictSame(body.data, { read_seq: 5, unread: 0 });
+  t.strictSame(body.data, { read_seq: 5, unread: 0, mentions: 0 });
   t.equal(b.of('error').length, 0);
 });
 

@@ -23,7 +23,7 @@ function between({ app }: Server, answer: Ask): () => void {
   return () => void set(log);
 }
 const failure = (code: string) => Object.assign(new Error('on purpose'), { code });
-const isAppend = (text: string) => text.includes('append_3(');
+const isAppend = (text: string) => text.includes('append_4(');
 
 t.test('[B1] nobody hears of a message before it is stored', async (t) => {
   const [alice, bob] = await pair();

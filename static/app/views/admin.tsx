@@ -2,7 +2,8 @@ import { useSignal, useSignalEffect } from '@preact/signals';
 import type { Static } from '@sinclair/typebox';
 import { useRef } from 'preact/hooks';
 import type { Accounts, Invites } from '../../../schemas/admin.js';
-import { type AccountChange, codeOf } from '../api.js';
+import { type AccountChange, accountApi } from '../account-api.js';
+import { codeOf } from '../api.js';
 import type { Client } from '../client.js';
 import { copy } from '../copy.js';
 import { dayName, dayOf } from '../format.js';
@@ -17,7 +18,8 @@ type Invite = Static<typeof Invites>['invites'][number];
 const page = 50;
 
 /** Who has an account here, who may have one, and what an admin can do about that. */
-export function Admin({ client: { api, me } }: { client: Client }) {
+export function Admin({ client: { api: all, me } }: { client: Client }) {
+  const api = accountApi(all);
   const accounts = useSignal<Account[] | null>(null);
   const invites = useSignal<Invite[]>([]);
   const more = useSignal(false);

@@ -2,7 +2,6 @@ import { useSignalEffect } from '@preact/signals';
 import { useEffect } from 'preact/hooks';
 import { announced } from '../announce.js';
 import type { Client } from '../client.js';
-import { refuseFiles } from '../files.js';
 import { t } from '../i18n/index.js';
 import { noticed } from '../notice.js';
 import { groupIn } from '../peer.js';
@@ -13,20 +12,22 @@ import { Banner } from './banner.js';
 import { Dialog } from './dialog.js';
 import { Icon } from './icons.js';
 import { Keys } from './keys.js';
-import { Later, loadLater } from './lazy.js';
+import { Later, loadLater, Once } from './lazy.js';
 import { Sidebar } from './sidebar.js';
 import { ThreadView } from './thread.js';
 
 /** Two panes, or on a phone the one of them that matters now. */
 export function App({ client }: { client: Client }) {
   useEffect(() => onShortcut(client), [client]);
-  useEffect(refuseFiles, []);
   // Whoever signs in next finds nothing on top.
   useEffect(() => closeCover, []);
 
   // Once everything else is here.
   useSignalEffect(() => {
-    if (client.link.value.state === 'online') void loadLater();
+    const { state } = client.link.value;
+    // Without a line the worker has it, if there is one.
+    const worker = navigator.serviceWorker?.controller;
+    if (state === 'online' || (state === 'waiting' && worker)) void loadLater();
   });
 
   const thread = client.current.value;
@@ -58,6 +59,7 @@ export function App({ client }: { client: Client }) {
           <p key={n}>{text}</p>
         ))}
       </div>
+      <Once>{({ Behind }) => <Behind client={client} />}</Once>
       {client.link.value.state === 'replaced' && <Replaced client={client} />}
       <Covered client={client} thread={thread} isGroup={isGroup} />
       <div role="status">
@@ -90,6 +92,7 @@ function Covered({ client, thread, isGroup }: { client: Client; thread: Thread |
     people: t('newConversation'),
     shortcuts: t('shortcuts'),
     menu: t('actions'),
+    own: t('settingsOf'),
     contacts: t('contacts'),
     devices: t('devices'),
     factor: t('factor'),
@@ -108,7 +111,8 @@ function Covered({ client, thread, isGroup }: { client: Client; thread: Thread |
           {on === 'settings' && <views.Settings client={client} />}
           {on === 'people' && <views.People client={client} />}
           {on === 'shortcuts' && <views.Shortcuts />}
-          {on === 'menu' && <views.Menu me={client.me.user_id} />}
+          {on === 'menu' && thread && <views.Menu client={client} thread={thread} />}
+          {on === 'own' && <views.Own client={client} />}
           {on === 'contacts' && <views.Contacts client={client} />}
           {on === 'devices' && <views.Devices client={client} />}
           {on === 'factor' && <views.FactorDialog client={client} />}

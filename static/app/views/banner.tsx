@@ -3,9 +3,9 @@ import type { ComponentChildren } from 'preact';
 import type { Client } from '../client.js';
 import { t } from '../i18n/index.js';
 import { board } from '../notice-board.js';
-import { canNotify, permission, turnOn } from '../notify.js';
 import { notificationsAsked } from '../settings.js';
 import { updateReady } from '../worker.js';
+import { Once } from './lazy.js';
 
 /** A short absence isn't worth a word. */
 const patience = 900;
@@ -57,25 +57,9 @@ export function Banner({ client }: { client: Client }) {
           </button>
         </Notice>
       )}
-      {state === 'online' &&
-        notificationsAsked.value === 'later' &&
-        canNotify &&
-        permission.value === 'default' && (
-          <Notice text={t('askNotify')}>
-            <button type="button" class="link" onClick={() => void turnOn()}>
-              {t('turnOn')}
-            </button>
-            <button
-              type="button"
-              class="link"
-              onClick={() => {
-                notificationsAsked.value = 'yes';
-              }}
-            >
-              {t('notNow')}
-            </button>
-          </Notice>
-        )}
+      {state === 'online' && notificationsAsked.value === 'later' && (
+        <Once>{({ AskNotify }) => <AskNotify />}</Once>
+      )}
     </header>
   );
 }
@@ -93,7 +77,7 @@ export function Board() {
   );
 }
 
-function Notice({ text, children }: { text: string; children: ComponentChildren }) {
+export function Notice({ text, children }: { text: string; children: ComponentChildren }) {
   return (
     <p class="banner">
       {text} <span class="actions">{children}</span>

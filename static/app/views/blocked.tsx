@@ -2,7 +2,7 @@ import { useSignal } from '@preact/signals';
 import type { User } from '../../../schemas/user.js';
 import { codeOf } from '../api.js';
 import type { Client } from '../client.js';
-import { errorText, t } from '../i18n/index.js';
+import { errorText, t } from '../i18n/later.js';
 
 /** What changes how somebody stands to the user, and what went wrong with it. */
 export function useChange(client: Client) {

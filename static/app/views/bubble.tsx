@@ -1,3 +1,4 @@
+import type { ComponentChildren } from 'preact';
 import { useMemo } from 'preact/hooks';
 import type { Message } from '../../../schemas/message.js';
 import type { User } from '../../../schemas/user.js';
@@ -5,6 +6,7 @@ import { openMenu } from '../chosen.js';
 import { clock, dayName, exact } from '../format.js';
 import { errorText, t } from '../i18n/index.js';
 import { touch } from '../keys.js';
+import type { Named } from '../mentions.js';
 import type { Outgoing } from '../records.js';
 import { emojiCount, isRtl } from '../text.js';
 import { Avatar, hueOf } from './avatar.js';
@@ -43,7 +45,7 @@ export interface RowProps {
   last: boolean;
   /** The day that begins here. */
   day: number | null;
-  divider: boolean;
+  divider: ComponentChildren;
   /** The last of all: the Tab key stops at its menu, and up and down go to those of the others. */
   newest: boolean;
   fate: Fate | null;
@@ -52,6 +54,11 @@ export interface RowProps {
   sender: string;
   /** In a group who wrote it; null of one's own, and between two. */
   author: User | null;
+  /** Whom it mentions. */
+  names: readonly Named[];
+  me: number;
+  /** What stands below it. */
+  below: ComponentChildren;
   /** What was done to the group, where the message says that. */
   line: string | null;
   onRetry: (id: string) => void;
@@ -84,7 +91,7 @@ export function Row(props: RowProps) {
       )}
       {divider && (
         <div class="divider">
-          <span>{t('newMessages')}</span>
+          <span>{divider}</span>
         </div>
       )}
       {line === null ? (
@@ -94,6 +101,7 @@ export function Row(props: RowProps) {
           <bdi>{line}</bdi>
         </p>
       )}
+      {props.below}
       {author && last && <Avatar user={author} />}
     </li>
   );
@@ -132,6 +140,8 @@ function Bubble({
   sender,
   author,
   first,
+  names,
+  me,
   onRetry,
   onDiscard,
 }: RowProps & { message: Message | Outgoing }) {
@@ -150,7 +160,9 @@ function Bubble({
         ) : (
           <span class="vh">{sender}: </span>
         )}
-        <span class="text">{content === '' ? <em>{t('emptied')}</em> : <Marked text={content} />}</span>
+        <span class="text">
+          {content === '' ? <em>{t('emptied')}</em> : <Marked text={content} names={names} me={me} />}
+        </span>
         <button
           type="button"
           class="more"

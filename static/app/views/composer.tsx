@@ -3,9 +3,14 @@ import { useLayoutEffect, useRef } from 'preact/hooks';
 import type { Client } from '../client.js';
 import { t } from '../i18n/index.js';
 import { composing, touch } from '../keys.js';
+import { besides } from '../mentions.js';
 import { bytes, clean, isRtl } from '../text.js';
 import type { Thread } from '../thread.js';
 import { Icon } from './icons.js';
+import { Once } from './lazy.js';
+
+/** Members from which on it is asked before all are mentioned. */
+const askedFrom = 32;
 
 /** Where the style can't size a field by its text, a twin of the text does; past this length it scrolls anyway. */
 const twinLength = CSS.supports('field-sizing', 'content') ? 0 : 2_000;
@@ -14,6 +19,7 @@ export function Composer({ client, thread }: { client: Client; thread: Thread })
   const box = useRef<HTMLTextAreaElement>(null);
   const draft = client.drafts.of(thread.peer);
   const complained = useSignal(false);
+  const asking = useSignal(false);
   const text = draft.value;
   const size = measure(text, client.limits.value);
   // A book that was pasted: each key would have it read through for its direction and its spelling.
@@ -26,13 +32,23 @@ export function Composer({ client, thread }: { client: Client; thread: Thread })
     return client.drafts.flush;
   }, []);
 
-  function send(): void {
+  const members = thread.group.value?.members ?? 0;
+  /** All of a larger group are to be notified by it: that is asked first. */
+  const mentionsMany = (content: string) =>
+    members > askedFrom && besides(content, client.drafts.named(thread.peer), 1).mention_all === true;
+
+  function send(sure = false): void {
     const content = clean(draft.peek());
     if (!content) return;
     if (size.over > 0) {
       complained.value = true;
       return;
     }
+    if (mentionsMany(content) && !sure) {
+      asking.value = true;
+      return;
+    }
+    asking.value = false;
     client.say(thread, content);
     box.current?.focus({ preventScroll: true });
   }
@@ -56,6 +72,23 @@ export function Composer({ client, thread }: { client: Client; thread: Thread })
         <p id="size" class={size.over > 0 ? 'size over' : 'size'} role={size.over > 0 ? 'alert' : undefined}>
           {size.note}
         </p>
+      )}
+      {thread.group.value && (
+        <Once>{({ Completion }) => <Completion client={client} thread={thread} box={box} />}</Once>
+      )}
+      {asking.value && (
+        <Once>
+          {({ Everybody }) => (
+            <Everybody
+              n={members}
+              onSure={() => send(true)}
+              onCancel={() => {
+                asking.value = false;
+                box.current?.focus();
+              }}
+            />
+          )}
+        </Once>
       )}
       <div class="grow" data-text={text.slice(0, twinLength)}>
         <textarea

@@ -1,7 +1,9 @@
+import { openOwn } from '../chosen.js';
 import type { Client } from '../client.js';
 import { eventText } from '../event-text.js';
-import { brief, exact } from '../format.js';
+import { brief, exact, present } from '../format.js';
 import { t } from '../i18n/index.js';
+import { tells } from '../own.js';
 import { groupIn } from '../peer.js';
 import { hrefOf, openPeer, openThread } from '../route.js';
 import { fateOf, nobody } from '../rows.js';
@@ -9,21 +11,37 @@ import { oneLine } from '../text.js';
 import type { Thread } from '../thread.js';
 import { Avatar } from './avatar.js';
 import { FateIcon } from './bubble.js';
+import { Icon, type IconName } from './icons.js';
 import { Name, nameOf } from './name.js';
 import { Typing } from './thread-head.js';
 
+interface ConversationProps {
+  client: Client;
+  thread: Thread;
+  /** The how manieth it is, and of how many. */
+  place: number;
+  all: number;
+}
+
 /** One line of the list. */
-export function Conversation({ client, thread }: { client: Client; thread: Thread }) {
+export function Conversation({ client, thread, place, all }: ConversationProps) {
   const user = thread.user.value;
   const self = user.user_id === client.me.user_id;
   const open = openPeer.value === user.user_id;
   const unread = thread.unread.value;
+  const mentions = thread.mentions.value;
+  const settings = thread.settings.value;
+  const isQuiet = !tells(settings, false, present.value);
   return (
-    <li class="entry">
+    <li class="entry" aria-posinset={place} aria-setsize={all}>
       <a
         class="conversation"
         href={hrefOf(user.user_id)}
         aria-current={open ? 'page' : undefined}
+        onContextMenu={(event) => {
+          event.preventDefault();
+          openOwn(thread);
+        }}
         onClick={(event) => {
           if (event.ctrlKey || event.metaKey || event.shiftKey) return;
           event.preventDefault();
@@ -33,18 +51,37 @@ export function Conversation({ client, thread }: { client: Client; thread: Threa
         <Avatar user={user} online={!self && client.people.of(user.user_id).value?.online} />
         <span class="name">
           <Name user={user} />
+          {settings.pinned && <Mark name="pin" label={t('pinned')} />}
+          {isQuiet && <Mark name="quiet" label={t('muted')} />}
         </span>
         <Latest client={client} thread={thread} open={open} />
         {unread > 0 && (
-          <span class="badge">
-            <span aria-hidden="true">{unread > 999 ? '999+' : unread}</span>
-            <span class="vh">{t('unread', { n: unread })}</span>
+          <span class={isQuiet ? 'badges quiet' : 'badges'}>
+            {mentions > 0 && (
+              <span class="badge at">
+                <span aria-hidden="true">@{mentions > 1 ? mentions : ''}</span>
+                <span class="vh">{t('mentions', { n: mentions })}</span>
+              </span>
+            )}
+            <span class="badge">
+              <span aria-hidden="true">{unread > 999 ? '999+' : unread}</span>
+              <span class="vh">{t('unread', { n: unread })}</span>
+            </span>
           </span>
         )}
         {thread.group.value && <span class="vh">{t('group')}</span>}
         {!self && client.people.of(user.user_id).value?.online && <span class="vh">{t('online')}</span>}
       </a>
     </li>
+  );
+}
+
+function Mark({ name, label }: { name: IconName; label: string }) {
+  return (
+    <span class="mark" title={label}>
+      <Icon name={name} />
+      <span class="vh">{label}</span>
+    </span>
   );
 }
 

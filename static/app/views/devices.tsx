@@ -3,6 +3,7 @@ import type { Static } from '@sinclair/typebox';
 import { useRef } from 'preact/hooks';
 import type { Sessions } from '../../../schemas/session.js';
 import { mistakeIn } from '../account.js';
+import { accountApi } from '../account-api.js';
 import { codeOf } from '../api.js';
 import type { Client } from '../client.js';
 import { ago } from '../format.js';
@@ -21,7 +22,7 @@ export function Devices({ client }: { client: Client }) {
   const read = async (change?: Promise<unknown>) => {
     try {
       await change;
-      devices.value = (await client.api.sessions()).sessions;
+      devices.value = (await accountApi(client.api).sessions()).sessions;
       problem.value = '';
     } catch (error) {
       problem.value = errorText(codeOf(error));
@@ -52,7 +53,7 @@ export function Devices({ client }: { client: Client }) {
               <button
                 type="button"
                 class="plain danger"
-                onClick={() => void read(client.api.endSession(device.id))}
+                onClick={() => void read(accountApi(client.api).endSession(device.id))}
               >
                 {t('signOut')}
                 <span class="vh"> {device.device}</span>
@@ -62,7 +63,11 @@ export function Devices({ client }: { client: Client }) {
         ))}
       </ul>
       {others && (
-        <button type="button" class="plain danger" onClick={() => void read(client.api.endOthers())}>
+        <button
+          type="button"
+          class="plain danger"
+          onClick={() => void read(accountApi(client.api).endOthers())}
+        >
           {t('signOutOthers')}
         </button>
       )}
@@ -86,7 +91,7 @@ function NewPassword({ client, onChanged }: { client: Client; onChanged: () => v
     if (mistake) return;
     busy.value = true;
     try {
-      await client.api.changePassword(old, fresh);
+      await accountApi(client.api).changePassword(old, fresh);
       form.current?.reset();
       notice(t('passwordChanged'));
       onChanged();

@@ -2,7 +2,8 @@ import { useSignal, useSignalEffect } from '@preact/signals';
 import type { Static } from '@sinclair/typebox';
 import { useRef } from 'preact/hooks';
 import type { FactorOffer, FactorState } from '../../../schemas/factor.js';
-import { codeOf, type Proof } from '../api.js';
+import { accountApi, type Proof } from '../account-api.js';
+import { codeOf } from '../api.js';
 import type { Client } from '../client.js';
 import { copy } from '../copy.js';
 import { errorText, t } from '../i18n/later.js';
@@ -45,7 +46,8 @@ export function FactorPage({ client }: { client: Client }) {
 }
 
 /** Setting up a second factor, or ending it. */
-function Factor({ client: { api, me }, onDone }: { client: Client; onDone: () => void }) {
+function Factor({ client: { api: all, me }, onDone }: { client: Client; onDone: () => void }) {
+  const api = accountApi(all);
   const state = useSignal<Static<typeof FactorState> | null>(null);
   const offer = useSignal<Static<typeof FactorOffer> | null>(null);
   const codes = useSignal<string[] | null>(null);

@@ -10,9 +10,14 @@ type Views = typeof import('./later.js')['later'];
 const views = signal<Views | 'failed' | null>(null);
 let asked: Promise<void> | undefined;
 
+const here = (): Views | undefined => {
+  const { value } = views;
+  return value === null || value === 'failed' ? undefined : value;
+};
+
 /** Has them here before they are wanted, and once. */
-export async function loadLater(): Promise<void> {
-  if (views.peek() !== null && views.peek() !== 'failed') return;
+export async function loadLater(): Promise<Views | undefined> {
+  if (here()) return here();
   asked ??= import('./later.js')
     .then(
       ({ later }) => {
@@ -26,12 +31,19 @@ export async function loadLater(): Promise<void> {
       asked = undefined;
     });
   await asked;
+  return here();
 }
 
 interface LaterProps {
   /** Of the dialog that stands there until then; without, it isn't one. */
   title?: string;
   children: (loaded: Views) => ComponentChildren;
+}
+
+/** What makes the page better once it is here, and isn't missed before. */
+export function Once({ children }: { children: (loaded: Views) => ComponentChildren }) {
+  const loaded = here();
+  return loaded && <>{children(loaded)}</>;
 }
 
 /** What comes later than the page. */

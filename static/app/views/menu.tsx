@@ -1,11 +1,15 @@
 import { useLayoutEffect, useRef } from 'preact/hooks';
 import type { Message } from '../../../schemas/message.js';
+import { codeOf } from '../api.js';
 import { asked } from '../chosen.js';
+import type { Client } from '../client.js';
 import { copy } from '../copy.js';
-import { type Key, t } from '../i18n/later.js';
+import { errorText, type Key, t } from '../i18n/later.js';
+import { notice } from '../notice.js';
 import { groupIn } from '../peer.js';
 import type { Outgoing } from '../records.js';
-import { closeCover, openCover, openPeer } from '../route.js';
+import { closeCover, closeWithCover, openCover, openPeer } from '../route.js';
+import type { Thread } from '../thread.js';
 import { Icon, type IconName } from './icons.js';
 
 interface Action {
@@ -13,7 +17,13 @@ interface Action {
   icon: IconName;
   /** Where not, it is for all. */
   isFor?: (message: Message | Outgoing, me: number) => boolean;
-  run: (message: Message | Outgoing, near: HTMLElement) => void;
+  run: (message: Message | Outgoing, near: HTMLElement, at: Place) => void;
+}
+
+/** Where it is said, and to whom. */
+interface Place {
+  client: Client;
+  thread: Thread;
 }
 
 const actions: readonly Action[] = [
@@ -30,10 +40,23 @@ const actions: readonly Action[] = [
       'seq' in message && message.from_user_id === me && groupIn(openPeer.peek() ?? 0) !== null,
     run: () => openCover('receipts'),
   },
+  {
+    label: 'unreadFrom',
+    icon: 'dot',
+    isFor: (message, me) => 'seq' in message && message.from_user_id !== me,
+    run: (message, _, { client, thread }) => {
+      if (!('seq' in message)) return;
+      client.markUnread(thread, message.seq).then(closeWithCover, (error: unknown) => {
+        closeCover();
+        notice(errorText(codeOf(error)));
+      });
+    },
+  },
 ];
 
 /** What can be done with a message. The browser's own modal, as every dialog, at the message or, on a phone, below. */
-export function Menu({ me }: { me: number }) {
+export function Menu({ client, thread }: Place) {
+  const me = client.me.user_id;
   const box = useRef<HTMLDialogElement>(null);
   const on = asked.value;
   useLayoutEffect(() => {
@@ -75,7 +98,7 @@ export function Menu({ me }: { me: number }) {
               key={label}
               type="button"
               role="menuitem"
-              onClick={({ currentTarget }) => run(on.message, currentTarget)}
+              onClick={({ currentTarget }) => run(on.message, currentTarget, { client, thread })}
             >
               <Icon name={icon} />
               {t(label)}

@@ -1,15 +1,19 @@
 import { useSignal, useSignalEffect } from '@preact/signals';
 import type { Client } from '../client.js';
-import { type Key, t } from '../i18n/later.js';
+import { t } from '../i18n/later.js';
 import { beep, canNotify, permission, turnOn } from '../notify.js';
 import { closeCover, openCover } from '../route.js';
 import { signOut } from '../session.js';
 import { notifications, sound, theme, themes } from '../settings.js';
 import { Avatar } from './avatar.js';
 import { Dialog } from './dialog.js';
+import { useAttempt } from './groups/attempt.js';
 import { LanguagePicker } from './language.js';
+import { Mute } from './mute.js';
+import { Switch } from './switch.js';
 
 export function Settings({ client }: { client: Client }) {
+  const { problem, attempt } = useAttempt();
   return (
     <Dialog title={t('menu')} onClose={closeCover}>
       <div class="profile">
@@ -52,6 +56,14 @@ export function Settings({ client }: { client: Client }) {
           if (on) beep();
         }}
       />
+      <Mute
+        legend={t('doNotDisturb')}
+        until={client.mutedUntil.value}
+        onChoose={(until) => void attempt(() => client.mute(until))}
+      />
+      <p class="wrong whole" role="alert">
+        {problem.value}
+      </p>
       {!isSecureContext && <p class="note">{t('insecure')}</p>}
       <button type="button" class="plain" onClick={() => openCover('contacts')}>
         {t('contacts')}
@@ -101,22 +113,6 @@ function ForAdmins({ client }: { client: Client }) {
     <button type="button" class="plain" onClick={() => openCover('admin')}>
       {t('administration')}
     </button>
-  );
-}
-
-function Switch(props: { label: Key; on: boolean; disabled?: boolean; onChange: (on: boolean) => void }) {
-  return (
-    <label class="switch-row">
-      <span>{t(props.label)}</span>
-      <input
-        type="checkbox"
-        role="switch"
-        checked={props.on}
-        aria-checked={props.on}
-        disabled={props.disabled ?? false}
-        onChange={(event) => props.onChange(event.currentTarget.checked)}
-      />
-    </label>
   );
 }
 

@@ -12,22 +12,23 @@ import { Avatar } from './avatar.js';
 import { Conversation } from './conversation.js';
 import { Icon } from './icons.js';
 import { Name } from './name.js';
-
-const shownAtFirst = 60;
+import { useWindow } from './windowed.js';
 
 export function Sidebar({ client }: { client: Client }) {
   const query = useSignal('');
   const people = useSearch(client.api, query);
   /** Enter was pressed before the answer was there: it opens what the answer says. */
   const entered = useSignal(false);
-  const shown = useSignal(shownAtFirst);
+  const entries = useRef<HTMLDivElement>(null);
   const input = useRef<HTMLInputElement>(null);
 
   const wanted = query.value.trim();
   const listed = client.directory.listed.value;
-  const own = wanted ? fitting(listed, wanted) : listed;
+  const own = wanted ? fitting(client.directory.known.value, wanted) : listed;
   const found = people.value === 'failed' ? null : people.value;
   const others = found?.filter((user) => !own.some((thread) => thread.peer === user.user_id)) ?? [];
+
+  const near = useWindow(entries, own.length);
 
   function open(user: User): void {
     client.directory.ensure(user);
@@ -40,7 +41,7 @@ export function Sidebar({ client }: { client: Client }) {
     if (!entered.value || answer === null) return;
     entered.value = false;
     const typed = query.peek().trim();
-    const best = bestOf(typed, fitting(client.directory.listed.peek(), typed), answer);
+    const best = bestOf(typed, fitting(client.directory.known.peek(), typed), answer);
     if (best) open(best);
   });
 
@@ -107,17 +108,18 @@ export function Sidebar({ client }: { client: Client }) {
         {found && t('found', { n: others.length + own.length })}
       </p>
       <Requests client={client} />
-      <div
-        class="entries"
-        onScroll={({ currentTarget: box }) => {
-          if (box.scrollTop + box.clientHeight * 2 > box.scrollHeight) shown.value += shownAtFirst;
-        }}
-      >
+      <div class="entries" ref={entries} onScroll={near.onScroll}>
         {wanted && own.length > 0 && <h2 class="label">{t('yours')}</h2>}
         {own.length > 0 && (
-          <ul>
-            {own.slice(0, shown.value).map((thread) => (
-              <Conversation key={thread.peer} client={client} thread={thread} />
+          <ul ref={near.list} style={near.style}>
+            {own.slice(near.start, near.end).map((thread, index) => (
+              <Conversation
+                key={thread.peer}
+                client={client}
+                thread={thread}
+                place={near.start + index + 1}
+                all={own.length}
+              />
             ))}
           </ul>
         )}

@@ -1,4 +1,4 @@
-import { t } from '../i18n/index.js';
+import { t } from '../i18n/later.js';
 import { follow, type Session } from '../session.js';
 
 /** This window was somebody else's: it doesn't change hands without a word. */

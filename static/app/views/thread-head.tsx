@@ -1,3 +1,4 @@
+import { openOwn } from '../chosen.js';
 import type { Client } from '../client.js';
 import { now } from '../clock.js';
 import { ago } from '../format.js';
@@ -47,6 +48,12 @@ export function ThreadHead({ client, thread }: { client: Client; thread: Thread 
           </p>
         </div>
       </div>
+      {thread.conversationId !== null && (
+        <button type="button" class="round set" aria-haspopup="dialog" onClick={() => openOwn(thread)}>
+          <Icon name="more" />
+          <span class="vh">{t('settingsOf')}</span>
+        </button>
+      )}
     </header>
   );
 }

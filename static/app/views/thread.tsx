@@ -1,42 +1,45 @@
 import { useComputed, useSignal, useSignalEffect } from '@preact/signals';
 import { useLayoutEffect, useMemo, useRef } from 'preact/hooks';
+import { LIMITS } from '../../../schemas/limits.js';
+import type { Message } from '../../../schemas/message.js';
 import { attentive } from '../attention.js';
 import type { Client } from '../client.js';
 import { eventText } from '../event-text.js';
 import { Heights } from '../heights.js';
 import { t } from '../i18n/index.js';
+import { allNames, type Named } from '../mentions.js';
 import { groupIn } from '../peer.js';
+import type { Outgoing } from '../records.js';
 import { rowOf } from '../rows.js';
 import type { Thread } from '../thread.js';
 import { Viewport } from '../viewport.js';
-import { Blocked } from './blocked.js';
 import { Row } from './bubble.js';
 import { Composer } from './composer.js';
 import { Icon } from './icons.js';
+import { Once } from './lazy.js';
 import { nameOf } from './name.js';
 import { ThreadHead } from './thread-head.js';
 
 const estimate = 44;
+const awaitedFor = 5_000;
 
 export function ThreadView({ client, thread }: { client: Client; thread: Thread }) {
   const user = thread.user.value;
   const strange = thread.gone.value && thread.conversationId === null;
   const group = thread.group.value;
+  const mayWrite = group?.posting !== 'moderators' || group.role !== 'member';
+  const isClosed =
+    user.deleted ||
+    (group
+      ? group.role === null || group.archived || !mayWrite
+      : client.contacts.of(thread.peer) === 'blocked');
   const label = groupIn(thread.peer) === null ? 'messages' : 'messagesIn';
   return (
     <section class="thread" aria-label={t(label, { name: nameOf(user) })}>
       <ThreadHead client={client} thread={thread} />
       <Log client={client} thread={thread} />
-      {user.deleted ? (
-        <p class="closed">{t('deletedText')}</p>
-      ) : group?.role === null ? (
-        <p class="closed">{t('notInGroup')}</p>
-      ) : group?.archived ? (
-        <p class="closed">{t('archived')}</p>
-      ) : group?.posting === 'moderators' && group.role === 'member' ? (
-        <p class="closed">{t('onlyModerators')}</p>
-      ) : client.contacts.of(thread.peer) === 'blocked' ? (
-        <Blocked client={client} user={user} />
+      {isClosed ? (
+        <Once>{({ Closed }) => <Closed client={client} thread={thread} />}</Once>
       ) : (
         !strange && <Composer key={thread.peer} client={client} thread={thread} />
       )}
@@ -58,6 +61,9 @@ function Log({ client, thread }: { client: Client; thread: Thread }) {
   const said = useMemo(() => thread.said.peek(), [thread]);
   /** Where the unread ones began when the thread was opened; it stands until one leaves or answers. */
   const dividerAt = useSignal(thread.firstUnread());
+  const mentionsThen = useMemo(() => thread.mentions.peek(), [thread]);
+  /** What the server has and didn't give before it was on the screen: nothing is read until it is there; 0 for none. */
+  const awaited = useSignal(thread.end > thread.position ? thread.end : 0);
   const pending = useComputed(() =>
     client.outbox.items.value.filter((item) => item.to_user_id === thread.peer),
   );
@@ -68,6 +74,7 @@ function Log({ client, thread }: { client: Client; thread: Thread }) {
     const detach = viewport.attach(scroll, spacer.current, drawn.current);
     viewport.resize(thread.position + pending.peek().length);
     const { place } = thread;
+    thread.resting = false;
     if (place) viewport.show(place.seq - 1, place.shift);
     else if (dividerAt.peek() > 0) viewport.show(dividerAt.peek() - 1, scroll.clientHeight / 4);
     return () => {
@@ -76,6 +83,20 @@ function Log({ client, thread }: { client: Client; thread: Thread }) {
     };
   }, [thread]);
 
+  useSignalEffect(() => {
+    if (awaited.value === 0) return;
+    const timer = setTimeout(() => {
+      awaited.value = 0;
+    }, awaitedFor);
+    thread.version.value;
+    if (thread.position >= awaited.value) {
+      awaited.value = 0;
+      dividerAt.value = thread.firstUnread();
+      if (dividerAt.value > 0 && scroller.current)
+        viewport.show(dividerAt.value - 1, scroller.current.clientHeight / 4);
+    }
+    return () => clearTimeout(timer);
+  });
   // A message that is written here brings the newest into view, wherever one was.
   useSignalEffect(() => {
     if (thread.said.value === said) return;
@@ -118,7 +139,7 @@ function Log({ client, thread }: { client: Client; thread: Thread }) {
     thread.version.value;
     viewport.range.value;
     const end = viewport.atEnd.value;
-    if (!attentive.value) return;
+    if (!attentive.value || awaited.value > 0) return;
     const seen = requestAnimationFrame(() => {
       client.read(thread, end ? thread.position : viewport.lastVisible + 1);
     });
@@ -134,6 +155,23 @@ function Log({ client, thread }: { client: Client; thread: Thread }) {
       thread.messages.get(divider)?.from_user_id === client.me.user_id)
   )
     divider++;
+  const newMessages = t('newMessages') + (mentionsThen > 0 ? ` · ${t('mentions', { n: mentionsThen })}` : '');
+  /** In a small group the last one of one's own says who has read it. */
+  let lastOwn = -1;
+  if (group !== null && (thread.group.value?.members ?? Infinity) <= LIMITS.toldMembers) {
+    lastOwn = Math.min(count, thread.position) - 1;
+    while (
+      lastOwn >= start &&
+      (done(lastOwn) || thread.messages.get(lastOwn + 1)?.from_user_id !== me.user_id)
+    )
+      lastOwn--;
+  }
+  const namesIn = (message: Message | Outgoing | undefined): readonly Named[] => {
+    if (group === null || !message) return [];
+    const { mentions = [], mention_all } = message;
+    const names = mentions.map((id) => ({ id, name: nameOf(client.users.of(id, group)) }));
+    return mention_all ? [...names, ...allNames] : names;
+  };
   const rows = [];
   for (let index = start; index < Math.min(end, count); index++) {
     if (silent(index)) continue;
@@ -158,7 +196,14 @@ function Log({ client, thread }: { client: Client; thread: Thread }) {
       <Row
         key={key}
         {...props}
-        divider={divider === index + 1}
+        divider={divider === index + 1 && newMessages}
+        names={namesIn(message)}
+        me={me.user_id}
+        below={
+          index === lastOwn && (
+            <Once>{({ ReadBy }) => <ReadBy client={client} thread={thread} seq={index + 1} />}</Once>
+          )
+        }
         unkept={row.message?.id !== undefined && unkept.has(`outbox/${row.message.id}`)}
         newest={index === newest}
         sender={row.own ? t('me') : nameOf(author ?? thread.user.value)}
@@ -180,19 +225,21 @@ function Log({ client, thread }: { client: Client; thread: Thread }) {
           </ol>
         </div>
       </section>
-      {count === 0 && (
+      {count === 0 && thread.gone.value && <Once>{({ Nobody }) => <Nobody thread={thread} />}</Once>}
+      {count === 0 && !thread.gone.value && (
         <div class="hello">
-          <p class="title">
-            {t(thread.gone.value ? (group === null ? 'strangerTitle' : 'noGroup') : 'emptyThread')}
-          </p>
-          {thread.gone.value ? (
-            <p>{t(group === null ? 'strangerText' : 'noGroupText')}</p>
-          ) : (
-            group === null &&
-            thread.user.value.username &&
-            !thread.user.value.deleted && <p>{t('emptyThreadHint', { name: thread.user.value.username })}</p>
+          <p class="title">{t('emptyThread')}</p>
+          {group === null && thread.user.value.username && !thread.user.value.deleted && (
+            <p>{t('emptyThreadHint', { name: thread.user.value.username })}</p>
           )}
         </div>
+      )}
+      {group !== null && (
+        <Once>
+          {({ Jumps }) => (
+            <Jumps client={client} thread={thread} viewport={viewport} divider={dividerAt.value} />
+          )}
+        </Once>
       )}
       {!viewport.atEnd.value && count > 0 && (
         <button type="button" class="newest" onClick={() => viewport.toEnd()}>
