@@ -19,12 +19,12 @@ const LOOK_MS = 250;
 /** Keeps all that waits within `MEMORY_BUDGET`: past it, whoever reads least is closed, then the next. */
 export default fp(
   async (app) => {
-    const { hub, messages, sockets } = app;
+    const { hub, messages, changes, sockets } = app;
     const atMost = app.config.MEMORY_BUDGET * 1_048_576;
     const budget = {
       closed: 0,
       get bytes() {
-        return messages.bytes + hub.bytes + sockets.unsent().bytes;
+        return messages.bytes + changes.bytes + hub.bytes + sockets.unsent().bytes;
       },
     };
     const keep = () => {
@@ -41,5 +41,5 @@ export default fp(
     app.addHook('onClose', async () => clearInterval(timer));
     app.decorate('budget', budget);
   },
-  { name: 'budget', dependencies: ['config', 'hub', 'messages', 'sockets'] },
+  { name: 'budget', dependencies: ['changes', 'config', 'hub', 'messages', 'sockets'] },
 );

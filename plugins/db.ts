@@ -17,7 +17,9 @@ declare module 'fastify' {
   }
 }
 
-type Pool = Pick<Db, 'requests' | 'delivery' | 'log' | 'held' | 'late'> & { end(): Promise<unknown> };
+type Pool = Pick<Db, 'requests' | 'delivery' | 'log' | 'changes' | 'held' | 'late'> & {
+  end(): Promise<unknown>;
+};
 
 /** The embedded engine has one connection: all wait for it, and what is to be stored before everything else. */
 function oneLane(sql: Client, history: History): Pool {
@@ -27,6 +29,7 @@ function oneLane(sql: Client, history: History): Pool {
     requests: only,
     delivery: only,
     log: first,
+    changes: first,
     held: first,
     late: () => only.late,
     end: () => only.end(),
@@ -45,6 +48,11 @@ function poolOf(open: Open, hosts: Hosts, count: number, history: History): Pool
     requests: new Lanes(count - delivery, (onClose) => open({ onClose }), options),
     delivery: new Lanes(delivery, (onClose) => open({ onClose }), options),
     log: new Lanes(1, (onClose) => open({ lockMs: LOG_LOCK_MS, onClose }), options),
+    changes: new Lanes(
+      1,
+      (onClose) => open({ lockMs: LOG_LOCK_MS, idleSeconds: IDLE_SECONDS, onClose }),
+      options,
+    ),
     held: new Lanes(HELD_LANES, (onClose) => open({ idleSeconds: IDLE_SECONDS, onClose }), options),
   };
   const all = Object.values(pool);

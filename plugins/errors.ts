@@ -2,24 +2,27 @@ import { STATUS_CODES } from 'node:http';
 import type { FastifyError, FastifyReply, FastifyRequest } from 'fastify';
 import fp from 'fastify-plugin';
 import { ERRORS, type ErrorCode } from '../schemas/error.js';
+import type { Message } from '../schemas/message.js';
 
 /** The one error that this service throws on purpose: a row of `ERRORS`, with a closer sentence where there is one. */
 export class ChatError extends Error {
   override name = 'ChatError';
   readonly retryAfterMs: number | undefined;
+  readonly present: Message | undefined;
 
   /**
    * @param code the row of `ERRORS`
    * @param message a sentence for people, in place of the row's own
-   * @param options retryAfterMs: milliseconds after which trying again makes sense
+   * @param options retryAfterMs: milliseconds after which trying again makes sense; present: a message as it is now, which is in the way
    */
   constructor(
     readonly code: ErrorCode,
     message: string = ERRORS[code].message,
-    options: { retryAfterMs?: number } = {},
+    options: { retryAfterMs?: number; present?: Message } = {},
   ) {
     super(message);
     this.retryAfterMs = options.retryAfterMs;
+    this.present = options.present;
   }
 
   /** Whether the same may succeed later. */
@@ -59,6 +62,7 @@ const errorBody = (error: ChatError) => ({
   message: error.message,
   error: error.code,
   ...(error.retryAfterMs !== undefined && { retry_after_ms: error.retryAfterMs }),
+  ...(error.present !== undefined && { data: error.present }),
 });
 
 /** The same wait for everybody's clients, in whole seconds. */

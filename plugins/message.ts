@@ -1,6 +1,7 @@
 import type { ExtendedFrame } from '../schemas/frames.js';
 import type { Message } from '../schemas/message.js';
 import { presentBeside } from '../sql/beside.js';
+import type { ChangedMessage } from '../sql/changes.js';
 import type { Head } from '../sql/heads.js';
 import type { StoredMessage } from '../sql/messages.js';
 
@@ -27,7 +28,35 @@ export const present = (message: StoredMessage) => ({
   content: message.content,
   ...(message.beside && presentBeside(message.beside)),
   created_at: new Date(message.createdAt).toISOString(),
+  ...(message.change !== undefined && changeOf(message, message.change)),
 });
+
+/** What has become of it since. */
+const changeOf = ({ editedAt, deleted, reactions, pinned }: StoredMessage, change: number) => ({
+  change,
+  ...(editedAt !== undefined && { edited_at: new Date(editedAt).toISOString() }),
+  ...(deleted && { deleted }),
+  ...(reactions !== undefined && { reactions }),
+  ...(pinned && { pinned }),
+});
+
+/**
+ * The frame that says how a message is now.
+ * @param from the first change that it stands for
+ * @param id of the frame that it answers
+ */
+export function changedFrameOf(message: ChangedMessage, from: number, id?: string): ExtendedFrame {
+  const { to_user_id: _to, ...rest } = present(message);
+  const { change, changedAt: at } = message;
+  return {
+    type: 'changed',
+    ...(id !== undefined && { id }),
+    ...rest,
+    change,
+    at,
+    ...(from < change && { from_change: from }),
+  };
+}
 
 /** The same in a page of history, for whoever asks for that. */
 export const presentTo = (user: number, message: StoredMessage): Message => ({

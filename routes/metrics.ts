@@ -20,6 +20,7 @@ const metrics: FastifyPluginAsync = async (app) => {
     const hub = app.hub.counts;
     const sockets = app.sockets.counts;
     const limits = app.limits.counts;
+    const search = app.searching.indexer;
     const rows: [name: string, kind: 'counter' | 'gauge', help: string, value: number][] = [
       ['chat_connections', 'gauge', 'WebSocket connections', app.hub.size],
       ['chat_connections_opened_total', 'counter', 'WebSocket connections opened', hub.opened],
@@ -42,6 +43,20 @@ const metrics: FastifyPluginAsync = async (app) => {
         'counter',
         'Of those, sent to an instance that is gone',
         hub.unreceived,
+      ],
+      ['chat_search_indexed_total', 'counter', 'Messages put into the index of searches', search.indexed],
+      [
+        'chat_search_indexing_seconds_total',
+        'counter',
+        'Time that took, the database aside',
+        search.spentMs / 1000,
+      ],
+      ['chat_search_reach', 'gauge', 'Part of all conversations that is indexed, 0 to 1', search.reach],
+      [
+        'chat_search_behind_seconds',
+        'gauge',
+        'Since the first message was stored that is not indexed',
+        search.behind,
       ],
       ['chat_repairs_total', 'counter', 'Connections that repair found to be owed something', hub.repaired],
       ['chat_stood_still_total', 'counter', 'Pauses of the process longer than a lease', hub.late],

@@ -119,6 +119,7 @@ export const Config = Type.Object({
     1,
     10_000,
   ),
+  EDIT_MINUTES: count('Minutes for which one may edit what one wrote; 0: at any time', 0, 0, 525_600),
   DB_POOL: count('Connections to PostgreSQL', 10, 2, 200),
   STARTUP_WAIT_SECONDS: count('Seconds to wait at start for PostgreSQL and Redis', 60, 0, 3600),
   DRAIN_PAUSE_SECONDS: count(

@@ -1,5 +1,5 @@
 import { type Static, Type } from '@sinclair/typebox';
-import { Id, Seq } from './common.js';
+import { At, Id, Seq } from './common.js';
 import { Group } from './group.js';
 import { Message } from './message.js';
 import { OwnSettings } from './settings.js';
@@ -17,6 +17,9 @@ export const Conversation = Type.Object({
   group: Type.Optional(Group),
   last_seq: Seq,
   last_message: Type.Union([Message, Type.Null()]),
+  /** Its last change, and when that was stored; absent where nothing has ever changed. */
+  change: Type.Optional(Id),
+  changed_at: Type.Optional(At),
   /** Messages of others past `read_seq`, or, where the user has marked it as unread, from there on, and at least 1 then. */
   unread: Count,
   /** Those of them that mention the user, or all. */

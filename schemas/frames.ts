@@ -1,10 +1,11 @@
 import { type Static, type TSchema, Type } from '@sinclair/typebox';
+import { changedFields, deleteFields, editFields, reactFields } from './change.js';
 import { At, ClientId, Content, Id, Seq, Timestamp } from './common.js';
 import { Count } from './conversation.js';
 import { ErrorCode, RetryAfterMs } from './error.js';
 import { GroupEvent } from './group.js';
 import { GROUPS, LIMITS } from './limits.js';
-import { Beside } from './message.js';
+import { Beside, Message } from './message.js';
 import { MutedUntil, OwnSettings } from './settings.js';
 
 // The rules behind each frame are in PROTOCOL.md. A frame is one schema here, one handler in routes/ws (if a client
@@ -55,9 +56,16 @@ export const extendedClient = {
   sync: frame('sync', {
     id: Correlation,
     epoch: Type.Optional(text(200)),
-    positions: Type.Array(Type.Object({ conversation_id: Id, seq: Seq, at: Type.Optional(At) }), {
-      maxItems: LIMITS.syncPositions,
-    }),
+    positions: Type.Array(
+      Type.Object({
+        conversation_id: Id,
+        seq: Seq,
+        at: Type.Optional(At),
+        change: Type.Optional(Seq),
+        changed_at: Type.Optional(At),
+      }),
+      { maxItems: LIMITS.syncPositions },
+    ),
     more: Type.Optional(Type.Boolean()),
     /** Where conversations that are not named begin: at their end, instead of at 0. */
     rest: Type.Optional(Type.Literal('end')),
@@ -74,6 +82,9 @@ export const extendedClient = {
     { type: 'chat', id: 'k2', conversation_id: 1, content: '@bob, look', mentions: [2], reply_to: 1 },
     { type: 'chat', id: 'k3', conversation_id: 1, content: '@all, look', mention_all: true },
   ),
+  edit: frame('edit', editFields),
+  delete: frame('delete', deleteFields),
+  react: frame('react', reactFields),
   ack: frame('ack', { id: Correlation, conversation_id: Id, seq: Seq }),
   read: frame('read', { id: Correlation, conversation_id: Id, seq: Seq }),
   typing: frame('typing', { id: Correlation, conversation_id: Id }),
@@ -114,7 +125,7 @@ export const extendedServer = {
   synced: frame('synced', { id: Correlation }),
   /**
    * Without `conversation_id`: everything held is of another epoch. With: what is held of that conversation is of another history,
-   * and its position is now `seq`, where the message is of `at`. With `keep`: its position is now `seq`, since nothing is left of
+   * and its position is now `seq`, where the message is of `at`, and `change`, which is of `changed_at`. With `keep`: its position is now `seq`, since nothing is left of
    * what is before; what is held stays.
    */
   reset: frame('reset', {
@@ -122,6 +133,8 @@ export const extendedServer = {
     conversation_id: Type.Optional(Id),
     seq: Type.Optional(Seq),
     at: Type.Optional(At),
+    change: Type.Optional(Seq),
+    changed_at: Type.Optional(At),
     keep: Type.Optional(Type.Literal(true)),
   }),
   sent: frame('sent', {
@@ -175,6 +188,10 @@ export const extendedServer = {
       { maxItems: LIMITS.syncPositions },
     ),
   }),
+  /** A message that has changed, as it is now; the answer to `edit`, `delete` and `react` with their `id`. */
+  changed: frame('changed', changedFields),
+  /** The client stands at this change, which was stored `at`: up to there is nothing more for it. */
+  changes: frame('changes', { conversation_id: Id, change: Id, at: At }),
   receipt: frame('receipt', { conversation_id: Id, user_id: Id, delivered_seq: Seq, read_seq: Seq }),
   /** How far the user has read, on another of their connections or over HTTP. */
   read: frame('read', { conversation_id: Id, seq: Seq }),
@@ -210,6 +227,8 @@ export const extendedServer = {
     content: text(1000),
     retryable: Type.Boolean(),
     retry_after_ms: Type.Optional(RetryAfterMs),
+    /** Of `conflict`: the message as it is now. */
+    message: Type.Optional(Message),
   }),
 };
 

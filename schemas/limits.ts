@@ -137,6 +137,40 @@ export const OWN = {
   pinned: 50,
 } as const;
 
+/** Bounds of messages that change. */
+export const CHANGES = {
+  /** Kinds of reactions to one message. */
+  kinds: 20,
+  /** People who are named of one kind; all are counted. */
+  named: 256,
+  /** UTF-16 units of an emoji: the longest are flags of regions and families. */
+  emoji: 40,
+  /** Messages that are pinned in a conversation, and that one has saved. */
+  pins: 100,
+  saved: 5000,
+  /** Milliseconds from one telling of a conversation's changes to the next: what comes between is told together. */
+  gatherMs: 250,
+} as const;
+
+/** Bounds of searches. */
+export const SEARCH = {
+  /** Characters of what is searched for, and words in it. */
+  query: 256,
+  words: 16,
+  /** What one answer reads at most, and then says where it goes on: blocks of 16 messages that are looked at, those whose texts are read, characters of these, and milliseconds. */
+  blocks: 100_000,
+  texts: 1000,
+  characters: 2_097_152,
+  milliseconds: 75,
+  /** Characters that are shown of a message, and places in it that are marked. */
+  excerpt: 240,
+  marks: 32,
+  /** People and conversations that are found by their names, and titles that are looked at. */
+  people: 10,
+  conversations: 10,
+  titles: 2000,
+} as const;
+
 /** Bounds of accounts. */
 export const ACCOUNTS = {
   /** Invites that are open at one time. */

@@ -1,7 +1,18 @@
 import { type Static, Type } from '@sinclair/typebox';
 import { ClientId, Content, Id, Seq, Timestamp } from './common.js';
 import { GroupEvent } from './group.js';
-import { GROUPS } from './limits.js';
+import { CHANGES, GROUPS } from './limits.js';
+
+/** Who reacts to a message by one emoji. */
+const Reaction = Type.Object({
+  emoji: Type.String({ maxLength: CHANGES.emoji }),
+  count: Id,
+  /** Those who did first; all of them where there are no more than `count`. */
+  users: Type.Array(Id, { maxItems: CHANGES.named }),
+  /** Whether the reader is among them; where `users` has all and this isn't known it is absent. */
+  mine: Type.Optional(Type.Literal(true)),
+});
+export type Reaction = Static<typeof Reaction>;
 
 /** What a message has beside its text, where it has it. In a conversation of two nobody is mentioned. */
 export const Beside = {
@@ -28,6 +39,13 @@ export const Message = Type.Object({
   type: Type.Optional(Type.String({ maxLength: 20 })),
   /** Of what was done to a group, which has no content. */
   event: Type.Optional(GroupEvent),
+  /** The number of its last change; absent of one that never changed. */
+  change: Type.Optional(Id),
+  edited_at: Type.Optional(Timestamp),
+  /** Its content is empty then, and all that hung on it is gone. */
+  deleted: Type.Optional(Type.Literal(true)),
+  reactions: Type.Optional(Type.Array(Reaction, { maxItems: CHANGES.kinds })),
+  pinned: Type.Optional(Type.Literal(true)),
 });
 export type Message = Static<typeof Message>;
 

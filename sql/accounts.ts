@@ -158,37 +158,14 @@ export async function eraseSome(
   after: number,
   atMost: number,
 ): Promise<number | undefined> {
-  const [row] = await sql<[{ erase: number | null; next: number | null; erased: number }]>`
-    with who as materialized (
-      select user_id, erase, erase = 2 as texts from users where user_id = ${user} and erase is not null
-    ), place as materialized (
-      select conversation_id from members where user_id = (select user_id from who) and conversation_id >= ${after}
-      order by conversation_id limit 1
-    ), found as materialized (
-      select seq, case when m.kind is null then m.extra end as extra from messages m
-      where m.conversation_id = (select conversation_id from place) and m.from_user_id = ${user}
-        and (m.client_id not like '~%' or (m.content <> '' or m.extra ? 'title') and (select texts from who))
-      limit ${atMost}
-    ), erased as (
-      update messages m set client_id = '~gone.' || m.msg_id,
-        content = case when (select texts from who) then '' else m.content end,
-        extra = case when not (select texts from who) then m.extra when m.kind is null then null else m.extra - 'title' end,
-        reply_to = case when not (select texts from who) then m.reply_to end
-      where m.conversation_id = (select conversation_id from place) and m.seq = any (array(select seq from found))
-      returning seq
-    ), unmentioned as (
-      delete from mentions x using place p, found f,
-        lateral (select 0::bigint as id union all select named::bigint from jsonb_array_elements_text(f.extra -> 'mentions') named) u
-      where (select texts from who) and x.conversation_id = p.conversation_id and x.seq = f.seq and x.user_id = u.id
-        and f.extra is not null
-    )
-    select (select erase from who) as erase, (select conversation_id from place) as next,
-      (select count(*) from erased) as erased`;
-  if (row.erase === null) return undefined;
+  const [row] = await sql<[{ what: number | null; next: number | null; erased: number }]>`
+    select what, next, erased from erase_1(${user}, ${after}, ${atMost})`;
+  if (row.what === null) return undefined;
   if (row.next === null) {
     // More may have been asked meanwhile.
     const ended = await sql`
-      update users set erase = null where user_id = ${user} and erase = ${row.erase} returning user_id`;
+      with forgotten as (delete from saved where user_id = ${user})
+      update users set erase = null where user_id = ${user} and erase = ${row.what} returning user_id`;
     return ended.length > 0 ? undefined : 0;
   }
   return row.erased < atMost ? row.next + 1 : row.next;

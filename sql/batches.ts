@@ -6,6 +6,8 @@ export interface Moved {
   conversation: number;
   /** The place of its last message, then. */
   end: number;
+  /** The last change of one of its messages, of those that were stored; 0: none was. */
+  change: number;
   members: readonly number[];
   /** Whether it isn't one of two. */
   many: boolean;
@@ -49,6 +51,7 @@ export async function lookAtBatches(
         is_undone: boolean;
         ids: string | null;
         ends: string | null;
+        changes: string | null;
         a: string | null;
         b: string | null;
         rosters: string | null;
@@ -61,11 +64,12 @@ export async function lookAtBatches(
     ]
   >`
     with rows as materialized (
-      select conversations, ends from batches where xid >= pg_snapshot_xmax(${since}::pg_snapshot)
+      select conversations, ends, changes from batches where xid >= pg_snapshot_xmax(${since}::pg_snapshot)
       union all
-      select conversations, ends from batches where xid = any (array(select pg_snapshot_xip(${since}::pg_snapshot)))
+      select conversations, ends, changes from batches where xid = any (array(select pg_snapshot_xip(${since}::pg_snapshot)))
     ), moved as materialized (
-      select e.id, max(e.seq) as seq, min(e.seq) as first from rows, unnest(conversations, ends) e(id, seq) group by 1
+      select e.id, max(e.seq) as seq, min(e.seq) as first, coalesce(max(e.change), 0) as change
+      from rows, unnest(conversations, ends, changes) e(id, seq, change) group by 1
     ), gone as materialized (
       -- Whoever left by one of these: what they see ends with it.
       select x.conversation_id, x.last_seq, x.user_id from moved m
@@ -77,7 +81,7 @@ export async function lookAtBatches(
       pg_snapshot_xmax(pg_current_snapshot()) < pg_snapshot_xmax(${since}::pg_snapshot)
         or (select i.pruned >= pg_snapshot_xmin(${since}::pg_snapshot) from installation i) as is_part,
       pg_snapshot_xmax(pg_current_snapshot()) < pg_snapshot_xmax(${settled ?? since}::pg_snapshot) as is_undone,
-      array_agg(m.id)::text as ids, array_agg(m.seq)::text as ends,
+      array_agg(m.id)::text as ids, array_agg(m.seq)::text as ends, array_agg(m.change)::text as changes,
       array_agg(c.user_a)::text as a, array_agg(c.user_b)::text as b, json_agg(array(
         select x.user_id from members x where x.conversation_id = m.id and x.last_seq is null
       )) filter (where c.user_a is null)::text as rosters,
@@ -90,14 +94,16 @@ export async function lookAtBatches(
     from moved m cross join lateral (
       select user_a, user_b from conversations x where x.conversation_id = m.id limit 1
     ) c`;
-  const [ids, ends, a, b] = [row.ids, row.ends, row.a, row.b].map((text) => parseNumbers(text ?? ''));
+  const [ids, ends, changes, a, b] = [row.ids, row.ends, row.changes, row.a, row.b].map((text) =>
+    parseNumbers(text ?? ''),
+  );
   // In the order of those conversations that have one: NULL, for users that it doesn't name, is read as NaN.
   const rosters: number[][] = JSON.parse(row.rosters ?? '[]');
   const [channels, times] = [row.channels, row.times].map((text) => parseNumbers(text ?? '').values());
   const next = rosters.values();
   const moved = (ids ?? []).map((conversation, i): Moved => {
     const pair = [a?.[i] ?? 0, b?.[i] ?? 0];
-    const place = { conversation, end: ends?.[i] ?? 0 };
+    const place = { conversation, end: ends?.[i] ?? 0, change: changes?.[i] ?? 0 };
     if (!pair.some(Number.isNaN))
       return { ...place, members: [...new Set(pair)], many: false, size: 0, at: undefined };
     const members = next.next().value ?? [];
@@ -112,7 +118,8 @@ export async function lookAtBatches(
   for (const [i, conversation] of (leftIds ?? []).entries()) {
     const size = sizes.get(conversation) ?? 0;
     const members = [leftUsers?.[i] ?? 0];
-    moved.push({ conversation, end: leftEnds?.[i] ?? 0, members, many: true, size, at: undefined });
+    const end = leftEnds?.[i] ?? 0;
+    moved.push({ conversation, end, change: 0, members, many: true, size, at: undefined });
   }
   return { snapshot: row.snapshot, isPart: row.is_part, isUndone: row.is_undone, moved };
 }

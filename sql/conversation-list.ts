@@ -3,13 +3,14 @@ import type { Group, GroupEvent, Role } from '../schemas/group.js';
 import type { Message } from '../schemas/message.js';
 import { type BesideRow, besideOf, presentBeside } from './beside.js';
 import type { Sql } from './handle.js';
+import { type ChangeRow, changeColumns, changeOf } from './messages.js';
 import { type SettingsRow, settingsColumns, settingsOf, unreadColumns } from './unread.js';
 import { asShown } from './users.js';
 
 /** By `members.role`. */
 export const ROLES = ['member', 'moderator', 'owner'] as const satisfies Role[];
 
-interface ListRow extends SettingsRow, BesideRow {
+interface ListRow extends SettingsRow, BesideRow, ChangeRow {
   conversation_id: number;
   /** Null in a group. */
   other: number | null;
@@ -38,6 +39,8 @@ interface ListRow extends SettingsRow, BesideRow {
   client_id: string;
   content: string;
   event: GroupEvent | null;
+  last_change: number | null;
+  changed_at: Date | null;
 }
 
 /** Which rows of the list. */
@@ -83,11 +86,14 @@ export async function listConversations(
       me.first_seq, me.joined_seq, me.hidden, me.last_seq as left_seq, me.role, me.left_as, c.posting,
       m.seq >= me.first_seq and (me.hidden is null or not me.hidden @> m.seq) as is_seen,
       m.msg_id, m.from_user_id, m.created_at, m.client_id, m.content, m.reply_to,
-      case when m.kind is null then m.extra end as extra, case when m.kind = 'event' then m.extra end as event
+      case when m.kind is null then m.extra end as extra, case when m.kind = 'event' then m.extra end as event,
+      ${changeColumns(sql, user)}, h.change as last_change, h.at as changed_at
     from (select * from members x where ${which} offset 0) me
     cross join lateral (select * from conversations x where x.conversation_id = me.conversation_id limit 1) c
     cross join lateral (select * from messages x where x.conversation_id = me.conversation_id
       and x.seq <= coalesce(me.last_seq, ${Number.MAX_SAFE_INTEGER}) order by x.seq desc limit 1) m
+    left join lateral (select change, at from changes x
+      where x.conversation_id = me.conversation_id order by x.change desc limit 1) h on me.last_seq is null
     where (c.user_a is not null or me.joined_seq is not null) and m.msg_id < ${cursor ?? Number.MAX_SAFE_INTEGER} ${isShown}
     order by m.msg_id desc limit ${limit + 1}`;
   const rows = await sql<ListRow[]>`
@@ -117,6 +123,8 @@ const shown = (row: ListRow, user: number): Conversation => ({
     : { user: asShown({ ...row, user_id: row.other, username: row.username || `#${row.other}` }) }),
   last_seq: row.last_seq,
   last_message: row.is_seen ? lastMessage(row, user) : null,
+  ...(row.last_change !== null && { change: row.last_change }),
+  ...(row.changed_at !== null && { changed_at: row.changed_at.getTime() }),
   unread: row.unread,
   mentions: row.mentions,
   read_seq: row.read_seq,
@@ -143,6 +151,12 @@ const groupOf = ({ kind, left_as, role, title, posting, history, members, archiv
     : { ...left_as, role: null }),
 });
 
+/** What has become of a message. */
+function changed(row: ListRow, change: number): Partial<Message> {
+  const { editedAt, ...rest } = changeOf(row, change);
+  return { ...rest, ...(editedAt !== undefined && { edited_at: new Date(editedAt).toISOString() }) };
+}
+
 const lastMessage = (row: ListRow, user: number): Message => ({
   conversation_id: row.conversation_id,
   msg_id: row.msg_id,
@@ -152,6 +166,7 @@ const lastMessage = (row: ListRow, user: number): Message => ({
   content: row.content,
   ...presentBeside(besideOf(row) ?? {}),
   created_at: row.created_at.toISOString(),
+  ...(row.change !== null && changed(row, row.change)),
   ...(row.event === null
     ? row.from_user_id === user && { id: row.client_id }
     : { type: 'event', event: row.event }),

@@ -63,6 +63,9 @@ export interface End extends Position {
   grouped?: boolean;
   /** Bits of schemas/size.ts; undefined: none. */
   size?: number;
+  /** Its last change, and when that was stored, in milliseconds since 1970; undefined where there is none, or it isn't for them. */
+  change?: number | undefined;
+  changedAt?: number | undefined;
 }
 
 /** Who is in a conversation that isn't one of two, at this moment. */
@@ -76,6 +79,16 @@ export async function rosterOf(
     from conversations c where c.conversation_id = ${conversation} and c.user_a is null`;
   return row && { ...row, members: parseNumbers(row.members), channel: row.channel === true };
 }
+
+/** Places in a conversation that somebody says they stand at; 0 is none. */
+export interface Proof extends Position {
+  change: number;
+}
+
+/** The last change of the conversation of a member `m`, for who is in it. */
+const lastChange = (sql: Sql) => sql`left join lateral (
+    select change, at from changes x where x.conversation_id = m.conversation_id order by change desc limit 1
+  ) h on m.last_seq is null`;
 
 /** Members, and how far their conversations go: where nothing is left, as far as they went. One without a message is left out. */
 const goingTo = (sql: Sql) => sql`members m join lateral (
@@ -101,11 +114,17 @@ const withSize = <T extends Sized>({ members, kind, ...row }: T) => ({
 
 /** How far each conversation of a user goes, as far as they may see it; one without a message is left out. */
 export async function lastSeqs(sql: Sql, user: number): Promise<End[]> {
-  const rows = await sql<(End & Sized)[]>`
+  const rows = await sql<
+    (Omit<End, 'changedAt' | 'size'> & Sized & { change: number | null; changed_at: Date | null })[]
+  >`
     select m.conversation_id as conversation, least(e.seq, m.last_seq) as seq, m.joined_seq is not null as grouped,
-      g.members, g.kind
-    from ${goingTo(sql)} ${groupOf(sql)} where m.user_id = ${user}`;
-  return rows.map(withSize);
+      g.members, g.kind, h.change, h.at as changed_at
+    from ${goingTo(sql)} ${groupOf(sql)} ${lastChange(sql)} where m.user_id = ${user}`;
+  return rows.map(({ change, changed_at, ...end }) => ({
+    ...withSize(end),
+    change: change ?? undefined,
+    changedAt: changed_at?.getTime(),
+  }));
 }
 
 /**
@@ -139,31 +158,56 @@ export interface Standing {
   delivered: number;
   /** When the message at the position that was asked for was stored, in milliseconds since 1970; undefined where it isn't there. */
   at: number | undefined;
+  /** Its last change, and when that was stored; undefined where there is none. */
+  change?: number | undefined;
+  changedAt?: number | undefined;
+  /** When the change that was asked for was stored; undefined where it isn't there. */
+  provenAt?: number | undefined;
+  /** Whether they aren't in it any more. */
+  left?: boolean;
 }
 
 /**
  * How far each conversation of a user goes; one without a message is left out.
- * @param positions whose messages are asked for
+ * @param positions whose messages and changes are asked for
  */
-export async function standings(sql: Sql, user: number, positions: readonly Position[]): Promise<Standing[]> {
+export async function standings(sql: Sql, user: number, positions: readonly Proof[]): Promise<Standing[]> {
   const sorted = [...positions].sort((x, y) => x.conversation - y.conversation);
   const ids = numbers(sorted.map(({ conversation }) => conversation));
   const seqs = numbers(sorted.map(({ seq }) => seq));
-  const rows = await sql<(Omit<Standing, 'at' | 'size'> & Sized & { at: Date | null })[]>`
-    select m.conversation_id as conversation, least(e.seq, m.last_seq) as "end", m.joined_seq is not null as grouped,
+  const changes = numbers(sorted.map(({ change }) => change));
+  const rows = await sql<
+    (Pick<Standing, 'conversation' | 'end' | 'grouped' | 'delivered' | 'left'> &
+      Sized & {
+        at: Date | null;
+        change: number | null;
+        changed_at: Date | null;
+        proven_at: Date | null;
+      })[]
+  >`
+    select m.conversation_id as conversation, m.last_seq is not null as "left", h.change, h.at as changed_at, (
+        select at from changes x where x.conversation_id = (${ids}::bigint[])[p.place]
+          and x.change = (${changes}::bigint[])[p.place] and x.conversation_id = m.conversation_id
+      ) as proven_at, least(e.seq, m.last_seq) as "end", m.joined_seq is not null as grouped,
       g.members, g.kind, coalesce(k.delivered_seq, 0) as delivered, (
         select created_at from messages x
         where x.conversation_id = (${ids}::bigint[])[p.place] and x.seq = (${seqs}::bigint[])[p.place]
           and x.conversation_id = m.conversation_id and x.seq >= m.first_seq and (m.hidden is null or not m.hidden @> x.seq)
       ) as at
-    from ${goingTo(sql)}
+    from ${goingTo(sql)} ${lastChange(sql)}
     cross join lateral (select width_bucket(m.conversation_id, ${ids}::bigint[]) as place) p
     left join lateral (
       select delivered_seq from cursors x where x.user_id = m.user_id and x.conversation_id = m.conversation_id limit 1
     ) k on true
     ${groupOf(sql)}
     where m.user_id = ${user}`;
-  return rows.map(({ at, ...row }) => ({ ...withSize(row), at: at?.getTime() }));
+  return rows.map(({ at, change, changed_at, proven_at, ...row }) => ({
+    ...withSize(row),
+    at: at?.getTime(),
+    change: change ?? undefined,
+    changedAt: changed_at?.getTime(),
+    provenAt: proven_at?.getTime(),
+  }));
 }
 
 /**

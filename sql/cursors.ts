@@ -175,6 +175,7 @@ export async function readWaiting(
       ) m
     )
     select conversation_id, seq, msg_id, from_user_id, ${user}::bigint as to_user_id, created_at, client_id, content,
+      change, kind = 'deleted' as is_deleted,
       (select id from cut) is not null
         or exists (select from known where place > ${limit} or before >= ${bytes}) as more
     from known where place <= ${limit} and before < ${bytes} order by msg_id`;

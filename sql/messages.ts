@@ -1,4 +1,7 @@
+import type postgres from 'postgres';
 import type { GroupEvent } from '../schemas/group.js';
+import { CHANGES } from '../schemas/limits.js';
+import type { Reaction } from '../schemas/message.js';
 import { type Beside, type BesideRow, besideOf } from './beside.js';
 import { numbers, numbersOrNull, parseNumbers, type Sql, strings } from './handle.js';
 
@@ -31,9 +34,17 @@ export interface StoredMessage {
   createdAt: number;
   /** Bits of schemas/size.ts, of its conversation; undefined: none, or not known here. */
   size?: number;
+  /** What has become of it since; all is absent of one that never changed. */
+  change?: number;
+  /** Milliseconds since 1970. */
+  editedAt?: number;
+  deleted?: true;
+  reactions?: Reaction[];
+  pinned?: true;
 }
 
-export interface MessageRow extends BesideRow {
+/** The columns of a message that is as it was stored, and of one that has changed. */
+export interface MessageRow extends BesideRow, Partial<ChangeRow> {
   conversation_id: number;
   seq: number;
   msg_id: number;
@@ -43,6 +54,15 @@ export interface MessageRow extends BesideRow {
   client_id: string;
   content: string;
   event?: GroupEvent | null;
+}
+
+/** The columns of what has become of a message. */
+export interface ChangeRow {
+  change: number | null;
+  edited_at: Date | null;
+  is_deleted: boolean;
+  reactions: (Omit<Reaction, 'mine'> & { mine: boolean | null })[] | null;
+  pinned: boolean | null;
 }
 
 /** Who is in a conversation of two users, or of one with oneself. */
@@ -60,6 +80,21 @@ export const toStored = (row: MessageRow): StoredMessage => ({
   beside: besideOf(row),
   ...(row.event && { event: row.event }),
   createdAt: row.created_at.getTime(),
+  ...(row.change && changeOf(row, row.change)),
+});
+
+/** @param change the last */
+export const changeOf = (
+  row: Partial<ChangeRow>,
+  change: number,
+): Pick<StoredMessage, 'change' | 'editedAt' | 'deleted' | 'reactions' | 'pinned'> => ({
+  change,
+  ...(row.edited_at && { editedAt: row.edited_at.getTime() }),
+  ...(row.is_deleted && { deleted: true }),
+  ...(row.reactions && {
+    reactions: row.reactions.map(({ mine, ...kind }) => ({ ...kind, ...(mine && { mine }) })),
+  }),
+  ...(row.pinned && { pinned: true }),
 });
 
 /** Which of the given messages are stored already, by conversation, sender and id, as they were stored then. */
@@ -71,7 +106,7 @@ export async function findStored(
   const named = messages.map(({ target }) => ('conversation' in target ? target.conversation : undefined));
   const rows = await sql<(MessageRow & { members: string | null })[]>`
     select m.conversation_id, m.seq, m.msg_id, m.from_user_id, i.to_user_id,
-      m.created_at, m.client_id, m.content, m.reply_to,
+      m.created_at, m.client_id, m.content, m.reply_to, ${changeColumns(sql, undefined)},
       case when m.kind is null then m.extra end as extra, case when i.to_user_id is null then array(
         select x.user_id from members x where x.conversation_id = m.conversation_id and x.last_seq is null)::text end as members
     from unnest(${numbers(messages.map((message) => message.from))}::bigint[],
@@ -98,11 +133,46 @@ export interface Position {
   seq: number;
 }
 
-/** The columns of a message `m` that people are given. */
-const columns = (
+/** A part of a statement. */
+type Fragment = postgres.PendingQuery<postgres.Row[]>;
+
+/** When a message `m` was edited last. */
+const editedAt = (sql: Sql) => sql`(
+        select e.at from changes e where e.conversation_id = m.conversation_id and e.change = m.edited)`;
+
+/** Whether a message `m` was edited after `me` had left: how it is now isn't for them. */
+const isLater = (sql: Sql) => sql`(me.last_seq is not null and m.edited is not null and ${editedAt(sql)} > (
+        select l.created_at from messages l where l.conversation_id = m.conversation_id and l.seq = me.last_seq))`;
+
+/**
+ * The columns of a message `m` that people are given.
+ * @param user who is, as `me` of `members`; undefined: several
+ */
+export const columns = (
   sql: Sql,
-) => sql`m.conversation_id, m.seq, m.msg_id, m.from_user_id, m.created_at, m.client_id, m.content,
-      m.reply_to, case when m.kind is null then m.extra end as extra, case when m.kind = 'event' then m.extra end as event`;
+  user: number | Fragment | undefined,
+) => sql`m.conversation_id, m.seq, m.msg_id, m.from_user_id, m.created_at, m.client_id,
+      ${user === undefined ? sql`m.content` : sql`case when ${isLater(sql)} then '' else m.content end as content`},
+      m.reply_to, case when m.kind is null then m.extra end as extra, case when m.kind = 'event' then m.extra end as event,
+      ${changeColumns(sql, user, user === undefined ? undefined : sql`${isLater(sql)}`)}`;
+
+/** Those of what has become of it. @param later whether that isn't for the user: to them it is gone */
+export const changeColumns = (
+  sql: Sql,
+  user: number | Fragment | undefined,
+  later: Fragment | undefined = undefined,
+) => sql`m.change, case when m.edited is not null then ${editedAt(sql)} end as edited_at, coalesce(m.kind = 'deleted', false) ${later ? sql`or ${later}` : sql``} as is_deleted,
+      case when m.change is not null then exists (
+        select from pins where pins.conversation_id = m.conversation_id and pins.seq = m.seq) end as pinned,
+      case when m.change is not null then (
+        select json_agg(json_build_object('emoji', k.emoji, 'count', k.count, 'users', k.users, 'mine', k.mine)
+          order by k.first, k.emoji)
+        from (
+          select r.emoji, count(*) as count, min(r.at) as first, bool_or(r.user_id = ${user ?? null}::bigint) as mine,
+            (array_agg(r.user_id order by r.at, r.user_id))[1:${CHANGES.named}::int] as users
+          from reactions r where r.conversation_id = m.conversation_id and r.seq = m.seq group by r.emoji
+        ) k
+      ) end as reactions`;
 
 /**
  * When the messages at these places were stored, in milliseconds since 1970.
@@ -123,8 +193,8 @@ export async function timesOf(
   return rows.map(({ at }) => at?.getTime());
 }
 
-/** Whom a message of a conversation is to, where that is one of two and a user of it asks. */
-const toUser = (sql: Sql, user: number) =>
+/** Whom a message of a conversation `c` is to, where that is one of two and a user of it asks. */
+export const toUser = (sql: Sql, user: number) =>
   sql`case when m.from_user_id <> ${user} and c.user_a is not null then ${user} else c.user_a + c.user_b - ${user} end`;
 
 /**
@@ -138,7 +208,7 @@ export async function readAfter(
   limit: number,
 ): Promise<StoredMessage[]> {
   const rows = await sql<MessageRow[]>`
-    select ${columns(sql)}, ${toUser(sql, user)} as to_user_id
+    select ${columns(sql, user)}, ${toUser(sql, user)} as to_user_id
     from unnest(${numbers(positions.map((position) => position.conversation))}::bigint[],
       ${numbers(positions.map((position) => position.seq))}::bigint[]) with ordinality p(conversation_id, seq, i)
     cross join lateral (select * from conversations x where x.conversation_id = p.conversation_id limit 1) c
@@ -168,8 +238,9 @@ export async function readHistory(
 ): Promise<StoredMessage[]> {
   const forward = page.after !== undefined;
   const rows = await sql<MessageRow[]>`
-    select ${columns(sql)}, ${toUser(sql, user)} as to_user_id
+    select ${columns(sql, user)}, ${toUser(sql, user)} as to_user_id
     from messages m join conversations c using (conversation_id)
+    join members me on me.user_id = ${user} and me.conversation_id = m.conversation_id
     where m.conversation_id = ${conversation}
       and m.seq > greatest(${page.after ?? 0},
         (select first_seq - 1 from conversations x where x.conversation_id = ${conversation}),

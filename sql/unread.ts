@@ -39,7 +39,7 @@ export const settingsColumns = (sql: Sql) => sql`
 export const unreadColumns = (sql: Sql, user: ReturnType<Sql>, atMost: number) => sql`
   greatest((p.unread_from is not null and p.unread_after is not null)::int, (select count(*) from (select from messages x
     where x.conversation_id = p.conversation_id and x.seq > p.unread_after and x.from_user_id <> ${user}
-      and x.kind is distinct from 'event' limit ${atMost}) counted)) as unread,
+      and x.kind is null limit ${atMost}) counted)) as unread,
   (select count(*) from (
     select 1 from mentions x where x.conversation_id = p.conversation_id and x.user_id = ${user} and x.seq > p.unread_after
     union all

@@ -247,3 +247,10 @@ export async function fillNameWords(sql: Sql): Promise<void> {
       where user_id = any (${numbers(rows.map(({ user_id }) => user_id))}::bigint[])`;
   }
 }
+
+/** What these users are called. */
+export async function namesOf(sql: Sql, users: readonly number[]): Promise<Map<number, string>> {
+  const rows = await sql<{ user_id: number; username: string }[]>`
+    select user_id, username from users where user_id = any (${numbers(users)}::bigint[])`;
+  return new Map(rows.map(({ user_id, username }) => [user_id, username]));
+}

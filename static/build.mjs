@@ -12,6 +12,8 @@ import { targets } from './browsers.mjs';
 const here = fileURLToPath(new URL('.', import.meta.url));
 const compressible = new Set(['.html', '.js', '.css', '.svg', '.webmanifest', '.json']);
 
+const isTable = (path) => path.endsWith('/emoji.txt');
+
 /** @param {string} outDir an empty or missing folder, or one that an earlier build made */
 export async function buildClient(outDir) {
   await rm(outDir, { recursive: true, force: true });
@@ -68,7 +70,9 @@ export async function buildClient(outDir) {
 
   // Each with its hash: what the worker keeps is of one build, whoever answers.
   const shell = {};
-  for (const path of ['/', ...Object.keys(outputs).map((file) => `/assets/${basename(file)}`), ...kept])
+  // The table of emoji is fetched by whoever asks for it.
+  const shellFiles = Object.entries(outputs).filter(([, { inputs }]) => !Object.keys(inputs).some(isTable));
+  for (const path of ['/', ...shellFiles.map(([file]) => `/assets/${basename(file)}`), ...kept])
     shell[path] = hash(await readFile(join(outDir, path === '/' ? 'index.html' : path)));
   await build({
     entryPoints: [join(here, 'sw.ts')],

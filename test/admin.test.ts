@@ -289,9 +289,10 @@ t.test('a check says what it all runs on, and how much there is', async (t) => {
     `Node ${process.versions.node}`,
     /^database: (embedded )?PostgreSQL \d\S* works$/,
     REAL ? 'bus: Redis works' : 'bus: none is needed',
+    /^search: (all|\d+ % of the conversations) indexed$/,
     /^users: \d+$/,
   ]);
-  t.equal(lines.length, 12);
+  t.equal(lines.length, 13);
 });
 
 t.test('the help has every verb with an example, which does what it says', async (t) => {

@@ -91,6 +91,19 @@ function talk(port: number, parts: readonly Buffer[], { how, after }: Ending): P
   });
 }
 
+/** What follows a body in pieces (RFC 9112, 7.1), or an answer to HEAD, which has none; undefined where it is cut off. */
+function afterChunks(body: Buffer): Buffer | undefined {
+  if (body.length === 0 || body.subarray(0, 5).toString('latin1') === 'HTTP/') return body;
+  for (let at = 0; ; ) {
+    const end = body.indexOf('\r\n', at);
+    const size = Number.parseInt(body.subarray(at, Math.max(end, at)).toString('latin1'), 16);
+    if (end < 0 || Number.isNaN(size)) return undefined;
+    at = end + 2 + size + 2;
+    if (at > body.length) return undefined;
+    if (size === 0) return body.subarray(at);
+  }
+}
+
 /** The answers in what an HTTP server wrote, the last one perhaps cut off. @throws Error for what is none */
 function answersIn({ received, over }: Heard): { statuses: number[]; rest: Buffer } {
   const statuses: number[] = [];
@@ -107,6 +120,14 @@ function answersIn({ received, over }: Heard): { statuses: number[]; rest: Buffe
     // Who is told to come back later was understood.
     if (status >= 500 && !/^retry-after: \d+$/im.test(head)) throw new Error(`answered with ${status}`);
     if (status === 101) break;
+    // A file that is written as it is read, in pieces.
+    if (/^transfer-encoding: chunked$/im.test(head)) {
+      const after = afterChunks(rest);
+      if (after === undefined && over === 'left') break;
+      if (after === undefined) throw new Error(`an answer that ends in the middle: ${head}`);
+      rest = after;
+      continue;
+    }
     const length = Number(/^content-length: (\d+)$/im.exec(head)?.[1]);
     // The answer to HEAD has a length and no body.
     if (Number.isNaN(length) || /^HTTP\/1\.1 \d{3} [^{]*$/.test(rest.subarray(0, length).toString('latin1')))

@@ -253,6 +253,8 @@ const LANDED = {
   '0013_delete_user.sql': '75264e5c2b46135b916120b22f6bf4a10ad1129210d5c03fcebb2e1fa266c5bf',
   '0014_groups.sql': '95b0e880a073ab1b80931fb5ef1919422b0b3678eb4f132a2c917c76bbdd60d2',
   '0015_mentions.sql': '8a974342b18ae09a0ebe1cb909578b53d37a1946cf83bb3008f5682f976f58b0',
+  '0016_changes.sql': '294ae83bffed7118d1e85c1d9463564cf0cfecc55f18a92efbc658193f95ece4',
+  '0017_search.sql': '5c80b2a9072fc0d14ce6d0fc6f3b7eb92f1c12f2782ef3e0ece1a5228538dda0',
 };
 const sha256 = (text: string) => createHash('sha256').update(text).digest('hex');
 

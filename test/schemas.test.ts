@@ -26,6 +26,8 @@ function unbounded(schema: TSchema, place: string): string[] {
         ...(schema.maxItems === undefined ? [`${place}: a list without maxItems`] : []),
         ...inner(schema.items, '[]'),
       ];
+    case 'Tuple':
+      return (schema.items ?? []).flatMap((item: TSchema, i: number) => inner(item, `[${i}]`));
     case 'Object':
       return Object.entries(schema.properties).flatMap(([name, property]) => inner(property, `.${name}`));
     case 'Union':

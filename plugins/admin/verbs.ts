@@ -2,6 +2,7 @@ import { ACCOUNTS } from '../../schemas/limits.js';
 import { type Change, countAll, listAccounts, listAudit } from '../../sql/accounts.js';
 import { listInvites } from '../../sql/invites.js';
 import { setNotice } from '../../sql/notices.js';
+import { reachOf } from '../../sql/search-index.js';
 import { listSessions } from '../../sql/sessions.js';
 import { GROUP_VERBS } from './group-verbs.js';
 import {
@@ -211,12 +212,16 @@ export const VERBS: Record<string, Record<string, Verb>> = {
   check: {
     '': {
       form: '',
-      does: 'database, bus, versions, counts',
+      does: 'database, bus, versions, search, counts',
       example: '',
       async run(desk) {
         const { works, lines } = await desk.state();
         if (!works) throw new Misuse(lines.join('\n'));
         const counts = await desk.ask(countAll);
+        const indexed = await desk.ask(reachOf);
+        lines.push(
+          `search: ${indexed === 1 ? 'all' : `${Math.floor(indexed * 100)} % of the conversations`} indexed`,
+        );
         return [...lines, ...Object.entries(counts).map(([name, n]) => `${name.replaceAll('_', ' ')}: ${n}`)];
       },
     },

@@ -44,6 +44,13 @@ export interface Failed {
   keys: string[];
 }
 
+/** Messages of a conversation have changed, by these changes. */
+export interface Ring {
+  conversation: number;
+  first: number;
+  last: number;
+}
+
 /** What replicas tell each other. Any of it may be lost, and what a replica of another version doesn't know is. */
 export interface Parcel {
   /** Stored messages, each with the users whose connections are there. */
@@ -58,6 +65,8 @@ export interface Parcel {
   failed?: Failed;
   /** What replicas keep of these users may be another by now. */
   users?: readonly number[];
+  /** Messages have changed: what of them is now is in the log. */
+  rings?: readonly Ring[];
 }
 
 /** Several users, or the only one. */
@@ -93,6 +102,7 @@ interface Packed {
   p?: { online: number[]; offline: number[] };
   f?: Failed;
   u?: readonly number[];
+  g?: (readonly [number, number, number])[];
 }
 
 export function pack(parcel: Parcel): string {
@@ -126,6 +136,8 @@ export function pack(parcel: Parcel): string {
   if (parcel.presence !== undefined) packed.p = parcel.presence;
   if (parcel.failed !== undefined) packed.f = parcel.failed;
   if (parcel.users !== undefined) packed.u = parcel.users;
+  if (parcel.rings !== undefined)
+    packed.g = parcel.rings.map(({ conversation, first, last }) => [conversation, first, last]);
   return JSON.stringify(packed);
 }
 
@@ -170,6 +182,9 @@ export function unpack(text: string): Parcel {
     ...(packed.p !== undefined && { presence: packed.p }),
     ...(packed.f !== undefined && { failed: packed.f }),
     ...(packed.u !== undefined && { users: packed.u }),
+    ...(packed.g !== undefined && {
+      rings: packed.g.map(([conversation, first, last]) => ({ conversation, first, last })),
+    }),
   };
 }
 

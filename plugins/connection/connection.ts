@@ -1,14 +1,12 @@
 import type { End } from '../../sql/conversations.js';
-import type { Head } from '../../sql/heads.js';
 import type { LastPage, StoredMessage } from '../../sql/messages.js';
 import type { ChatError } from '../errors.js';
 import type { Sender } from '../log/types.js';
 import { type Counting, Cursor } from './cursor.js';
-import { Endpoint } from './endpoint.js';
 import { Lagging } from './lagging.js';
-import type { OwnFrame } from './own-frames.js';
 import type { Port, Transport, Who } from './port.js';
 import { type Behind, LIVE, type State } from './state.js';
+import { Told } from './told.js';
 
 /** Messages of one page of the log. */
 const PAGE_ROWS = 200;
@@ -17,7 +15,7 @@ const PAGE_ROWS = 200;
  * One client's connection, whatever it speaks. It is *live*, and is written messages as they are stored, or *behind*: then it
  * reads what it lacks from the log, page by page as it drains, until there is no more, and is live again in the same tick.
  */
-export abstract class Connection extends Endpoint implements Sender {
+export abstract class Connection extends Told implements Sender {
   /** Not to be written to until its ownership is known again. */
   private suspended = false;
   /** Whether a page of the log is being read. */
@@ -57,25 +55,14 @@ export abstract class Connection extends Endpoint implements Sender {
   protected abstract joined(place: LastPage): void;
   /** Whether its client is told of a message only by how far its conversation goes. */
   protected abstract setsAside(message: StoredMessage): boolean;
-  /** Whether that is so of all messages of a conversation now. @param size its bits (schemas/size.ts), where they are known */
-  abstract isParked(conversation: number, size?: number): boolean;
-  /** Tells the client, soon, how far a conversation goes that is parked. */
-  abstract noteHead(head: Head): void;
-  /** Whether it was never told that a conversation goes so far, which is parked. */
-  abstract lacksHead(end: End): boolean;
+  /** Reads what has changed in some conversations of what the client holds, and tells it. */
+  protected abstract readChanged(lagging: Lagging, ends: readonly End[], rows: number): Promise<void>;
   /** Called when the log has no more for this connection. */
   protected abstract caughtUp(): void;
   abstract onStored(message: StoredMessage): void;
   abstract onFailed(clientId: string | undefined, error: ChatError): void;
   /** Pings for what isn't confirmed, where that is the way of confirming. */
   abstract requestPong(): void;
-  /** How far another user has come, and that they are typing, where the protocol has frames for it. */
-  abstract sendReceipt(conversation: number, user: number, delivered: number, read: number): void;
-  abstract sendTyping(conversation: number, user: number, shown: boolean): void;
-  /** That its user's contacts, requests or blocks are others now. */
-  abstract sendContacts(version: number): void;
-  /** What its user has set, now. */
-  abstract sendOwn(frame: OwnFrame): void;
 
   // ---- where it stands ----
 
@@ -232,6 +219,11 @@ export abstract class Connection extends Endpoint implements Sender {
     if (lagging.isEmpty) {
       this.lagging = undefined;
       return false;
+    }
+    const changed = lagging.changed(PAGE_ROWS);
+    if (changed.length > 0) {
+      await this.readChanged(lagging, changed, PAGE_ROWS);
+      return true;
     }
     const far = lagging.far();
     if (far.length > 0) {

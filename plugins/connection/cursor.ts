@@ -30,6 +30,8 @@ export class Cursor {
   /** Bytes that are held. */
   heldBytes = 0;
   private positions: Map<number, number> | undefined;
+  /** The last change of each conversation that the client was told of. */
+  private changes: Map<number, number> | undefined;
   private held: Map<number, StoredMessage[]> | undefined;
   /** Own messages past the position that the client was told of, as their places by conversation. */
   private told: Map<number, Set<number>> | undefined;
@@ -42,6 +44,17 @@ export class Cursor {
   /** How far the client has a conversation. */
   position(conversation: number): number {
     return this.positions?.get(conversation) ?? 0;
+  }
+
+  /** Up to which change the client has a conversation. */
+  change(conversation: number): number {
+    return this.changes?.get(conversation) ?? 0;
+  }
+
+  /** The client has a conversation up to a change, or further. */
+  moveChange(conversation: number, change: number): void {
+    this.changes ??= new Map();
+    this.changes.set(conversation, Math.max(change, this.change(conversation)));
   }
 
   /** Whether it is known at all how far the client has a conversation. */
@@ -88,6 +101,12 @@ export class Cursor {
   /** Whether the client knows of a message of its own, so that the log needn't give it. */
   isTold({ conversation, seq }: StoredMessage): boolean {
     return this.told?.get(conversation)?.has(seq) === true;
+  }
+
+  /** The first message of its own past its position that the client was told of. */
+  firstTold(conversation: number): number | undefined {
+    const told = this.told?.get(conversation);
+    return told === undefined ? undefined : Math.min(...told);
   }
 
   /** Nothing is left of what is before a place: the client stands there, or further. @returns whether that is news to it */
@@ -164,8 +183,9 @@ export class Cursor {
   }
 
   /** Begins anew at these positions. */
-  restart(positions: Map<number, number>): void {
+  restart(positions: Map<number, number>, changes?: Map<number, number>): void {
     this.positions = positions;
+    this.changes = changes;
     this.told = undefined;
     this.dropHeld();
   }

@@ -4,12 +4,12 @@ import type { Head } from '../../sql/heads.js';
 import type { LastPage, Position, StoredMessage } from '../../sql/messages.js';
 import { ChatError } from '../errors.js';
 import { frameOf, isFor, presentPlace } from '../message.js';
+import { Changing } from './changing.js';
 import type { Counting } from './cursor.js';
 import type { Endpoint } from './endpoint.js';
 import { Inbox } from './inbox.js';
 import { Lagging } from './lagging.js';
 import { type OwnFrame, OwnFrames } from './own-frames.js';
-import { ParkingConnection } from './parked.js';
 import { type Compared, comparePositions, type Named, proofsOf } from './positions.js';
 import { type State, WAITING } from './state.js';
 import { ToldReceipts } from './told-receipts.js';
@@ -26,7 +26,7 @@ const TYPING_MS = 1000;
 const COUNTING: Counting = { copies: true, many: true };
 
 /** A connection of `chat.v2`: it holds positions, and acknowledges. */
-export class ExtendedConnection extends ParkingConnection {
+export class ExtendedConnection extends Changing {
   readonly wantsReceipts = true;
   /** When it last said that it types, by the clock. */
   private typedAt: number | undefined;
@@ -70,6 +70,7 @@ export class ExtendedConnection extends ParkingConnection {
       content: error.message,
       retryable: error.retryable,
       ...(error.retryAfterMs !== undefined && { retry_after_ms: error.retryAfterMs }),
+      ...(error.present !== undefined && { message: error.present }),
     });
     this.countBad(error);
   }
@@ -204,7 +205,8 @@ export class ExtendedConnection extends ParkingConnection {
       return;
     }
     this.named ??= new Map();
-    for (const { conversation_id, seq, at } of frame.positions) this.named.set(conversation_id, { seq, at });
+    for (const { conversation_id, seq, at, change, changed_at } of frame.positions)
+      this.named.set(conversation_id, { seq, at, change, changedAt: changed_at });
     if (this.named.size > SYNC_CONVERSATIONS) {
       this.named = undefined;
       throw new ChatError('bad_request', `more than ${SYNC_CONVERSATIONS} positions`);
@@ -231,7 +233,7 @@ export class ExtendedConnection extends ParkingConnection {
     }
     if (this.state !== syncing) return;
     this.unconfirmed = new Unconfirmed();
-    this.cursor.restart(compared.kept);
+    this.cursor.restart(compared.kept, compared.changes);
     this.lagging = new Lagging(
       this.cursor,
       compared.lagging.filter((end) => !this.isParked(end.conversation)),
@@ -260,7 +262,7 @@ export class ExtendedConnection extends ParkingConnection {
     const { arrived, resets } = compared;
     await this.arrivedBefore(arrived);
     const timesThere = await reader.times(this.user, resets);
-    for (const [i, { conversation, seq }] of resets.entries()) {
+    for (const [i, { conversation, seq, change, changedAt }] of resets.entries()) {
       const at = timesThere[i];
       this.send({
         type: 'reset',
@@ -268,6 +270,8 @@ export class ExtendedConnection extends ParkingConnection {
         conversation_id: conversation,
         seq,
         ...(at !== undefined && { at }),
+        ...(change !== undefined && { change }),
+        ...(changedAt !== undefined && { changed_at: changedAt }),
       });
     }
     return compared;

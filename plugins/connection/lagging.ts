@@ -9,6 +9,8 @@ const ENTERED = 100;
 /** Conversations that go on past where a client stands, as last read. */
 export class Lagging {
   private readonly ends: End[];
+  /** Those in which more has changed than the client was told. */
+  private changedEnds: End[];
   private readonly groups: ReadonlySet<number>;
   /** Groups where the client isn't far from the end, or was brought near. */
   private readonly near = new Set<number>();
@@ -18,13 +20,30 @@ export class Lagging {
     ends: readonly End[],
   ) {
     this.ends = ends.filter(({ conversation, seq }) => seq > cursor.position(conversation));
+    this.changedEnds = ends.filter(({ conversation, change = 0 }) => change > cursor.change(conversation));
     this.groups = new Set(
       this.ends.flatMap(({ conversation, grouped = false }) => (grouped ? [conversation] : [])),
     );
   }
 
   get isEmpty(): boolean {
-    return this.ends.length === 0;
+    return this.ends.length === 0 && this.changedEnds.length === 0;
+  }
+
+  /** Those in which more has changed, as far as so many changes may go. What has changed is told before what is new is read. */
+  changed(rows: number): End[] {
+    let n = 0;
+    return this.changedEnds.filter(({ conversation, change = 0 }) => {
+      const wanted = n < rows;
+      n += change - this.cursor.change(conversation);
+      return wanted;
+    });
+  }
+
+  /** In these the client knows all changes. */
+  takeChanged(ends: readonly End[]): void {
+    const done = new Set(ends);
+    this.changedEnds = this.changedEnds.filter((end) => !done.has(end));
   }
 
   isGroup(conversation: number): boolean {

@@ -133,11 +133,11 @@ export class PlainConnection extends Connection {
   }
 
   protected give(message: StoredMessage): void {
-    const { from, content } = message;
-    const bytes = this.write(
-      `{"type":"chat","to_user_id":${this.user},"from_user_id":${from},"content":${JSON.stringify(content)}}`,
-    );
-    if (bytes === 0) return;
+    const { from, content, deleted } = message;
+    const frame = `{"type":"chat","to_user_id":${this.user},"from_user_id":${from},"content":${JSON.stringify(content)}}`;
+    // Of what was deleted there is nothing to be shown: it counts as taken.
+    const bytes = deleted ? 0 : this.write(frame);
+    if (bytes === 0 && !deleted) return;
     this.note(message, false, bytes);
     if (this.given - this.pinged >= PING_AT || this.mayPing) this.ping();
     else this.port.pingSoon(this);
@@ -197,24 +197,32 @@ export class PlainConnection extends Connection {
   private giveOffline({ messages, more }: Waiting): boolean {
     const rows: string[] = [];
     let length = 0;
+    const taken: StoredMessage[] = [];
     for (const message of messages) {
+      // There is nothing to be shown: it counts as taken.
+      if (message.deleted) {
+        taken.push(message);
+        continue;
+      }
       const { msg_id, from_user_id, content, created_at } = present(message);
       const row = JSON.stringify({ msg_id, to_user_id: this.user, from_user_id, content, created_at });
       length += Buffer.byteLength(row) + 1;
       if (length > OFFLINE_BYTES && rows.length > 0) break;
       rows.push(row);
+      taken.push(message);
     }
-    const finished = !more && rows.length === messages.length;
+    const finished = !more && taken.length === messages.length;
+    let bytes = 0;
     if (rows.length > 0 || (finished && this.offlineFrames === 0)) {
-      const bytes = this.write(`{"type":"offline_list","data":[${rows.join(',')}]}`);
+      bytes = this.write(`{"type":"offline_list","data":[${rows.join(',')}]}`);
       if (bytes === 0) return false;
       this.offlineFrames++;
-      for (const message of messages.slice(0, rows.length)) {
-        this.note(message, true, Math.ceil(bytes / rows.length));
-        this.fetched.set(message.conversation, message.seq);
-      }
-      if (rows.length > 0) this.ping();
     }
+    for (const message of taken) {
+      this.note(message, true, message.deleted ? 0 : Math.ceil(bytes / rows.length));
+      this.fetched.set(message.conversation, message.seq);
+    }
+    if (taken.length > 0) this.ping();
     if (finished) {
       this.offlineRequests--;
       this.offlineFrames = 0;
@@ -222,6 +230,7 @@ export class PlainConnection extends Connection {
     return true;
   }
 
+  protected async readChanged(): Promise<void> {}
   protected caughtUp(): void {}
   protected skipped(): void {}
   protected joined(): void {}

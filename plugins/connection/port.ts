@@ -1,6 +1,7 @@
 import type { BaseLogger } from 'pino';
 import type { Token } from '../../schemas/token.js';
-import type { End, Member, Standing } from '../../sql/conversations.js';
+import type { ChangedMessage, HeldPlace } from '../../sql/changes.js';
+import type { End, Member, Proof, Standing } from '../../sql/conversations.js';
 import type { Move, Waiting } from '../../sql/cursors.js';
 import type { Head } from '../../sql/heads.js';
 import type { LastPage, Position, StoredMessage } from '../../sql/messages.js';
@@ -30,13 +31,15 @@ export interface Reader {
   /** The same of those of two; undefined where a plain connection with a higher number has begun. */
   plainEnds(user: number, number: number): Promise<Position[] | undefined>;
   /** The same of all, with the messages at these positions and how far its user's devices have them. */
-  standings(user: number, positions: readonly Position[]): Promise<Standing[]>;
+  standings(user: number, proofs: readonly Proof[]): Promise<Standing[]>;
   /** When the messages at these places were stored, in milliseconds since 1970; undefined where there is none for the user. */
   times(user: number, places: readonly Position[]): Promise<(number | undefined)[]>;
   /** How far these conversations go, for who isn't given them. */
   heads(user: number, conversations: readonly number[]): Promise<Head[]>;
   /** Where the last page of each of these groups begins for a user. */
   lastPages(user: number, conversations: readonly number[]): Promise<LastPage[]>;
+  /** What has changed of what a user holds, each conversation in order. */
+  changes(user: number, places: readonly HeldPlace[], limit: number): Promise<ChangedMessage[]>;
   /** What comes after positions of a user, each conversation in order. */
   after(user: number, positions: readonly Position[], limit: number): Promise<StoredMessage[]>;
   /**

@@ -1,5 +1,5 @@
 import { SIZE } from '../../schemas/size.js';
-import type { End, Standing } from '../../sql/conversations.js';
+import type { End, Proof, Standing } from '../../sql/conversations.js';
 import type { Position } from '../../sql/messages.js';
 
 const isUnnoted = (standing: Standing | undefined) => ((standing?.size ?? 0) & SIZE.unnoted) !== 0;
@@ -9,25 +9,43 @@ export interface Named {
   seq: number;
   /** Milliseconds since 1970; undefined where the client doesn't say, and is believed. */
   at: number | undefined;
+  /** The change up to which it has that; when that was stored is as `at`. */
+  change?: number | undefined;
+  changedAt?: number | undefined;
 }
 
 /** What a client's positions are worth. */
 export interface Compared {
   /** By conversation: where it goes on from. */
   kept: Map<number, number>;
+  /** The same of changes. */
+  changes: Map<number, number>;
   /** The conversations that go on from there, with their ends. */
   lagging: End[];
   /** What has arrived, for it says that it has it, and nobody knew. */
   arrived: Position[];
   /** The ends of the conversations in which it has something else than the log, or more. */
-  resets: Position[];
+  resets: End[];
 }
 
-/** The positions that say when their messages were stored. */
-export const proofsOf = (named: ReadonlyMap<number, Named>): Position[] =>
+/** The positions that say when their messages, or changes, were stored. */
+export const proofsOf = (named: ReadonlyMap<number, Named>): Proof[] =>
   [...named]
-    .filter(([, { seq, at }]) => seq > 0 && at !== undefined)
-    .map(([conversation, { seq }]) => ({ conversation, seq }));
+    .map(([conversation, { seq, at, change = 0, changedAt }]) => ({
+      conversation,
+      seq: at === undefined ? 0 : seq,
+      change: changedAt === undefined ? 0 : change,
+    }))
+    .filter(({ seq, change }) => seq > 0 || change > 0);
+
+/** From which change on somebody is to be told; undefined where what they say is of another history. */
+function changeFrom({ change = 0, changedAt }: Named, standing: Standing): number | undefined {
+  // Who has left is told of no change.
+  if (change === 0 || standing.left) return change;
+  if (change > (standing.change ?? 0)) return undefined;
+  if (changedAt === undefined || standing.provenAt === changedAt) return change;
+  return standing.provenAt === undefined ? 0 : undefined;
+}
 
 /**
  * Compares what a client says that it has with the log. A history that went back gives the same `seq` again only at a later time,
@@ -42,19 +60,33 @@ export function comparePositions(
   standings: readonly Standing[],
 ): Compared {
   const kept = new Map(rest ? standings.map(({ conversation, end }) => [conversation, end]) : []);
+  const changes = new Map(
+    rest ? standings.map(({ conversation, change = 0 }) => [conversation, change]) : [],
+  );
   const there = new Map(standings.map((standing) => [standing.conversation, standing]));
   const arrived: Position[] = [];
-  const resets: Position[] = [];
-  for (const [conversation, { seq, at }] of named) {
+  const resets: End[] = [];
+  for (const [conversation, name] of named) {
+    const { seq, at } = name;
     const standing = there.get(conversation);
     const end = standing?.end ?? 0;
-    const valid = seq <= end && (at === undefined || standing?.at === undefined || standing.at === at);
-    if (standing !== undefined) kept.set(conversation, valid ? seq : end);
-    if (!valid) resets.push({ conversation, seq: end });
+    const from = standing === undefined ? 0 : changeFrom(name, standing);
+    const valid =
+      seq <= end &&
+      from !== undefined &&
+      (at === undefined || standing?.at === undefined || standing.at === at);
+    if (standing !== undefined) {
+      kept.set(conversation, valid ? seq : end);
+      changes.set(conversation, valid ? from : (standing.change ?? 0));
+    }
+    if (!valid)
+      resets.push({ conversation, seq: end, change: standing?.change, changedAt: standing?.changedAt });
     else if (seq > (standing?.delivered ?? 0) && !isUnnoted(standing)) arrived.push({ conversation, seq });
   }
-  const lagging = standings.flatMap(({ conversation, end, grouped = false, size = 0 }) =>
-    end > (kept.get(conversation) ?? 0) ? [{ conversation, seq: end, grouped, size }] : [],
+  const lagging = standings.flatMap(({ conversation, end, grouped = false, size = 0, change, changedAt }) =>
+    end > (kept.get(conversation) ?? 0) || (change ?? 0) > (changes.get(conversation) ?? 0)
+      ? [{ conversation, seq: end, grouped, size, change, changedAt }]
+      : [],
   );
-  return { kept, lagging, arrived, resets };
+  return { kept, changes, lagging, arrived, resets };
 }

@@ -13,6 +13,11 @@ export class Sends {
     return this.waiting < MANY;
   }
 
+  /** Whether none waits for an answer. */
+  get isEmpty(): boolean {
+    return this.waiting === 0;
+  }
+
   /** One was passed to the log. */
   add(): void {
     this.waiting++;

@@ -13,6 +13,8 @@ export interface Db extends Readonly<Identity> {
   readonly delivery: Asker;
   /** The log's appends, one at a time. */
   readonly log: Asker;
+  /** Changes of messages, one batch at a time. */
+  readonly changes: Asker;
   /** Appends that wait for a row that somebody holds, and what ends appends. */
   readonly held: Asker;
   /** Questions given up since the start. */

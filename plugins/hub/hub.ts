@@ -15,6 +15,7 @@ import type { MessageLog } from '../log/log.js';
 import { LogReader } from '../log/reader.js';
 import { Beat } from './beat.js';
 import { Crowds } from './crowds.js';
+import { Feed } from './feed.js';
 import { Moves } from './moves.js';
 import { Ownership } from './ownership.js';
 import { type Hiding, Receipts } from './receipts.js';
@@ -43,6 +44,7 @@ export class Hub implements Port {
   readonly frames = new Frames();
   readonly reader: Reader;
   readonly router: Router;
+  readonly feed: Feed;
   private readonly beat: Beat;
   private readonly crowds: Crowds;
   private readonly remote: Remote;
@@ -68,8 +70,9 @@ export class Hub implements Port {
     this.crowds = new Crowds(log, db, registry, (connection, message) =>
       this.router.give(connection, message),
     );
-    this.repairs = new Repair(config, log, db, bus, registry, this.crowds, counts);
     const { remote, ownership, receipts, crowds } = this;
+    this.feed = new Feed(log, db, bus, registry, ownership, remote, counts);
+    this.repairs = new Repair(config, log, db, bus, registry, crowds, this.feed, counts);
     this.router = new Router(
       log,
       bus.replica,
@@ -81,6 +84,7 @@ export class Hub implements Port {
       counts,
       db.history,
     );
+    this.router.onRing = (ring) => this.feed.heard(ring);
     this.beat = new Beat(config, clock, registry, () => {
       ownership.checkLate();
       ownership.renew();
@@ -213,7 +217,7 @@ export class Hub implements Port {
 
   /** Bytes that wait for clients or for the bus. */
   get bytes(): number {
-    let { bytes } = this.remote;
+    let bytes = this.remote.bytes + this.feed.bytes;
     for (const connection of this.registry.all) bytes += connection.bytes;
     return bytes;
   }
@@ -261,6 +265,7 @@ export class Hub implements Port {
     this.receipts.close();
     this.beat.close();
     await this.repairs.close();
+    await this.feed.close();
     const left = [...this.registry.everybody()];
     for (const connection of this.registry.all) connection.terminate();
     await this.ownership.release(left);

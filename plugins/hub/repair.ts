@@ -8,6 +8,7 @@ import type { Settings } from '../config.js';
 import type { Connection } from '../connection/connection.js';
 import type { Db } from '../db/handle.js';
 import { type Crowds, newestOf } from './crowds.js';
+import type { Feed } from './feed.js';
 import type { Registry } from './registry.js';
 
 /** Milliseconds from look to look while the bus is away, and so nothing comes from other replicas. */
@@ -50,6 +51,7 @@ export class Repair {
     private readonly bus: Bus,
     private readonly registry: Registry,
     private readonly crowds: Crowds,
+    private readonly feed: Pick<Feed, 'heard'>,
     private readonly counts: { repaired: number },
   ) {}
 
@@ -111,6 +113,8 @@ export class Repair {
 
   /** Has whoever lacks something of these conversations read the log. */
   private async mend(moved: readonly Moved[]) {
+    for (const { conversation, change } of moved)
+      if (change > 0) this.feed.heard({ conversation, first: change, last: change });
     if (this.lacking(moved).size === 0 && moved.every((one) => this.untold(one).length === 0)) return;
     await sleep(LATE_MS);
     for (const connection of this.lacking(moved)) {

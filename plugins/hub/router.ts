@@ -1,7 +1,7 @@
 import type { FastifyBaseLogger } from 'fastify';
 import { SIZE } from '../../schemas/size.js';
 import { markOf } from '../bus/crowded.js';
-import { type Failed, type Own, type Parcel, type Typing, unpack } from '../bus/parcel.js';
+import { type Failed, type Own, type Parcel, type Ring, type Typing, unpack } from '../bus/parcel.js';
 import type { Connection } from '../connection/connection.js';
 import type { History } from '../db/history.js';
 import type { Arrival, Delivery, Sender } from '../log/types.js';
@@ -18,8 +18,12 @@ export class Router {
   /** Told who failed at the doors of other replicas. */
   onFailed: (failed: Failed) => void = () => {};
 
+  /** Told of changed messages. */
+  onRing: (ring: Ring) => void = () => {};
+
   /** What this replica has sent to all begins so. */
   private readonly own: string;
+
   /** Told who has set something for themselves. */
   onOwn: (own: readonly Own[]) => void = () => {};
 
@@ -118,6 +122,7 @@ export class Router {
     if (parcel.presence !== undefined) this.onPresence(parcel.presence);
     if (parcel.failed !== undefined) this.onFailed(parcel.failed);
     if (parcel.users !== undefined) this.onUsers(parcel.users);
+    for (const ring of parcel.rings ?? []) this.onRing(ring);
   }
 
   /** Tells each `to` that `user` is typing. */

@@ -1,9 +1,11 @@
 import { GROUPS, LIMITS } from '../../schemas/limits.js';
+import { type ChangedMessage, type HeldPlace, readChanges } from '../../sql/changes.js';
 import {
   type End,
   lastSeqs,
   type Member,
   othersIn,
+  type Proof,
   plainLastSeqs,
   type Standing,
   standings,
@@ -34,7 +36,7 @@ export class LogReader implements Reader {
     return within(this.db.delivery, (sql) => plainLastSeqs(sql, user, number));
   }
 
-  standings(user: number, positions: readonly Position[]): Promise<Standing[]> {
+  standings(user: number, positions: readonly Proof[]): Promise<Standing[]> {
     return within(this.db.delivery, (sql) => standings(sql, user, positions));
   }
 
@@ -48,6 +50,10 @@ export class LogReader implements Reader {
 
   lastPages(user: number, conversations: readonly number[]): Promise<LastPage[]> {
     return within(this.db.delivery, (sql) => lastPages(sql, user, conversations, GROUPS.lastPage));
+  }
+
+  changes(user: number, places: readonly HeldPlace[], limit: number): Promise<ChangedMessage[]> {
+    return within(this.db.delivery, (sql) => readChanges(sql, user, places, limit));
   }
 
   async after(user: number, positions: readonly Position[], limit: number): Promise<StoredMessage[]> {

@@ -170,7 +170,9 @@ export class Store {
       if (message === undefined) return true;
       // In doubt it may be what this very batch has stored.
       if (!inDoubt) outcome.repeaters.push(entry.from);
-      if (!isSame(message, entry)) {
+      // One that has changed since had another text.
+      const isAsSent = message.editedAt === undefined && message.deleted === undefined;
+      if (isAsSent && !isSame(message, entry)) {
         outcome.failed.push({ entry, error: new ChatError('id_reused') });
         return false;
       }

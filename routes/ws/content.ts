@@ -1,4 +1,5 @@
 import { ChatError } from '../../plugins/errors.js';
+import { readEmoji } from '../../schemas/change.js';
 import { LIMITS } from '../../schemas/limits.js';
 import type { Message } from '../../schemas/message.js';
 import type { Beside } from '../../sql/beside.js';
@@ -18,6 +19,13 @@ export function targetOf({
   if (user !== undefined && conversation === undefined) return { user };
   if (conversation !== undefined && user === undefined) return { conversation };
   throw new ChatError('bad_request', 'one of to_user_id and conversation_id is needed');
+}
+
+/** @throws ChatError `emoji_invalid` unless it is one emoji @returns it in NFC */
+export function checkedEmoji(said: string): string {
+  const emoji = readEmoji(said);
+  if (emoji === undefined) throw new ChatError('emoji_invalid');
+  return emoji;
 }
 
 /** What is said beside a text; undefined where that is nothing. */

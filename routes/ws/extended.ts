@@ -1,13 +1,33 @@
 import type { FastifyInstance } from 'fastify';
 import type { ExtendedConnection } from '../../plugins/connection/extended.js';
-import { ChatError } from '../../plugins/errors.js';
+import { ChatError, toChatError } from '../../plugins/errors.js';
 import { extendedClient } from '../../schemas/frames.js';
-import { asBeside, checkedContent, targetOf, trimmed } from './content.js';
+import type { NewChange } from '../../sql/changes.js';
+import { asBeside, checkedContent, checkedEmoji, targetOf, trimmed } from './content.js';
 import { dispatcher, type FrameHandler, row } from './frame.js';
 
 type Handler = FrameHandler<ExtendedConnection>;
 
 const idOf = (frame: { id?: string }) => (frame.id === undefined ? {} : { id: frame.id });
+
+/** Passes a change on, which will be answered. */
+function change(
+  app: FastifyInstance,
+  connection: ExtendedConnection,
+  { id, conversation_id: conversation, seq }: { id?: string; conversation_id: number; seq: number },
+  what: Pick<NewChange, 'kind' | 'content' | 'beside' | 'emoji' | 'base'>,
+): void {
+  app.limits.send(connection.user, what.content ?? '');
+  connection.sending();
+  app.changes.append({
+    ...what,
+    actor: connection.user,
+    conversation,
+    seq,
+    done: (message) => connection.onChanged(message, id),
+    failed: (error) => connection.onFailed(id, toChatError(error)),
+  });
+}
 
 /** What an extended client can send, and what happens then. */
 const tableOf = (app: FastifyInstance): { [K in keyof typeof extendedClient]: Handler } => ({
@@ -24,6 +44,17 @@ const tableOf = (app: FastifyInstance): { [K in keyof typeof extendedClient]: Ha
     app.limits.send(connection.user, send.content);
     connection.sending();
     app.messages.append({ ...send, sender: connection });
+  }),
+  edit: row(extendedClient.edit, (connection: ExtendedConnection, frame) => {
+    const content = checkedContent(frame.content, trimmed);
+    change(app, connection, frame, { kind: 'edit', content, base: frame.base, beside: asBeside(frame) });
+  }),
+  delete: row(extendedClient.delete, (connection: ExtendedConnection, frame) => {
+    change(app, connection, frame, { kind: 'delete' });
+  }),
+  react: row(extendedClient.react, (connection: ExtendedConnection, frame) => {
+    const emoji = checkedEmoji(frame.emoji);
+    change(app, connection, frame, { kind: frame.on ? 'react' : 'unreact', emoji });
   }),
   ack: row(extendedClient.ack, (connection: ExtendedConnection, frame) => {
     connection.acknowledge(frame.conversation_id, frame.seq);

@@ -51,7 +51,8 @@ function rowOf<C>(table: Map<string, FrameHandler<C>>, frame: object): FrameHand
 }
 
 /** Whether a frame says something to others: it is handled though who sent it has gone. */
-const isSend = (frame: object): boolean => 'type' in frame && frame.type === 'chat';
+const isSend = (frame: object): boolean => 'type' in frame && SENDS.has(frame.type);
+const SENDS: ReadonlySet<unknown> = new Set(['chat', 'edit', 'delete', 'react']);
 
 /** The id that an answer to a frame repeats, where it has one that may be repeated. */
 const idOf = (frame: object): string | undefined =>

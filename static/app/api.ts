@@ -3,6 +3,7 @@ import type { Blocks, Contacts } from '../../schemas/contact.js';
 import type { Conversation, Conversations } from '../../schemas/conversation.js';
 import type { Channels, GroupChange, MemberReceipts, Members, NewGroup, Role } from '../../schemas/group.js';
 import type { History } from '../../schemas/message.js';
+import type { Found } from '../../schemas/search.js';
 import type { MeChange, SettingsChange } from '../../schemas/settings.js';
 import type {
   Door,
@@ -39,27 +40,32 @@ const naming = (name: string | undefined) =>
 
 const paged = (after: number, limit: number) => `limit=${limit}${after > 0 ? `&after=${after}` : ''}`;
 
-interface Call {
+interface Call<T = unknown> {
   method?: 'GET' | 'POST' | 'PUT' | 'PATCH' | 'DELETE';
   body?: object;
   token?: string;
   /** Whether the device's cookie goes along and may be changed. */
   cookie?: boolean;
+  /** Of a file, which may take its time. */
+  read?: (answer: Response) => Promise<T>;
+  language?: string;
   signal?: AbortSignal;
 }
 
 const answerWithin = 20_000;
+const fileWithin = 600_000;
 
 async function call<T>(
   path: string,
-  { method = 'GET', body, token, cookie = false, signal }: Call,
+  { method = 'GET', body, token, cookie = false, read, language, signal }: Call<T>,
 ): Promise<T> {
   const headers = new Headers();
   if (body) headers.set('content-type', 'application/json');
+  if (language) headers.set('accept-language', language);
   if (token) headers.set('authorization', `Bearer ${token}`);
   const end = new AbortController();
   const stop = () => end.abort();
-  const timer = setTimeout(stop, answerWithin);
+  const timer = setTimeout(stop, read ? fileWithin : answerWithin);
   signal?.addEventListener('abort', stop);
   try {
     const answer = await fetch(path, {
@@ -70,6 +76,7 @@ async function call<T>(
       cache: 'no-store',
       credentials: cookie ? 'same-origin' : 'omit',
     });
+    if (answer.ok && read) return await read(answer);
     // What is no JSON comes from something between; of what should be, half is as good as nothing.
     const envelope = await answer.json().catch((error: unknown) => {
       if (answer.ok) throw error;
@@ -138,7 +145,7 @@ const isRefusal = (error: unknown) => error instanceof ApiError && error.code ==
  * @param onRefused told that none is to be had any more, whoever met it
  */
 export function createApi(tokenOf: (refused?: string) => Promise<string>, onRefused: () => void) {
-  async function authorized<T>(path: string, options: Call = {}): Promise<T> {
+  async function authorized<T>(path: string, options: Call<T> = {}): Promise<T> {
     try {
       const token = await tokenOf();
       try {
@@ -203,6 +210,8 @@ export function createApi(tokenOf: (refused?: string) => Promise<string>, onRefu
       authorized<Static<typeof Channels>>(
         `/api/channels?${paged(after, limit)}${search && `&${new URLSearchParams({ search })}`}`,
       ),
+    search: (parameters: Record<string, string>, signal: AbortSignal) =>
+      authorized<Static<typeof Found>>(`/api/search?${new URLSearchParams(parameters)}`, { signal }),
     contacts: () => authorized<Static<typeof Contacts>>('/api/contacts'),
     addContact: (id: number, name?: string) =>
       authorized<object>(`/api/contacts/${id}${naming(name)}`, { method: 'PUT' }),

@@ -25,6 +25,8 @@ interface Arrivals {
   /** How much is unread can't be told from what is here. */
   onUnsure: (conversation: number) => void;
   onIncoming: (thread: Thread, message: Message) => void;
+  /** Another state of a message is shown now. */
+  onAltered: (thread: Thread, before: Message, now: Message) => void;
 }
 
 const typingShown = 6_000;
@@ -40,6 +42,7 @@ export function createArrivals({
   onChange,
   onUnsure,
   onIncoming,
+  onAltered,
 }: Arrivals) {
   /** Conversations that began with what shows nothing, or not with their first message: nobody knows yet whose they are. */
   const begun = new Set<number>();
@@ -116,15 +119,15 @@ export function createArrivals({
     const outcome = thread.accept(message);
     for (let seq = before + 1; seq <= thread.position; seq++) {
       const own = thread.messages.get(seq);
-      if (own?.id && own.from_user_id === me) outbox.placed(own.id);
+      if (own?.id && own.from_user_id === me) outbox.placed(own.id, seq);
     }
-    if (outcome === 'known' && 'id' in message && message.id) outbox.placed(message.id);
+    if (outcome === 'known' && 'id' in message && message.id) outbox.placed(message.id, message.seq);
     directory.save(thread);
     return outcome;
   }
 
   function onSent(frame: ExtendedServer['sent']): void {
-    const item = outbox.sent(frame.id);
+    const item = outbox.sent(frame.id, frame.seq);
     if (!item) return;
     const thread = directory.ensure({ user_id: item.to_user_id, username: '' });
     const first = thread.conversationId === null;
@@ -132,12 +135,42 @@ export function createArrivals({
     const { id, conversation_id, msg_id, seq, created_at } = frame;
     const { to_user_id } = item;
     const to = groupIn(to_user_id) === null ? { to_user_id } : {};
-    const { content, mentions, mention_all } = item;
-    const beside = { ...(mentions && { mentions }), ...(mention_all && { mention_all }) };
+    const { content, mentions, mention_all, reply_to } = item;
+    const beside = {
+      ...(mentions && { mentions }),
+      ...(mention_all && { mention_all }),
+      ...(reply_to && { reply_to }),
+    };
     const message = { id, conversation_id, msg_id, seq, created_at, content, ...beside, ...to };
     place(thread, { type: 'chat', from_user_id: me, ...message });
     ack(conversation_id, thread.position);
     if (first) onChange();
+  }
+
+  function onChanged({ type: _, id, at, from_change, ...state }: ExtendedServer['changed']): void {
+    const { conversation_id, seq, change } = state;
+    const thread = directory.byConversation(conversation_id);
+    if (thread) {
+      const before = thread.alter(state);
+      if (before) onAltered(thread, before, state);
+      const follows = seq > thread.position || thread.moveChange(change, at, from_change ?? change);
+      if (!follows && id === undefined) onHole();
+      directory.save(thread);
+    }
+    if (id !== undefined) outbox.settled(id, change);
+  }
+
+  /** A state that was shown beside a refusal. */
+  function onShown(state: Message): void {
+    const thread = directory.byConversation(state.conversation_id);
+    const before = thread?.alter(state);
+    if (thread && before) onAltered(thread, before, state);
+  }
+
+  function onChanges({ conversation_id, change, at }: ExtendedServer['changes']): void {
+    const thread = directory.byConversation(conversation_id);
+    if (!thread?.moveChange(change, at)) return;
+    directory.save(thread);
   }
 
   function onReceipt(frame: ExtendedServer['receipt']): void {
@@ -183,6 +216,9 @@ export function createArrivals({
     onUnknown,
     onGone,
     onSent,
+    onChanged,
+    onChanges,
+    onShown,
     onReceipt,
     onRead,
     onConversation,

@@ -5,7 +5,12 @@ import { openCover } from './route.js';
 import type { Thread } from './thread.js';
 
 /** The message whose menu is open, or was opened last, and the button that opened it. */
-export const asked = signal<{ message: Message | Outgoing; button: HTMLElement } | null>(null);
+export const asked = signal<{
+  message: Message | Outgoing;
+  button: HTMLElement;
+  /** Where a pointer was. */
+  at?: { x: number; y: number } | undefined;
+} | null>(null);
 
 /** The conversation that is to be set. */
 export const chosen = signal<Thread | null>(null);
@@ -15,7 +20,11 @@ export function openOwn(thread: Thread): void {
   openCover('own');
 }
 
-export function openMenu(message: Message | Outgoing, button: HTMLElement): void {
-  asked.value = { message, button };
+export function openMenu(
+  message: Message | Outgoing,
+  button: HTMLElement,
+  at?: { x: number; y: number },
+): void {
+  asked.value = { message, button, at };
   openCover('menu');
 }

@@ -4,6 +4,7 @@ import { GROUPS, LIMITS } from '../../schemas/limits.js';
 import type { Message } from '../../schemas/message.js';
 import type { SettingsChange } from '../../schemas/settings.js';
 import { createAcks } from './acks.js';
+import { alterationOf, type Doing, messageOf } from './alter.js';
 import { ApiError, createApi } from './api.js';
 import { createArrivals } from './arrivals.js';
 import { backoff } from './backoff.js';
@@ -11,19 +12,23 @@ import { learnTime, now } from './clock.js';
 import { createContacts } from './contacts.js';
 import { createDirectory } from './directory.js';
 import { createDrafts } from './drafts.js';
+import { errorText } from './i18n/index.js';
 import { randomId } from './id.js';
 import { openLocal } from './local.js';
-import { besides } from './mentions.js';
+import { allNames, besides, type Named } from './mentions.js';
+import { notice } from './notice.js';
 import { createOutbox } from './outbox.js';
 import { createParked } from './parked.js';
 import { groupIn } from './peer.js';
 import { createPeople } from './people.js';
+import type { Outgoing } from './records.js';
 import { createRenewal } from './renewal.js';
 import { expired, session } from './session.js';
 import { createSocket } from './socket.js';
 import { type Thread, unknownIn } from './thread.js';
 import { tokenOf } from './token.js';
 import { createUsers } from './users.js';
+import { nameOf } from './views/name.js';
 import { within } from './within.js';
 import { heardOf } from './worker.js';
 
@@ -33,7 +38,7 @@ const typingEvery = 3_000;
 const listWithin = 3_000;
 const syncWithin = 15_000;
 /** A position takes less than so many bytes of a frame. */
-const positionBytes = 100;
+const positionBytes = 160;
 
 /** Everything of one signed-in user: what is shown, and the line that keeps it true. */
 export function createClient(me: { user_id: number; username: string }) {
@@ -51,16 +56,11 @@ export function createClient(me: { user_id: number; username: string }) {
     local,
     now,
     overdue: (again) => (again ? socket.giveUp() : socket.check()),
-    send: ({ id, to_user_id, content, mentions, mention_all }) => {
-      const group = groupIn(to_user_id);
-      return socket.send({
-        type: 'chat',
-        id,
-        ...(group === null ? { to_user_id } : { conversation_id: group }),
-        content,
-        ...(mentions && { mentions }),
-        ...(mention_all && { mention_all }),
-      });
+    send: (item) => {
+      const frame = item.alters
+        ? alterationOf(item, item.alters, directory.byPeer(item.to_user_id)?.conversationId ?? null)
+        : messageOf(item);
+      return frame !== null && socket.send(frame);
     },
   });
 
@@ -80,6 +80,7 @@ export function createClient(me: { user_id: number; username: string }) {
     onChange: watch,
     onUnsure: (conversation) => parked.look(conversation),
     onIncoming: came,
+    onAltered: (thread, before, message) => altering(thread, before, message),
   });
   const parked = createParked({
     api,
@@ -118,6 +119,7 @@ export function createClient(me: { user_id: number; username: string }) {
   /** What this socket was told to be on the screen. */
   let shown: string | null = null;
   let onIncoming: (thread: Thread, message: Message) => void = () => {};
+  let altering: (thread: Thread, before: Message, now: Message) => void = () => {};
 
   function came(thread: Thread, message: Message): void {
     if (socket.link.peek().state === 'online') onIncoming(thread, message);
@@ -149,7 +151,7 @@ export function createClient(me: { user_id: number; username: string }) {
   /** Whoever is written to stands in the list; somebody to whom nothing was ever said leaves it with the last of that. */
   function listWritten(): void {
     const written = new Set(drafts.people());
-    for (const { to_user_id, created_at } of outbox.items.peek()) {
+    for (const { to_user_id, created_at } of outbox.said.peek()) {
       written.add(to_user_id);
       const { activity } = directory.ensure({ user_id: to_user_id, username: '' });
       activity.value = Math.max(activity.peek(), Date.parse(created_at));
@@ -213,6 +215,12 @@ export function createClient(me: { user_id: number; username: string }) {
       case 'joined':
         arrivals.onJoined(frame);
         break;
+      case 'changed':
+        arrivals.onChanged(frame);
+        break;
+      case 'changes':
+        arrivals.onChanges(frame);
+        break;
       case 'sent':
         arrivals.onSent(frame);
         break;
@@ -275,6 +283,7 @@ export function createClient(me: { user_id: number; username: string }) {
   async function startAfresh(): Promise<void> {
     synced = false;
     cursor = undefined;
+    outbox.forget();
     await directory.forget();
   }
 
@@ -286,10 +295,17 @@ export function createClient(me: { user_id: number; username: string }) {
 
   function sync(): void {
     asked = randomId();
-    const positions = directory.all.value.flatMap(({ conversationId, position, at }) =>
+    const positions = directory.all.value.flatMap(({ conversationId, position, at, change, changedAt }) =>
       conversationId === null
         ? []
-        : [{ conversation_id: conversationId, seq: position, ...(at !== undefined && { at }) }],
+        : [
+            {
+              conversation_id: conversationId,
+              seq: position,
+              ...(at !== undefined && { at }),
+              ...(changedAt !== undefined && { change, changed_at: changedAt }),
+            },
+          ],
     );
     const fit = Math.floor(limits.peek().frame / positionBytes);
     do {
@@ -322,6 +338,7 @@ export function createClient(me: { user_id: number; username: string }) {
     const first = !synced;
     synced = true;
     answered();
+    outbox.synced();
     refusals = 0;
     socket.synced();
     watch();
@@ -357,14 +374,18 @@ export function createClient(me: { user_id: number; username: string }) {
     tellAllRead();
   }
 
-  async function onReset({ conversation_id, seq = 0, at, keep }: ExtendedServer['reset']): Promise<void> {
+  async function onReset(frame: ExtendedServer['reset']): Promise<void> {
+    const { conversation_id, seq = 0, at, change, changed_at, keep } = frame;
     if (conversation_id !== undefined) {
       if (keep) {
         arrivals.onGone(conversation_id, seq);
         return;
       }
       const thread = directory.byConversation(conversation_id);
-      if (thread) directory.reset(thread, seq, at);
+      if (thread) {
+        outbox.forget(thread.peer);
+        directory.reset(thread, seq, at, change, changed_at);
+      }
       dropped = true;
       return;
     }
@@ -376,8 +397,18 @@ export function createClient(me: { user_id: number; username: string }) {
 
   function onError(frame: ExtendedServer['error']): void {
     if (frame.id && frame.id === asked) onSyncRefused(frame.retryable);
-    else if (frame.id && outbox.refused(frame.id, frame)) return;
-    else if (frame.code === 'invalid_position' && synced && !asked) sync();
+    else if (frame.id && outbox.refused(frame.id, frame)) {
+      if (frame.message) arrivals.onShown(frame.message);
+      if (!frame.retryable) onRefused(frame.id, frame.code);
+    } else if (frame.code === 'invalid_position' && synced && !asked) sync();
+  }
+
+  /** A reaction isn't worth asking about; an edit may have arrived before, and a message be gone. */
+  function onRefused(id: string, code: string): void {
+    const item = outbox.items.peek().find((other) => other.id === id);
+    if (item?.alters?.what !== 'react') return;
+    outbox.discard(id);
+    notice(errorText(code));
   }
 
   function onSyncRefused(retryable: boolean): void {
@@ -447,6 +478,14 @@ export function createClient(me: { user_id: number; username: string }) {
     thread.unmarked = false;
   }
 
+  /** Whom a message mentions, by the names that stand in it. */
+  function namedBy({ mentions = [], mention_all, ...message }: Message | Outgoing): Named[] {
+    const group = 'conversation_id' in message ? message.conversation_id : groupIn(message.to_user_id);
+    if (group === null) return [];
+    const names = mentions.map((id) => ({ id, name: nameOf(users.of(id, group)) }));
+    return mention_all ? [...names, ...allNames] : names;
+  }
+
   function tellAllRead(): void {
     for (const thread of directory.all.peek()) tellRead(thread);
   }
@@ -470,6 +509,8 @@ export function createClient(me: { user_id: number; username: string }) {
     directory,
     outbox,
     drafts,
+    /** What this device keeps of the user. */
+    keeper: local,
     people,
     users,
     limits,
@@ -498,9 +539,38 @@ export function createClient(me: { user_id: number; username: string }) {
       connect();
     },
 
+    set onAltered(handler: (thread: Thread, before: Message, now: Message) => void) {
+      altering = handler;
+    },
+
+    /**
+     * Does something with a message, by and by; while it isn't stored itself that waits.
+     * @param content of an edit
+     */
+    alter(thread: Thread, message: Message | Outgoing, what: Doing, content = ''): void {
+      const target = 'seq' in message ? { seq: message.seq } : { seq: null, of: message.id };
+      const known = groupIn(thread.peer) === null ? [] : [...drafts.named(thread.peer), ...namedBy(message)];
+      outbox.alter(thread.peer, { ...target, ...what }, content, besides(content, known, GROUPS.mentions));
+    },
+
+    /** A state of a message that was answered over HTTP. */
+    learn: arrivals.onShown,
+
+    /** A conversation that isn't known here yet; undefined where it isn't there for the user, or there is no line. */
+    meet: (conversation: number): Promise<Thread | undefined> =>
+      api.conversation(conversation).then(directory.hear, () => undefined),
+
+    /** What was refused goes again, an edit onto what is there now. */
+    retry(item: Outgoing): void {
+      const { alters, to_user_id } = item;
+      const now = alters?.seq ? directory.byPeer(to_user_id)?.messages.get(alters.seq) : undefined;
+      outbox.retry(item.id, now?.change);
+    },
+
     say(thread: Thread, content: string): void {
       const named = groupIn(thread.peer) === null ? [] : drafts.named(thread.peer);
-      const beside = besides(content, named, GROUPS.mentions);
+      const reply_to = drafts.answers(thread.peer).peek();
+      const beside = { ...besides(content, named, GROUPS.mentions), ...(reply_to && { reply_to }) };
       outbox.add(thread.peer, content, beside, drafts.take(thread.peer));
       thread.activity.value = now();
       thread.place = null;

@@ -279,9 +279,9 @@ export function createDirectory(me: number, local: Keeper, api: Api, users: User
     },
 
     /** What is held of this one is of another history than the server's, which goes on after `seq`, stored `at`; 0: it has none. */
-    reset(thread: Thread, seq: number, at: number | undefined): void {
+    reset(thread: Thread, seq: number, at: number | undefined, change = 0, changedAt?: number): void {
       pages.delete(thread);
-      thread.reset(seq, at);
+      thread.reset(seq, at, change, changedAt);
       if (seq === 0 && thread.conversationId !== null) {
         byConversation.delete(thread.conversationId);
         thread.conversationId = null;

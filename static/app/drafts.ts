@@ -7,6 +7,8 @@ export function createDrafts(local: Keeper) {
   const texts = new Map<number, Signal<string>>();
   /** Who were chosen as mentioned in each. */
   const named = new Map<number, Map<string, number>>();
+  /** Which message is answered in each; 0 for none. */
+  const answered = new Map<number, Signal<number>>();
   /** Newer here than what was handed to the device. */
   const dirty = new Set<number>();
   const writing = new Set<number>();
@@ -19,11 +21,21 @@ export function createDrafts(local: Keeper) {
     return found;
   };
 
+  const answers = (user: number): Signal<number> => {
+    const found = answered.get(user) ?? signal(0);
+    answered.set(user, found);
+    return found;
+  };
+
   const change = (user: number): Change => {
     const text = of(user).peek();
-    if (!text) return { store: 'drafts', remove: user };
+    const reply_to = answers(user).peek();
+    if (!text && !reply_to) return { store: 'drafts', remove: user };
     const names = named.get(user);
-    return { store: 'drafts', put: { user_id: user, text, ...(names && { named: [...names] }) } };
+    return {
+      store: 'drafts',
+      put: { user_id: user, text, ...(names && { named: [...names] }), ...(reply_to && { reply_to }) },
+    };
   };
 
   /** One write at a time for each person, so that a long text costs no more than the device can take. */
@@ -48,10 +60,18 @@ export function createDrafts(local: Keeper) {
       named.set(user, (named.get(user) ?? new Map()).set(name, id));
       dirty.add(user);
     },
+    answers,
+    /** What is written answers this message; 0 for none. */
+    answer(user: number, seq: number): void {
+      answers(user).value = seq;
+      dirty.add(user);
+      void write(user);
+    },
     named: (user: number): Named[] => Array.from(named.get(user) ?? [], ([name, id]) => ({ id, name })),
     /** It became a message. Returns what is to be written together with that. */
     take(user: number): Change {
       of(user).value = '';
+      answers(user).value = 0;
       named.delete(user);
       dirty.delete(user);
       return change(user);
@@ -72,6 +92,7 @@ export function createDrafts(local: Keeper) {
         if (user === typing || dirty.has(user) || local.pending('drafts', user)) continue;
         const draft = kept.get(user);
         of(user).value = draft?.text ?? '';
+        answers(user).value = draft?.reply_to ?? 0;
         if (draft?.named) named.set(user, new Map(draft.named));
         else named.delete(user);
       }

@@ -11,6 +11,9 @@ const keys: { [K in keyof Stores]: string } = {
   meta: 'key',
 };
 
+/** Changes of messages are kept where versions before see none: those would send them as messages. */
+const alterations = 'alteration/';
+
 /** A browser that doesn't answer is taken for one that keeps nothing, until it does. */
 const openWithin = 3_000;
 const answerWithin = 5_000;
@@ -96,14 +99,24 @@ export function openLocal(userId: number, onNews: (left: boolean) => void) {
   async function commit(changes: readonly Change[]): Promise<void> {
     if (closed) throw new Error('closed');
     const database = open ?? (await opened());
-    const names = [...new Set(changes.map(({ store }) => store))];
+    const names = [
+      ...new Set(changes.flatMap(({ store }) => (store === 'outbox' ? ['outbox', 'meta'] : [store]))),
+    ];
     // A message counts as kept when it is on the disk.
     const durability = names.includes('outbox') ? 'strict' : 'relaxed';
     const work = database.transaction(names, 'readwrite', { durability });
     for (const change of changes) {
       const store = work.objectStore(change.store);
-      if ('put' in change) store.put(change.put);
-      else store.delete(change.remove);
+      if ('remove' in change) {
+        store.delete(change.remove);
+        if (change.store === 'outbox') work.objectStore('meta').delete(`${alterations}${change.remove}`);
+      } else if (change.store === 'outbox' && change.put.alters) {
+        const put: Stores['meta'] = {
+          key: `${alterations}${change.put.id}`,
+          value: JSON.stringify(change.put),
+        };
+        work.objectStore('meta').put(put);
+      } else store.put(change.put);
     }
     work.commit();
     // A full disk lets each request succeed, and then ends the whole.
@@ -152,7 +165,18 @@ export function openLocal(userId: number, onNews: (left: boolean) => void) {
   async function read<K extends keyof Stores>(name: K): Promise<Stores[K][]> {
     if (closed) throw new Error('closed');
     const database = open ?? (await opened());
-    return within(answerWithin, settled(database.transaction(name).objectStore(name).getAll()));
+    if (name !== 'outbox')
+      return within(answerWithin, settled(database.transaction(name).objectStore(name).getAll()));
+    const work = database.transaction(['outbox', 'meta']);
+    const range = IDBKeyRange.bound(alterations, `${alterations}\uffff`);
+    const [messages, changes] = await within(
+      answerWithin,
+      Promise.all([
+        settled<Stores[K][]>(work.objectStore('outbox').getAll()),
+        settled<Stores['meta'][]>(work.objectStore('meta').getAll(range)),
+      ]),
+    );
+    return [...messages, ...changes.map(({ value }): Stores[K] => JSON.parse(value))];
   }
 
   const keeper: Keeper = {

@@ -5,7 +5,7 @@ import { keepFocus } from './focus.js';
 import { link } from './link.js';
 import { watchBoard } from './notice-board.js';
 import { keepInSight } from './on-screen-keyboard.js';
-import { openPeer } from './route.js';
+import { linked, openPeer } from './route.js';
 import { expired, session, successor, userId } from './session.js';
 import { watchTitle } from './title.js';
 import { factorNeeded } from './token.js';
@@ -24,6 +24,8 @@ effect(() => {
   const fresh = createClient({ user_id: me.user_id, username: me.username });
   fresh.onIncoming = (thread, message) =>
     void loadLater().then((views) => views?.incoming(fresh, thread, message));
+  fresh.onAltered = (thread, before, message) =>
+    void loadLater().then((views) => views?.altering(fresh, thread, before, message));
   const unwatch = watchTitle(fresh);
   client.value = fresh;
   untracked(() => void fresh.start());
@@ -52,6 +54,13 @@ effect(() => {
   if (!now) return;
   now.current.value = id === null ? null : now.directory.ensure({ user_id: id, username: '' });
   now.watch();
+});
+
+// A link to a message: whose conversation it is in is known, or asked for.
+effect(() => {
+  const to = linked.value;
+  const now = client.value;
+  if (to && now) void loadLater().then((views) => views?.follow(now, to));
 });
 
 // Only this page has it: leaving asks first.

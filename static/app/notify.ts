@@ -6,7 +6,7 @@ import type { Client } from './client.js';
 import { now } from './clock.js';
 import { eventText } from './event-text.js';
 import { type Event, namedIn } from './events.js';
-import { t } from './i18n/index.js';
+import { t } from './i18n/later.js';
 import { free } from './locks.js';
 import { isMuted, tells } from './own.js';
 import { groupIn } from './peer.js';
@@ -61,13 +61,13 @@ export function watchNotifications(client: Client): () => void {
 }
 
 /** What is shown now, by person or group. */
-const shown = new Map<number, { notification: Notification; seq: number }>();
+const shown = new Map<number, { notification: Notification | null; seq: number }>();
 /** Where something was unread. */
 const unread = new Set<number>();
 
 /** A phone's notifications belong to the service worker, and outlive the page. */
 async function withdraw({ peer }: Thread): Promise<void> {
-  shown.get(peer)?.notification.close();
+  shown.get(peer)?.notification?.close();
   shown.delete(peer);
   if (!canNotify || permission.peek() !== 'granted') return;
   const worker = await navigator.serviceWorker?.getRegistration();
@@ -128,16 +128,33 @@ export async function incoming(client: Client, thread: Thread, message: Message)
     !tells(settings.peek(), thread.mentionsMe(message), moment)
   )
     return;
-  const body = group === null ? said : t('saidBy', { name: sender, text: said });
   if (!(await mayTell(message))) return;
   // The first message that comes while one is away is the moment to offer it, once one is back.
   if (notificationsAsked.peek() === 'no') notificationsAsked.value = 'later';
   if (sound.peek() === 'on') beep();
   if (notifications.peek() !== 'on' || permission.peek() !== 'granted') return;
-  // One for each person, and each of its messages is told: a browser that doesn't know `renotify` gets a new one.
-  const options = { body, tag: tagOf(thread.peer), renotify: true, icon: '/icons/icon-192.png' };
+  // What was deleted while that was found out is told to nobody.
+  const latest = thread.messages.get(message.seq) ?? message;
+  if (!latest.deleted) await show(thread, latest, name, sender, true);
+}
+
+/**
+ * One for each person, and each of its messages is told: a browser that doesn't know `renotify` gets a new one.
+ * @param isNew whether it makes itself heard
+ */
+async function show(
+  thread: Thread,
+  message: Message,
+  name: string,
+  sender: string,
+  isNew: boolean,
+): Promise<void> {
+  const said = oneLine(message.content);
+  const body = groupIn(thread.peer) === null ? said : t('saidBy', { name: sender, text: said });
+  const quiet = isNew ? { renotify: true } : { silent: true };
+  const options = { body, tag: tagOf(thread.peer), ...quiet, icon: '/icons/icon-192.png' };
   try {
-    shown.get(thread.peer)?.notification.close();
+    if (isNew) shown.get(thread.peer)?.notification?.close();
     const notification = new Notification(name, options);
     shown.set(thread.peer, { notification, seq: message.seq });
     notification.onclick = () => {
@@ -148,7 +165,42 @@ export async function incoming(client: Client, thread: Thread, message: Message)
   } catch {
     // Phones allow notifications only from the service worker.
     const data = hrefOf(thread.peer);
+    shown.set(thread.peer, { notification: null, seq: message.seq });
     const ready = await navigator.serviceWorker?.ready;
     await ready?.showNotification(name, { ...options, data }).catch(() => {});
   }
+}
+
+/** What is shown of a message follows it; whoever looks at it hears what has become of it. */
+export async function altering(
+  client: Client,
+  thread: Thread,
+  before: Message,
+  message: Message,
+): Promise<void> {
+  const isDeleted = message.deleted === true && !before.deleted;
+  const isEdited = !message.deleted && message.content !== before.content;
+  const group = groupIn(thread.peer);
+  const told = shown.get(thread.peer)?.seq === message.seq;
+  if (isDeleted && told) await withdraw(thread);
+  const isMine = message.from_user_id === client.me.user_id;
+  const reactions = isMine ? newReactions(client.me.user_id, before, message) : [];
+  if (!isDeleted && !isEdited && reactions.length === 0) return;
+  const nameIn = async (id: number) =>
+    group === null ? thread.user.peek().username : nameOf(await client.users.named(id, group));
+  const name = isMine ? '' : await nameIn(message.from_user_id);
+  if (isEdited && told) await show(thread, message, thread.user.peek().username, name, false);
+  if (!attentive.peek() || client.current.peek() !== thread) return;
+  if (isDeleted && !isMine) announce(t('deletedBy', { name }));
+  else if (isEdited && !isMine) announce(t('editedBy', { name, text: oneLine(message.content) }));
+  for (const { emoji, user } of reactions) announce(t('reactedTo', { name: await nameIn(user), emoji }));
+}
+
+/** Reactions of others that are there now and weren't before, of each emoji the last. */
+function newReactions(me: number, before: Message, now: Message): { emoji: string; user: number }[] {
+  return (now.reactions ?? []).flatMap(({ emoji, users }) => {
+    const known = before.reactions?.find((other) => other.emoji === emoji)?.users ?? [];
+    const user = users.findLast((id) => id !== me && !known.includes(id));
+    return user === undefined ? [] : [{ emoji, user }];
+  });
 }

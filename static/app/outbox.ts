@@ -1,6 +1,6 @@
-import { signal } from '@preact/signals';
+import { computed, signal } from '@preact/signals';
 import { randomId } from './id.js';
-import type { Change, Keeper, Outgoing } from './records.js';
+import type { Alteration, Change, Keeper, Outgoing } from './records.js';
 
 /** How a message that isn't in the log yet stands. `sent` waits for its turn in `seq`. */
 export type OutgoingState = 'sending' | 'sent';
@@ -24,7 +24,7 @@ export interface Refusal {
 }
 
 /** What rides beside a text. */
-type Beside = Pick<Outgoing, 'mentions' | 'mention_all'>;
+type Beside = Pick<Outgoing, 'mentions' | 'mention_all' | 'reply_to'>;
 
 export type Outbox = ReturnType<typeof createOutbox>;
 
@@ -39,10 +39,11 @@ const remembered = 100;
 /**
  * Messages on their way out, shared by the tabs of a browser. Each keeps its id for ever, so sending it again is harmless,
  * from here or from another tab; one at a time is under way in each conversation, so that a refusal can't turn their order
- * round.
+ * round. Changes of messages go the same way, each behind what was written before it.
  */
 export function createOutbox({ local, send, overdue, now = Date.now, random = Math.random }: OutboxOptions) {
   const items = signal<readonly Outgoing[]>([]);
+  const said = computed(() => items.value.filter(({ alters }) => !alters));
   /** The server answers, but can't store at the moment. */
   const troubled = signal(false);
   /** It takes no more so soon: until when what is to be sent waits. */
@@ -50,8 +51,11 @@ export function createOutbox({ local, send, overdue, now = Date.now, random = Ma
   const state = signal<ReadonlyMap<string, OutgoingState>>(new Map());
   /** Written in another tab, which sends them: from here they go only if it doesn't. */
   const elsewhere = new Set<string>();
-  const stored = new Set<string>();
+  /** With their places. */
+  const stored = new Map<string, number>();
   let open = false;
+  /** What is held is of the server's history: before, a change could hit another message than it is meant for. */
+  let caughtUp = false;
   let taking: ReturnType<typeof setTimeout> | undefined;
   let pause: ReturnType<typeof setTimeout> | undefined;
   let watch: ReturnType<typeof setTimeout> | undefined;
@@ -71,6 +75,33 @@ export function createOutbox({ local, send, overdue, now = Date.now, random = Ma
   /** What is under way here, or not written yet, is as it is here, whatever the device says. */
   const ours = (id: string) => state.value.has(id) || local.pending('outbox', id);
 
+  /** A change of what is not stored, and won't be as it is. */
+  const hangs = ({ alters }: Outgoing) => alters !== undefined && alters.seq === null;
+
+  /** What waited for the place of a message has it. */
+  function resolve(id: string, seq: number): void {
+    for (const item of items.value)
+      if (item.alters?.of === id && item.alters.seq === null)
+        replace({ ...item, alters: { ...item.alters, seq } });
+  }
+
+  function remember(id: string, seq: number): void {
+    stored.set(id, seq);
+    const [oldest] = stored.keys();
+    if (oldest !== undefined && stored.size > remembered) stored.delete(oldest);
+  }
+
+  function push(item: Omit<Outgoing, 'id' | 'n' | 'created_at' | 'error'>, also: readonly Change[]): void {
+    last = Math.max(last + 1, now());
+    const created_at = new Date(now()).toISOString();
+    const whole: Outgoing = { ...item, id: randomId(), n: last, created_at, error: null };
+    // It waits for no other tab: what stands before it goes from here, too.
+    for (const { id, to_user_id } of items.value) if (to_user_id === item.to_user_id) elsewhere.delete(id);
+    items.value = [...items.value, whole];
+    void local.write({ store: 'outbox', put: whole }, ...also);
+    pump();
+  }
+
   /** Sends whatever may go now. */
   function pump(): void {
     if (!open || pause !== undefined) return;
@@ -78,8 +109,10 @@ export function createOutbox({ local, send, overdue, now = Date.now, random = Ma
     for (const item of items.value) {
       const stands = state.value.get(item.id);
       if (stands === 'sent' || item.error !== null) continue;
+      if (hangs(item)) continue;
       if (busy.has(item.to_user_id)) continue;
       busy.add(item.to_user_id);
+      if (item.alters && !caughtUp) continue;
       if (elsewhere.has(item.id)) taking ??= setTimeout(takeOver, takeAfter);
       else if (stands !== 'sending' && send(item)) mark(item.id, 'sending');
     }
@@ -115,7 +148,8 @@ export function createOutbox({ local, send, overdue, now = Date.now, random = Ma
   }
 
   /** Whether something waits that the server hasn't got. */
-  const waits = () => items.value.some(({ id, error }) => error === null && state.value.get(id) !== 'sent');
+  const waits = () =>
+    items.value.some((item) => item.error === null && !hangs(item) && state.value.get(item.id) !== 'sent');
 
   function retryNow(): void {
     clearTimeout(pause);
@@ -125,6 +159,8 @@ export function createOutbox({ local, send, overdue, now = Date.now, random = Ma
 
   return {
     items,
+    /** Those that are messages. */
+    said,
     state,
     troubled,
     slowed,
@@ -144,6 +180,10 @@ export function createOutbox({ local, send, overdue, now = Date.now, random = Ma
       }
       items.value = next.sort((a, b) => a.n - b.n);
       last = Math.max(last, items.value.at(-1)?.n ?? 0);
+      for (const { alters } of items.value) {
+        const seq = alters?.seq === null && alters.of ? stored.get(alters.of) : undefined;
+        if (alters?.of && seq) resolve(alters.of, seq);
+      }
       pump();
     },
 
@@ -152,52 +192,66 @@ export function createOutbox({ local, send, overdue, now = Date.now, random = Ma
      * @param also what is written together with it, or not at all
      */
     add(to: number, content: string, beside: Beside = {}, ...also: Change[]): void {
-      last = Math.max(last + 1, now());
-      const item: Outgoing = {
-        id: randomId(),
-        n: last,
-        to_user_id: to,
-        content,
-        ...beside,
-        created_at: new Date(now()).toISOString(),
-        error: null,
-      };
-      // It waits for no other tab: what stands before it goes from here, too.
-      for (const { id, to_user_id } of items.value) if (to_user_id === to) elsewhere.delete(id);
-      items.value = [...items.value, item];
-      void local.write({ store: 'outbox', put: item }, ...also);
-      pump();
+      push({ to_user_id: to, content, ...beside }, also);
+    },
+
+    /**
+     * Changes a message of theirs or one's own.
+     * @param content of an edit
+     */
+    alter(to: number, alters: Alteration, content = '', beside: Beside = {}): void {
+      push({ to_user_id: to, content, ...beside, alters }, []);
     },
 
     /** By hand: what waits because the server couldn't store goes now. */
     retryNow,
 
-    retry(id: string): void {
+    /** @param base of an edit: the change of the state that it is to be made on now */
+    retry(id: string, base?: number): void {
       const item = items.value.find((other) => other.id === id);
       if (!item) return;
       elsewhere.delete(id);
-      replace({ ...item, error: null });
+      const alters =
+        item.alters?.what === 'edit' && base !== undefined ? { ...item.alters, base } : item.alters;
+      replace({ ...item, ...(alters && { alters }), error: null });
       pump();
     },
 
+    /** With what was to be done to it. */
     discard(id: string): void {
-      items.value = items.value.filter((item) => item.id !== id);
-      mark(id, null);
-      remove(id);
+      const gone = items.value.filter((item) => item.id === id || (hangs(item) && item.alters?.of === id));
+      items.value = items.value.filter((item) => !gone.includes(item));
+      for (const item of gone) {
+        mark(item.id, null);
+        remove(item.id);
+      }
       troubled.value = false;
       if (!waits()) slowed.value = null;
       pump();
     },
 
-    /** The line is up and synced. */
+    /** The line is up. */
     opened(): void {
       open = true;
       pump();
     },
 
+    /** Everything up to now is here. */
+    synced(): void {
+      caughtUp = true;
+      pump();
+    },
+
+    /** What is held of a conversation, or of all, is of another history: what was to be changed there is not there. */
+    forget(to?: number): void {
+      for (const { id, alters, to_user_id } of items.value)
+        if (alters && alters.seq !== null && (to === undefined || to === to_user_id)) this.discard(id);
+    },
+
     /** Nothing that was under way is known to have arrived: it goes again, with its id. */
     closed(): void {
       open = false;
+      caughtUp = false;
       slowed.value = null;
       clearTimeout(watch);
       clearTimeout(pause);
@@ -210,25 +264,47 @@ export function createOutbox({ local, send, overdue, now = Date.now, random = Ma
     },
 
     /** Returns the message that was stored, if it was ours. It leaves once it has its place in the log: `placed`. */
-    sent(id: string): Outgoing | undefined {
+    sent(id: string, seq: number): Outgoing | undefined {
       const item = items.value.find((other) => other.id === id);
       if (!item) return undefined;
       troubled.value = false;
       mark(id, 'sent');
       remove(id);
+      resolve(id, seq);
       if (!waits()) slowed.value = null;
       pump();
       return item;
     },
 
-    placed(id: string): void {
-      stored.add(id);
-      const [oldest] = stored;
-      if (oldest !== undefined && stored.size > remembered) stored.delete(oldest);
+    placed(id: string, seq: number): void {
+      remember(id, seq);
+      resolve(id, seq);
       if (!items.value.some((item) => item.id === id)) return;
       items.value = items.value.filter((item) => item.id !== id);
       mark(id, null);
       remove(id);
+      pump();
+    },
+
+    /** It was done, and made this change. What was written on top of it goes on from there. */
+    settled(id: string, change: number): boolean {
+      const done = items.value.find((item) => item.id === id);
+      if (!done?.alters) return false;
+      troubled.value = false;
+      remember(id, done.alters.seq ?? 0);
+      items.value = items.value.filter((item) => item !== done);
+      mark(id, null);
+      remove(id);
+      for (const item of items.value)
+        if (
+          item.alters?.what === 'edit' &&
+          item.alters.seq === done.alters.seq &&
+          done.alters.what === 'edit'
+        )
+          replace({ ...item, alters: { ...item.alters, base: Math.max(item.alters.base, change) } });
+      if (!waits()) slowed.value = null;
+      pump();
+      return true;
     },
 
     refused(id: string, { code, retryable, retry_after_ms }: Refusal): boolean {

@@ -4,7 +4,14 @@ import type { Message } from '../../schemas/message.js';
 import type { OwnSettings } from '../../schemas/settings.js';
 import type { User } from '../../schemas/user.js';
 
-/** A message on its way out. It stays here until the server has said that it is stored. */
+/** What is to be done with a message that was said. `seq` is null until it is stored: then it is the one that goes as `of`. */
+export type Alteration = { seq: number | null; of?: string | undefined } & (
+  | { what: 'edit' /** The change of the state that it was made on. */; base: number }
+  | { what: 'delete' }
+  | { what: 'react'; emoji: string; on: boolean }
+);
+
+/** A message on its way out, or a change of one. It stays here until the server has said that it is stored. */
 export interface Outgoing {
   id: string;
   /** Order of typing, across tabs and restarts. */
@@ -14,6 +21,9 @@ export interface Outgoing {
   content: string;
   mentions?: number[] | undefined;
   mention_all?: true | undefined;
+  reply_to?: number | undefined;
+  /** It is a change of a message, and no message. */
+  alters?: Alteration | undefined;
   created_at: string;
   /** Why the server will never take it as it is; null while it may still go. */
   error: string | null;
@@ -25,6 +35,8 @@ interface Draft {
   text: string;
   /** Who were chosen as mentioned, by the names that stand in the text; 0 for all. */
   named?: [string, number][] | undefined;
+  /** The message that it answers. */
+  reply_to?: number | undefined;
 }
 
 /** What is shown of a conversation before the server has answered. */
@@ -38,6 +50,9 @@ export interface Held {
   position: number;
   /** When the message there was stored, in milliseconds since 1970; versions before didn't keep it. */
   at?: number | undefined;
+  /** The last change that was told of, and when that was stored. */
+  change?: number | undefined;
+  changed_at?: number | undefined;
   read_seq: number;
   unread: number;
   /** Versions before didn't keep these two. */

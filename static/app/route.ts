@@ -10,6 +10,26 @@ function read(): number | null {
   return number === 0 ? null : kind === 'c' ? peerOf(number) : number;
 }
 
+/** `#/m/9/12` is the message 12 of the conversation 9, whoever that is with. */
+function readMessage(): { conversation: number; seq: number } | null {
+  const [, conversation, seq] = /^#\/m\/(\d{1,15})\/(\d{1,15})$/.exec(location.hash) ?? [];
+  return conversation && seq ? { conversation: Number(conversation), seq: Number(seq) } : null;
+}
+
+/** The message that the address leads to, until it is known whose thread that is in. */
+export const linked = signal(readMessage());
+
+export const linkTo = (conversation: number, seq: number): string =>
+  `${location.origin}${location.pathname}#/m/${conversation}/${seq}`;
+
+/** It is in the thread of this one; null: in none that is there for the user. */
+export function arrive(peer: number | null): void {
+  linked.value = null;
+  const open = peer ?? openPeer.peek();
+  history.replaceState(entry(), '', open === null ? location.pathname : hrefOf(open));
+  openPeer.value = open;
+}
+
 /** The person or group whose thread is open: see `peer.ts`. */
 export const openPeer = signal<number | null>(read());
 
@@ -35,6 +55,13 @@ const covers = [
   'channels',
   'receipts',
   'own',
+  'search',
+  'delete',
+  'emoji',
+  'reactions',
+  'replies',
+  'pins',
+  'saved',
 ] as const;
 export type Cover = (typeof covers)[number];
 
@@ -109,7 +136,9 @@ export function leaveThread(): void {
 }
 
 const follow = () => {
-  openPeer.value = read();
+  linked.value = readMessage();
+  // What is open stays until it is known what to open instead.
+  if (linked.value === null) openPeer.value = read();
   cover.value = entry().cover;
   if (next === null || cover.value) return;
   const peer = next;

@@ -2,6 +2,7 @@ import type { Client } from './client.js';
 import type { Key } from './i18n/later.js';
 import { composing } from './keys.js';
 import { closeThread, openCover, openPeer, openThread } from './route.js';
+import { openSearch } from './searching.js';
 
 const apple = /Mac|iPhone|iPad/.test(navigator.userAgent);
 export const mod = apple ? '⌘' : 'Ctrl';
@@ -11,9 +12,11 @@ interface Shortcut {
   keys: string;
 }
 
+const search: Shortcut = { name: 'keys.search', keys: 'Mod+K' };
+
 // None is a lone letter: those get in the way of speech input and of typing.
 export const shortcuts: readonly Shortcut[] = [
-  { name: 'keys.search', keys: 'Mod+K' },
+  search,
   { name: 'keys.next', keys: 'Alt+ArrowDown' },
   { name: 'keys.previous', keys: 'Alt+ArrowUp' },
   { name: 'keys.newest', keys: 'Alt+End' },
@@ -31,6 +34,12 @@ function pressed(event: KeyboardEvent, { keys }: Shortcut): boolean {
   );
 }
 
+/** The one lone key that many pages search by, where nothing is typed. */
+const isSlash = ({ key, ctrlKey, metaKey, altKey, target }: KeyboardEvent): boolean =>
+  key === '/' &&
+  !(ctrlKey || metaKey || altKey) &&
+  !(target instanceof Element && target.matches('input, textarea, select'));
+
 export function onShortcut(client: Client): () => void {
   const step = (by: number) => {
     const list = client.directory.listed.peek();
@@ -39,7 +48,7 @@ export function onShortcut(client: Client): () => void {
     if (next) openThread(next.peer);
   };
   const actions: Record<string, () => void> = {
-    'keys.search': () => document.querySelector<HTMLInputElement>('#search')?.focus(),
+    'keys.search': () => openSearch(),
     'keys.next': () => step(1),
     'keys.previous': () => step(-1),
     'keys.newest': () => document.querySelector<HTMLButtonElement>('.newest')?.click(),
@@ -52,7 +61,7 @@ export function onShortcut(client: Client): () => void {
   };
   const listen = (event: KeyboardEvent) => {
     if (composing(event) || event.defaultPrevented || document.querySelector('dialog[open]')) return;
-    const found = shortcuts.find((shortcut) => pressed(event, shortcut));
+    const found = isSlash(event) ? search : shortcuts.find((shortcut) => pressed(event, shortcut));
     if (!found) return;
     event.preventDefault();
     actions[found.name]?.();

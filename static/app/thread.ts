@@ -46,6 +46,20 @@ export function unknownIn(frame: object): Unknown | null {
   return { conversation_id, seq, at: Date.parse(stored) || undefined };
 }
 
+/** With what isn't said again: its id, whom it is to, and, of many who react, whether the reader is among them. */
+function asBefore(state: Message, before: Message | undefined): Message {
+  const now = { ...state };
+  if (before?.id !== undefined) now.id = before.id;
+  if (before?.to_user_id !== undefined) now.to_user_id = before.to_user_id;
+  if (state.reactions)
+    now.reactions = state.reactions.map((reaction) => {
+      const { emoji, count, users, mine } = reaction;
+      const known = before?.reactions?.find((other) => other.emoji === emoji)?.mine;
+      return mine === undefined && known && count > users.length ? { ...reaction, mine: known } : reaction;
+    });
+  return now;
+}
+
 /**
  * One conversation. `seq` counts without a gap, so messages are kept by it and what isn't here yet is simply absent:
  * there is no "oldest loaded" to get wrong. `position` is how far the server has given them.
@@ -68,8 +82,12 @@ export class Thread {
   readonly receipts = signal<ReadonlyMap<number, Receipt> | null>(null);
   /** Who types; 0 for nobody. */
   readonly typing = signal(0);
+  /** Grows when something is pinned, or no more. */
+  readonly pinned = signal(0);
   /** Grows with every message that is written here, in this tab. */
   readonly said = signal(0);
+  /** A message that is to be brought into view; 0 for none. */
+  readonly sought = signal(0);
   /** When something last happened, to sort by. */
   readonly activity = signal(0);
   /** The server knows nobody with this number. */
@@ -79,6 +97,9 @@ export class Thread {
   position = 0;
   /** Nothing is left, or to be seen by the user, before this one. */
   begins = 1;
+  /** How far the server has told of changes, and when that one was stored. */
+  change = 0;
+  changedAt: number | undefined;
   /** When the message at `position` was stored, in milliseconds since 1970: by that the server sees that it is of its history. */
   at: number | undefined;
   /** How far the user has read here; how far of that is worth telling, as it is not of one's own; what is told. */
@@ -142,7 +163,9 @@ export class Thread {
   /** `ahead` is one past a hole, kept until the hole is filled. */
   accept(message: Message | Unknown): 'new' | 'known' | 'ahead' {
     if (message.seq <= this.position) {
-      if (!this.messages.has(message.seq))
+      const isNewer =
+        'content' in message && (message.change ?? 0) > (this.messages.get(message.seq)?.change ?? 0);
+      if (isNewer || !this.messages.has(message.seq))
         this.load('content' in message ? [message] : [], message.seq, message.seq);
       return 'known';
     }
@@ -159,6 +182,43 @@ export class Thread {
     }
     this.version.value++;
     return 'new';
+  }
+
+  /**
+   * A message as it is since its change. What isn't held is kept as well: an answer with its state before may be on its way.
+   * @returns the state before, where another one is shown now
+   */
+  alter(state: Message): Message | undefined {
+    const { seq, change = 0 } = state;
+    const preview = this.#preview?.seq === seq ? this.#preview : undefined;
+    const before = this.messages.get(seq) ?? preview;
+    if (seq < this.begins || this.messages.get(seq) === null || change <= (before?.change ?? 0))
+      return undefined;
+    if (!before && seq > this.position) return undefined;
+    const now = asBefore(state, before);
+    if (before?.pinned !== state.pinned) this.pinned.value++;
+    if (preview) this.#preview = now;
+    if (seq <= this.position) this.messages.set(seq, now);
+    if (before && seq > this.readSeq && this.settings.peek().unread_from === null) {
+      const by = Number(this.mentionsMe(now)) - Number(this.mentionsMe(before));
+      this.mentions.value = Math.max(0, Math.min(this.unread.peek(), this.mentions.peek() + by));
+    }
+    this.version.value++;
+    return before;
+  }
+
+  /**
+   * The server has told of changes up to this one.
+   * @param from the first of those that it has told of now
+   * @returns whether there is none between
+   */
+  moveChange(change: number, at: number, from = 0): boolean {
+    if (from > this.change + 1) return false;
+    if (change > this.change) {
+      this.change = change;
+      this.changedAt = at;
+    }
+    return true;
   }
 
   /** The server goes on after this one, where nothing is held yet. */
@@ -314,6 +374,7 @@ export class Thread {
   load(messages: readonly Message[], from = 1, to = 0): void {
     for (const message of messages) {
       if (message.seq > this.position) continue;
+      if ((this.messages.get(message.seq)?.change ?? 0) > (message.change ?? 0)) continue;
       const known = !('type' in message) || message.type === 'chat' || message.event !== undefined;
       this.messages.set(message.seq, known ? message : null);
     }
@@ -340,6 +401,8 @@ export class Thread {
       // Nobody has compared what is kept from before with the server.
       this.messages.clear();
       this.position = said.last_seq;
+      this.change = said.change ?? 0;
+      this.changedAt = said.changed_at;
       const { last_message: last } = said;
       this.at = last?.seq === said.last_seq ? Date.parse(last.created_at) : undefined;
     }
@@ -421,6 +484,15 @@ export class Thread {
       this.receipts.value = new Map(known).set(user, { delivered_seq, read_seq });
   }
 
+  /** The last message that somebody wrote, of the newest. */
+  lastOf(user: number): Message | undefined {
+    for (let seq = this.position; seq >= this.begins && seq > this.position - keptTail; seq--) {
+      const message = this.messages.get(seq);
+      if (message?.from_user_id === user && !message.event && !message.deleted) return message;
+    }
+    return undefined;
+  }
+
   /** The last one of others, from which the whole is unread again; the last of all where none is here. */
   get lastOfOthers(): number {
     for (let seq = this.end; seq >= this.begins && seq > this.end - keptTail; seq--)
@@ -441,7 +513,7 @@ export class Thread {
   }
 
   /** What is held is of another history than the server's, which goes on after `seq`, stored `at`. */
-  reset(seq: number, at: number | undefined): void {
+  reset(seq: number, at: number | undefined, change = 0, changedAt?: number): void {
     this.#early.clear();
     this.messages.clear();
     this.readSeq = 0;
@@ -456,6 +528,8 @@ export class Thread {
     this.#end = 0;
     this.#preview = null;
     this.position = seq;
+    this.change = change;
+    this.changedAt = changedAt;
     this.begins = 1;
     this.#groupAsOf = 0;
     this.at = at;
@@ -477,6 +551,8 @@ export class Thread {
       conversation_id: this.conversationId,
       position: this.position,
       at: this.at,
+      change: this.change,
+      changed_at: this.changedAt,
       read_seq: this.readSeq,
       unread: this.unread.peek(),
       mentions: this.mentions.peek(),
@@ -492,6 +568,8 @@ export class Thread {
     this.#groupAsOf = held.position;
     this.conversationId = held.conversation_id;
     this.position = held.position;
+    this.change = held.change ?? 0;
+    this.changedAt = held.changed_at;
     const last = held.tail.at(-1);
     this.at = held.at ?? (last?.seq === held.position ? Date.parse(last.created_at) : undefined);
     this.counted = held.position;

@@ -1,4 +1,5 @@
 import { away, awayBoth } from './away.js';
+import { reacting, syncChanged } from './changes.js';
 import { embedded } from './embedded.js';
 import { channelBesideGroup, groupAt, groupsFull, joining } from './groups.js';
 import { idleOn, idleWith } from './idle.js';
@@ -49,6 +50,8 @@ export const scenarios: Record<string, (bench: Bench) => Promise<Figures>> = {
   'a channel of 10,000, 50 have it open, 1,000 have it parked, 50 messages/s': (bench) =>
     channelBesideGroup(bench, 10_000, 50, 1000, { rate: 50 }),
   'joining a channel of 1,000,000 messages': (bench) => joining(bench, 1_000_000),
+  'ten who react without pause, and one who writes': (bench) => reacting(bench, 10, 20),
+  'sync of 1,000 conversations, 10 changed in each': (bench) => syncChanged(bench, 1000, 10),
   '20,000 messages to people who are away': away,
   'to people away, then fetching, plain and extended': awayBoth,
   'get_offline, 1,000 in each of 1,000': (bench) => pagesOf(bench, 1000, 1000, 'mixed'),

@@ -46,7 +46,7 @@ async function sizes() {
   await page.locator('#username').waitFor();
   await page.waitForLoadState('networkidle');
   await page.context().close();
-  row('script at first visit, compressed, with headers', `${(sums.Script / 1024).toFixed(1)} KB`, '≤ 45 KB');
+  row('script at first visit, compressed, with headers', `${(sums.Script / 1024).toFixed(1)} KB`, '≤ 60 KB');
   row('style at first visit, compressed, with headers', `${(sums.Stylesheet / 1024).toFixed(1)} KB`, '');
   row('everything at first visit', `${(sums.all / 1024).toFixed(1)} KB`, '');
 }

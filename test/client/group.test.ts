@@ -46,6 +46,7 @@ function setUp() {
     onHole: () => {},
     onChange: () => {},
     onUnsure: () => {},
+    onAltered: () => {},
     onIncoming: (_thread, { seq }) => told.push(seq),
   });
   const of = (conversation: number) => directory.ensure({ user_id: peerOf(conversation), username: '' });

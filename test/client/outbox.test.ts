@@ -1,6 +1,6 @@
 import t from 'tap';
 import { createOutbox } from '../../static/app/outbox.js';
-import type { Keeper, Outgoing, Stores } from '../../static/app/records.js';
+import type { Alteration, Keeper, Outgoing, Stores } from '../../static/app/records.js';
 
 /** A store that outlives its outbox, as IndexedDB outlives a page; each tab has a keeper of its own. */
 function memory() {
@@ -55,7 +55,7 @@ t.test('nothing goes before the line is synced; then one after the other', async
   t.same(texts(), ['a', 'elsewhere'], 'another conversation does not wait');
   for (const text of ['a', 'b', 'c']) {
     const found = sent.find(({ content }) => content === text);
-    if (found) outbox.sent(found.id);
+    if (found) outbox.sent(found.id, 1);
   }
   t.same(texts(), ['a', 'elsewhere', 'b', 'c']);
   outbox.closed();
@@ -77,7 +77,7 @@ t.test('what was typed survives the page, and what was stored does not come back
   const first = setUp();
   first.outbox.opened();
   for (const text of ['a', 'b', 'c']) first.outbox.add(2, text);
-  first.outbox.sent(first.sent[0]?.id ?? '');
+  first.outbox.sent(first.sent[0]?.id ?? '', 1);
   first.outbox.closed();
   const second = setUp(first.store);
   await second.outbox.load();
@@ -117,8 +117,8 @@ t.test(
     t.same(two.shown(), ['a', 'b']);
     for (const text of ['a', 'b']) {
       const { id = '' } = one.sent.find(({ content }) => content === text) ?? {};
-      one.outbox.sent(id);
-      one.outbox.placed(id);
+      one.outbox.sent(id, 1);
+      one.outbox.placed(id, 1);
     }
     await two.outbox.load();
     t.same(two.shown(), []);
@@ -134,7 +134,7 @@ t.test('a tab that is gone leaves what it has not sent to the others, in its ord
   t.same(two.texts(), []);
   two.outbox.takeOver();
   t.same(two.texts(), ['a']);
-  two.outbox.sent(two.sent[0]?.id ?? '');
+  two.outbox.sent(two.sent[0]?.id ?? '', 1);
   t.same(two.texts(), ['a', 'b']);
   two.outbox.closed();
 });
@@ -157,7 +157,7 @@ t.test(
     two.outbox.add(2, 'c');
     t.same(two.texts(), ['a']);
     for (const text of ['a', 'b'])
-      two.outbox.sent(two.sent.find(({ content }) => content === text)?.id ?? '');
+      two.outbox.sent(two.sent.find(({ content }) => content === text)?.id ?? '', 1);
     t.same(two.texts(), ['a', 'b', 'c']);
     one.outbox.closed();
     two.outbox.closed();
@@ -189,10 +189,10 @@ t.test('what was refused, tried again or thrown away in one tab is so in the oth
 
 t.test('what is in the log already is not shown as on its way, though the device still has it', async (t) => {
   const { one, two } = await twoTabs();
-  two.outbox.placed(one.sent[0]?.id ?? '');
+  two.outbox.placed(one.sent[0]?.id ?? '', 1);
   const third = setUp(one.store);
   one.store.kept.set('x', { id: 'x', n: 1, to_user_id: 2, content: 'x', created_at: '', error: null });
-  third.outbox.placed('x');
+  third.outbox.placed('x', 1);
   await third.outbox.load();
   t.same([two.shown(), third.shown()], [['b'], ['b']]);
   one.outbox.closed();
@@ -203,10 +203,10 @@ t.test('what is under way here stays until it is answered, though another tab ha
   const { one, two } = await twoTabs();
   two.outbox.takeOver();
   const id = one.sent[0]?.id ?? '';
-  one.outbox.sent(id);
-  one.outbox.placed(id);
+  one.outbox.sent(id, 1);
+  one.outbox.placed(id, 1);
   await two.outbox.load();
-  t.equal(two.outbox.sent(id)?.content, 'a', 'the answer has its message');
+  t.equal(two.outbox.sent(id, 1)?.content, 'a', 'the answer has its message');
   one.outbox.closed();
   two.outbox.closed();
 });
@@ -220,7 +220,7 @@ t.test('a refusal for good is kept with its reason and lets the next one pass', 
   outbox.refused(id, { code: 'content_invalid', retryable: false });
   t.same(texts(), ['bad', 'good']);
   t.equal(store.kept.get(id)?.error, 'content_invalid');
-  outbox.sent(sent[1]?.id ?? '');
+  outbox.sent(sent[1]?.id ?? '', 1);
   outbox.retry(id);
   t.same(texts(), ['bad', 'good', 'bad']);
   outbox.discard(id);
@@ -242,7 +242,7 @@ t.test('a refusal for now is tried again, before anything behind it, and is said
     wait();
   });
   t.same(texts(), ['a', 'a']);
-  outbox.sent(id);
+  outbox.sent(id, 1);
   t.equal(outbox.troubled.value, false);
   t.same(texts(), ['a', 'a', 'b']);
   outbox.closed();
@@ -270,10 +270,127 @@ t.test(
     });
     t.same(texts(), ['a', 'elsewhere', 'a', 'elsewhere', 'another'], 'the last word about it counts');
     for (const text of ['a', 'elsewhere', 'another'])
-      outbox.sent(sent.find(({ content }) => content === text)?.id ?? '');
+      outbox.sent(sent.find(({ content }) => content === text)?.id ?? '', 1);
     t.ok(outbox.slowed.value !== null, 'as long as something waits');
-    outbox.sent(sent.find(({ content }) => content === 'b')?.id ?? '');
+    outbox.sent(sent.find(({ content }) => content === 'b')?.id ?? '', 1);
     t.equal(outbox.slowed.value, null);
     outbox.closed();
   },
 );
+
+/** Waits until so much was sent. */
+const waitFor = (sent: readonly Outgoing[], count: number) =>
+  new Promise<void>((resolve) => {
+    const wait = () => (sent.length >= count ? resolve() : setTimeout(wait, 5));
+    wait();
+  });
+
+const edit = (seq: number | null, base: number, of?: string): Alteration => ({ what: 'edit', seq, base, of });
+
+t.test(
+  'a change goes behind what was written before it, and waits for the place of its message',
+  async (t) => {
+    const { outbox, sent, line } = setUp();
+    line.up = false;
+    outbox.opened();
+    outbox.synced();
+    outbox.add(2, 'a');
+    const { id = '' } = outbox.items.value[0] ?? {};
+    outbox.alter(2, edit(null, 0, id), 'b');
+    outbox.alter(2, { what: 'delete', seq: 7 });
+    outbox.alter(3, { what: 'react', seq: 1, emoji: '👍', on: true });
+    t.same(
+      outbox.said.value.map(({ content }) => content),
+      ['a'],
+    );
+    line.up = true;
+    outbox.closed();
+    outbox.opened();
+    outbox.synced();
+    t.same(
+      sent.map(({ alters, content }) => alters?.what ?? content),
+      ['a', 'react'],
+    );
+    outbox.sent(id, 12);
+    t.match(sent.at(-1), { content: 'b', alters: { what: 'edit', seq: 12 } });
+    outbox.settled(sent.at(-1)?.id ?? '', 1);
+    t.match(sent.at(-1)?.alters, { what: 'delete', seq: 7 });
+    outbox.closed();
+  },
+);
+
+t.test('an edit on top of an edit goes on from what that made; one that was refused asks', async (t) => {
+  const { outbox, sent } = setUp();
+  outbox.opened();
+  outbox.synced();
+  outbox.alter(2, edit(5, 3), 'one');
+  outbox.alter(2, edit(5, 3), 'two');
+  outbox.settled(sent[0]?.id ?? '', 9);
+  t.match(sent[1], { content: 'two', alters: { base: 9 } });
+  const { id = '' } = sent[1] ?? {};
+  outbox.refused(id, { code: 'conflict', retryable: false });
+  t.equal(outbox.items.value[0]?.error, 'conflict');
+  outbox.retry(id, 11);
+  t.match(sent[2], { content: 'two', error: null, alters: { base: 11 } });
+  outbox.settled(id, 12);
+  t.same(outbox.items.value, []);
+  outbox.closed();
+});
+
+t.test('a change outlives the page and the line, and goes once from one of two tabs', async (t) => {
+  const one = setUp();
+  one.outbox.alter(2, { what: 'react', seq: 4, emoji: '🎉', on: true });
+  await written();
+  const two = setUp(one.store);
+  await two.outbox.load();
+  two.outbox.opened();
+  two.outbox.synced();
+  t.same(two.sent, []);
+  two.outbox.takeOver();
+  await waitFor(two.sent, 1);
+  t.equal(two.sent[0]?.id, one.outbox.items.value[0]?.id);
+  two.outbox.settled(two.sent[0]?.id ?? '', 1);
+  await written();
+  await one.outbox.load();
+  one.outbox.opened();
+  one.outbox.synced();
+  t.same([one.sent, one.outbox.items.value], [[], []]);
+  one.outbox.closed();
+  two.outbox.closed();
+});
+
+t.test('what is thrown away takes along what was to be done with it', async (t) => {
+  const { outbox, sent, store } = setUp();
+  outbox.opened();
+  outbox.synced();
+  outbox.add(2, 'bad');
+  const { id = '' } = sent[0] ?? {};
+  outbox.alter(2, edit(null, 0, id), 'worse');
+  outbox.add(2, 'good');
+  outbox.refused(id, { code: 'content_invalid', retryable: false });
+  t.equal(sent.at(-1)?.content, 'good', 'what hangs on it holds nothing up');
+  outbox.discard(id);
+  await written();
+  t.equal(outbox.items.value.length, 1);
+  t.equal(store.kept.size, 1);
+  outbox.closed();
+});
+
+t.test('no change goes to another history than the one that it was made in', async (t) => {
+  const { outbox, sent, texts, store } = setUp();
+  outbox.alter(2, { what: 'delete', seq: 7 });
+  outbox.add(2, 'behind it');
+  outbox.add(3, 'elsewhere');
+  outbox.opened();
+  t.same(texts(), ['elsewhere'], 'it waits until that is known');
+  outbox.forget(2);
+  t.same(texts(), ['elsewhere', 'behind it']);
+  outbox.synced();
+  await written();
+  t.equal(
+    sent.some(({ alters }) => alters),
+    false,
+  );
+  t.equal(store.kept.size, 2);
+  outbox.closed();
+});

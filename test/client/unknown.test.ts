@@ -37,6 +37,7 @@ function setUp(known = true) {
     onHole: () => holes++,
     onChange: () => {},
     onUnsure: () => {},
+    onAltered: () => {},
     onIncoming: () => {},
   });
   return { arrivals, thread, acks, holes: () => holes };

@@ -142,6 +142,11 @@ export class ModelLog implements Reader {
     );
   }
 
+  /** Nothing here has changed. */
+  async changes(): Promise<[]> {
+    return [];
+  }
+
   /** Nothing here is a group. */
   async lastPages(): Promise<[]> {
     return [];

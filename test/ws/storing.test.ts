@@ -16,7 +16,10 @@ function between({ app }: Server, answer: Ask): () => void {
   const ask: Asker['ask'] = (question, ms) =>
     log.ask((sql) => {
       const query = (strings: TemplateStringsArray, ...values: never[]) =>
-        answer(async () => sql(strings, ...values), strings.join('?'), values.join());
+        // A part of a statement goes into it as it is.
+        /^\s*(select|insert|update|delete|with)\b/.test(strings[0] ?? '')
+          ? answer(async () => sql(strings, ...values), strings.join('?'), values.join())
+          : sql(strings, ...values);
       return question(Object.assign(query, sql));
     }, ms);
   set({ ask });

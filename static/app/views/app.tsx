@@ -99,7 +99,11 @@ function Covered({ client, thread, isGroup }: { client: Client; thread: Thread |
     admin: t('administration'),
     newGroup: t('newGroup'),
     channels: t('channels'),
+    search: t('searchTitle'),
     ...(thread && { receipts: t('whoHasIt') }),
+    ...(thread && { delete: t('actions'), emoji: t('actions'), reactions: t('actions') }),
+    ...(thread && { replies: t('actions'), pins: t('actions') }),
+    saved: t('actions'),
     ...(thread && { profile: isGroup ? thread.user.value.username : t('profile') }),
   };
   const title = on === null ? undefined : titles[on];
@@ -119,7 +123,14 @@ function Covered({ client, thread, isGroup }: { client: Client; thread: Thread |
           {on === 'admin' && <views.Admin client={client} />}
           {on === 'newGroup' && <views.NewGroup client={client} />}
           {on === 'channels' && <views.Channels client={client} />}
+          {on === 'search' && <views.Search client={client} />}
           {on === 'receipts' && thread && <views.Receipts client={client} thread={thread} />}
+          {on === 'delete' && thread && <views.Deletion client={client} thread={thread} />}
+          {on === 'emoji' && thread && <views.EmojiPicker />}
+          {on === 'reactions' && thread && <views.Reactors client={client} thread={thread} />}
+          {on === 'replies' && thread && <views.Replies client={client} thread={thread} />}
+          {on === 'pins' && thread && <views.Pins client={client} thread={thread} />}
+          {on === 'saved' && <views.Saved client={client} />}
           {on === 'profile' && thread && isGroup && <views.GroupInfo client={client} thread={thread} />}
           {on === 'profile' && thread && !isGroup && <views.Profile client={client} thread={thread} />}
         </>

@@ -2,6 +2,8 @@ import type { ComponentChildren } from 'preact';
 import { useMemo } from 'preact/hooks';
 import type { Message } from '../../../schemas/message.js';
 import type { User } from '../../../schemas/user.js';
+import { select, selected } from '../acting.js';
+import type { Shown } from '../altered.js';
 import { openMenu } from '../chosen.js';
 import { clock, dayName, exact } from '../format.js';
 import { errorText, t } from '../i18n/index.js';
@@ -46,9 +48,15 @@ export interface RowProps {
   /** The day that begins here. */
   day: number | null;
   divider: ComponentChildren;
+  /** It was searched for. */
+  sought: boolean;
   /** The last of all: the Tab key stops at its menu, and up and down go to those of the others. */
   newest: boolean;
   fate: Fate | null;
+  /** As it is, and as it will be; null where nothing is here yet. */
+  shown: Shown | null;
+  /** What stands above its text: what it answers. */
+  above: ComponentChildren;
   /** This device couldn't keep it: only the page has it. */
   unkept: boolean;
   sender: string;
@@ -61,13 +69,13 @@ export interface RowProps {
   below: ComponentChildren;
   /** What was done to the group, where the message says that. */
   line: string | null;
-  onRetry: (id: string) => void;
+  onRetry: (item: Outgoing) => void;
   onDiscard: (id: string) => void;
 }
 
 /** One row of a thread: perhaps a new day, perhaps the line above what is new, and a bubble. */
 export function Row(props: RowProps) {
-  const { index, message, own, first, last, day, divider, author, line } = props;
+  const { index, message, own, first, last, day, divider, sought, author, line } = props;
   if (!message) {
     return (
       <li class={`row empty ${index % 3 === 0 ? 'own' : ''}`} data-i={index}>
@@ -79,7 +87,7 @@ export function Row(props: RowProps) {
   }
   return (
     <li
-      class={`row ${line === null ? (own ? 'own' : '') : 'event'} ${first ? 'first' : ''} ${last ? 'last' : ''} ${author ? 'among' : ''}`}
+      class={`row ${line === null ? (own ? 'own' : '') : 'event'} ${first ? 'first' : ''} ${last ? 'last' : ''} ${author ? 'among' : ''} ${sought ? 'sought' : ''}`}
       data-i={index}
       aria-posinset={index + 1}
       aria-setsize={-1}
@@ -94,11 +102,11 @@ export function Row(props: RowProps) {
           <span>{divider}</span>
         </div>
       )}
-      {line === null ? (
-        <Bubble {...props} message={message} />
+      {line === null && props.shown ? (
+        <Bubble {...props} message={message} shown={props.shown} />
       ) : (
         <p class="line">
-          <bdi>{line}</bdi>
+          <bdi>{line ?? ''}</bdi>
         </p>
       )}
       {props.below}
@@ -107,12 +115,65 @@ export function Row(props: RowProps) {
   );
 }
 
-/** A tap on a message opens its menu, unless it means something else: a link, a selection, a keyboard to be closed. */
-function tap({ target, currentTarget }: MouseEvent): void {
-  if (!touch.matches || !(target instanceof Element) || !(currentTarget instanceof HTMLElement)) return;
-  if (target.closest('a, button') || document.activeElement instanceof HTMLTextAreaElement) return;
-  if (getSelection()?.isCollapsed === false) return;
-  currentTarget.querySelector<HTMLElement>('.more')?.click();
+/** Links, and for a tap buttons, mean something else, and whoever has selected text means that. */
+const meansElse = (target: EventTarget | null, others = 'a, button, input'): boolean =>
+  !(target instanceof Element) || target.closest(others) !== null || getSelection()?.isCollapsed === false;
+
+const heldFor = 500;
+let held: ReturnType<typeof setTimeout> | undefined;
+const release = () => clearTimeout(held);
+
+/** The finger that has opened a menu by staying leaves without a click on what lies there now. */
+function ignoreClick(): void {
+  const ignore = (event: Event) => {
+    event.stopPropagation();
+    event.preventDefault();
+  };
+  const lifted = () => {
+    addEventListener('click', ignore, { capture: true, once: true });
+    setTimeout(() => removeEventListener('click', ignore, { capture: true }), 100);
+  };
+  addEventListener('pointerup', lifted, { capture: true, once: true });
+}
+
+/** Opens the menu of a message: by a tap or a long press, by the right button, or by the key that stands for that. */
+function menuOf(message: Message | Outgoing) {
+  const open = (box: HTMLElement, at?: { x: number; y: number }) => {
+    release();
+    const button = box.querySelector<HTMLElement>('.more');
+    if (button) openMenu(message, button, at);
+  };
+  const toggle = () => {
+    if ('seq' in message) select(message.seq);
+  };
+  return {
+    onClick({ target, currentTarget }: MouseEvent): void {
+      if (!(currentTarget instanceof HTMLElement) || meansElse(target)) return;
+      if (selected.peek()) toggle();
+      else if (touch.matches && !(document.activeElement instanceof HTMLTextAreaElement)) open(currentTarget);
+    },
+    onContextMenu(event: MouseEvent): void {
+      const { target, currentTarget, clientX: x, clientY: y, button } = event;
+      const onMore = target instanceof Element && target.closest('.more') !== null;
+      if (!(currentTarget instanceof HTMLElement) || (meansElse(target, 'a, input') && !onMore)) return;
+      event.preventDefault();
+      if (!selected.peek()) open(currentTarget, onMore || button !== 2 ? undefined : { x, y });
+    },
+    onPointerDown({ pointerType, currentTarget, target }: PointerEvent): void {
+      release();
+      if (pointerType !== 'touch' || meansElse(target, 'a, input') || selected.peek()) return;
+      if (currentTarget instanceof HTMLElement)
+        held = setTimeout(() => {
+          ignoreClick();
+          open(currentTarget);
+        }, heldFor);
+    },
+    onPointerUp: release,
+    onPointerCancel: release,
+    onPointerMove({ movementX, movementY }: PointerEvent): void {
+      if (Math.abs(movementX) + Math.abs(movementY) > 6) release();
+    },
+  };
 }
 
 function walk(event: KeyboardEvent): void {
@@ -123,7 +184,7 @@ function walk(event: KeyboardEvent): void {
   do next = event.key === 'ArrowUp' ? next?.previousElementSibling : next?.nextElementSibling;
   while (next?.matches('.event'));
   event.preventDefault();
-  next?.querySelector<HTMLElement>('.more')?.focus();
+  next?.querySelector<HTMLElement>('.more, .tick')?.focus();
 }
 
 function look(content: string) {
@@ -134,6 +195,7 @@ function look(content: string) {
 
 function Bubble({
   message,
+  shown,
   fate,
   unkept,
   newest,
@@ -142,16 +204,25 @@ function Bubble({
   first,
   names,
   me,
+  above,
   onRetry,
   onDiscard,
-}: RowProps & { message: Message | Outgoing }) {
-  const { content, created_at } = message;
+}: RowProps & { message: Message | Outgoing; shown: Shown }) {
+  const { created_at } = message;
+  const { content, deleted, edited } = shown;
   const { size, dir } = useMemo(() => look(content), [content]);
   const error = 'error' in message ? message.error : null;
+  const isSelected = 'seq' in message && selected.value?.has(message.seq) === true;
+  const place = 'seq' in message ? message.seq : null;
+  const isGone = deleted || content === '';
   return (
     <>
-      {/* biome-ignore lint/a11y: a finger opens the menu by a tap, everything else has the button */}
-      <div class={`bubble ${size} ${error ? 'failed' : ''}`} dir={dir} onClick={tap}>
+      {/* A finger opens the menu anywhere; for everything else there is the button. */}
+      <div
+        class={`bubble ${above ? '' : size} ${error ? 'failed' : ''} ${isSelected ? 'selected' : ''}`}
+        dir={dir}
+        {...menuOf(message)}
+      >
         {author && first ? (
           <span class={`author ${hueOf(author.user_id)}`}>
             <Name user={author} />
@@ -160,25 +231,42 @@ function Bubble({
         ) : (
           <span class="vh">{sender}: </span>
         )}
+        {above}
         <span class="text">
-          {content === '' ? <em>{t('emptied')}</em> : <Marked text={content} names={names} me={me} />}
+          {isGone ? <em>{t('emptied')}</em> : <Marked text={content} names={names} me={me} />}
         </span>
-        <button
-          type="button"
-          class="more"
-          tabIndex={newest ? 0 : -1}
-          aria-haspopup="menu"
-          onClick={({ currentTarget }) => openMenu(message, currentTarget)}
-          onKeyDown={walk}
-        >
-          <Icon name="more" />
-          <span class="vh">{t('actions')}</span>
-        </button>
+        {selected.value === null ? (
+          <button
+            type="button"
+            class="more"
+            tabIndex={newest ? 0 : -1}
+            aria-haspopup="menu"
+            onClick={({ currentTarget }) => openMenu(message, currentTarget)}
+            onKeyDown={walk}
+          >
+            <Icon name="more" />
+            <span class="vh">{t('actions')}</span>
+          </button>
+        ) : (
+          place !== null &&
+          !isGone && (
+            <input
+              type="checkbox"
+              class="tick"
+              tabIndex={newest ? 0 : -1}
+              checked={isSelected}
+              aria-label={t('selectMessage')}
+              onChange={() => select(place)}
+              onKeyDown={walk}
+            />
+          )
+        )}
         <span class="meta" dir="ltr">
+          {edited && !isGone && <span class="edited">{t('edited')}</span>}
           <time dateTime={created_at} title={exact(created_at)}>
             {clock(created_at)}
           </time>
-          {fate && <FateIcon fate={fate} />}
+          {fate && !(isGone && fate !== 'sending') && <FateIcon fate={fate} />}
         </span>
       </div>
       {unkept && !error && (
@@ -189,7 +277,7 @@ function Bubble({
       {error && 'n' in message && (
         <div class="failure" role="alert">
           <span>{t('failed', { reason: errorText(error) })}</span>
-          <button type="button" class="link" onClick={() => onRetry(message.id)}>
+          <button type="button" class="link" onClick={() => onRetry(message)}>
             {t('retry')}
           </button>
           <button type="button" class="link" onClick={() => onDiscard(message.id)}>

@@ -1,5 +1,7 @@
-import { useSignal } from '@preact/signals';
+import { useSignal, useSignalEffect } from '@preact/signals';
 import { useLayoutEffect, useRef } from 'preact/hooks';
+import { edit, editing } from '../acting.js';
+import { altered } from '../altered.js';
 import type { Client } from '../client.js';
 import { t } from '../i18n/index.js';
 import { composing, touch } from '../keys.js';
@@ -7,7 +9,7 @@ import { besides } from '../mentions.js';
 import { bytes, clean, isRtl } from '../text.js';
 import type { Thread } from '../thread.js';
 import { Icon } from './icons.js';
-import { Once } from './lazy.js';
+import { Once, Soon } from './lazy.js';
 
 /** Members from which on it is asked before all are mentioned. */
 const askedFrom = 32;
@@ -20,7 +22,10 @@ export function Composer({ client, thread }: { client: Client; thread: Thread })
   const draft = client.drafts.of(thread.peer);
   const complained = useSignal(false);
   const asking = useSignal(false);
-  const text = draft.value;
+  /** What is edited in place of writing anew. */
+  const changes = editing.value?.thread === thread ? editing.value : null;
+  const text = changes ? changes.text.value : draft.value;
+  const answers = client.drafts.answers(thread.peer).value;
   const size = measure(text, client.limits.value);
   // A book that was pasted: each key would have it read through for its direction and its spelling.
   const huge = text.length > client.limits.value.content;
@@ -29,8 +34,43 @@ export function Composer({ client, thread }: { client: Client; thread: Thread })
   useLayoutEffect(() => {
     // On a phone that would open the keyboard over what one came to read.
     if (!touch.matches) box.current?.focus({ preventScroll: true });
-    return client.drafts.flush;
+    return () => {
+      client.drafts.flush();
+      if (editing.peek()?.thread === thread) editing.value = null;
+    };
   }, []);
+
+  // Whoever begins to edit or to answer goes on here, at the end of the text.
+  useSignalEffect(() => {
+    const isBegun = editing.value?.thread === thread || client.drafts.answers(thread.peer).value > 0;
+    if (isBegun) requestAnimationFrame(toField);
+  });
+
+  function toField(): void {
+    const field = box.current;
+    if (!field || document.querySelector('dialog[open]')) return;
+    field.focus({ preventScroll: true });
+    field.setSelectionRange(field.value.length, field.value.length);
+  }
+
+  /** Back to what was written before. */
+  function stop(): void {
+    if (changes) editing.value = null;
+    else client.drafts.answer(thread.peer, 0);
+    box.current?.focus({ preventScroll: true });
+  }
+
+  /** The last message of one's own, if nothing is after it that isn't here. */
+  function editLast(): boolean {
+    const { me } = client;
+    const items = client.outbox.items.peek();
+    const own = client.outbox.said.peek().filter((item) => item.to_user_id === thread.peer);
+    const last = own.findLast(({ error }) => error === null) ?? thread.lastOf(me.user_id);
+    const shown = last && altered(last, items, me.user_id);
+    if (!shown || shown.deleted || !shown.content) return false;
+    edit(thread, last, shown.content);
+    return true;
+  }
 
   const members = thread.group.value?.members ?? 0;
   /** All of a larger group are to be notified by it: that is asked first. */
@@ -38,7 +78,7 @@ export function Composer({ client, thread }: { client: Client; thread: Thread })
     members > askedFrom && besides(content, client.drafts.named(thread.peer), 1).mention_all === true;
 
   function send(sure = false): void {
-    const content = clean(draft.peek());
+    const content = clean(text);
     if (!content) return;
     if (size.over > 0) {
       complained.value = true;
@@ -49,11 +89,21 @@ export function Composer({ client, thread }: { client: Client; thread: Thread })
       return;
     }
     asking.value = false;
-    client.say(thread, content);
+    if (changes) {
+      editing.value = null;
+      client.alter(thread, changes.message, { what: 'edit', base: changes.base }, content);
+    } else client.say(thread, content);
     box.current?.focus({ preventScroll: true });
   }
 
   function onKeyDown(event: KeyboardEvent): void {
+    if (composing(event)) return;
+    const isBare = !event.altKey && !event.ctrlKey && !event.metaKey && !event.shiftKey;
+    if (event.key === 'Escape' && (changes || answers > 0)) {
+      event.preventDefault();
+      stop();
+    } else if (event.key === 'ArrowUp' && isBare && !changes && text === '' && editLast())
+      event.preventDefault();
     if (event.key !== 'Enter' || event.shiftKey || composing(event)) return;
     if (touch.matches && !event.ctrlKey && !event.metaKey) return;
     event.preventDefault();
@@ -72,6 +122,19 @@ export function Composer({ client, thread }: { client: Client; thread: Thread })
         <p id="size" class={size.over > 0 ? 'size over' : 'size'} role={size.over > 0 ? 'alert' : undefined}>
           {size.note}
         </p>
+      )}
+      {(changes || answers > 0) && (
+        <Soon>
+          {({ Answering }) => (
+            <Answering
+              client={client}
+              thread={thread}
+              edited={changes?.message}
+              seq={answers}
+              onStop={stop}
+            />
+          )}
+        </Soon>
       )}
       {thread.group.value && (
         <Once>{({ Completion }) => <Completion client={client} thread={thread} box={box} />}</Once>
@@ -98,22 +161,23 @@ export function Composer({ client, thread }: { client: Client; thread: Thread })
           spellcheck={!huge}
           value={text}
           placeholder={t('write')}
-          aria-label={t('writeTo', { name })}
+          aria-label={changes ? t('editing') : t('writeTo', { name })}
           aria-invalid={size.over > 0}
           aria-describedby={size.note ? 'size' : undefined}
           enterkeyhint={touch.matches ? 'enter' : 'send'}
           autocomplete="off"
           onInput={(event) => {
-            client.drafts.set(thread.peer, event.currentTarget.value);
-            if (event.currentTarget.value) client.type(thread);
+            if (changes) changes.text.value = event.currentTarget.value;
+            else client.drafts.set(thread.peer, event.currentTarget.value);
+            if (event.currentTarget.value && !changes) client.type(thread);
           }}
           onKeyDown={onKeyDown}
           onBlur={client.drafts.flush}
         />
       </div>
       <button type="submit" class="send" disabled={!text.trim() || size.over > 0}>
-        <Icon name="send" />
-        <span class="vh">{t('send')}</span>
+        <Icon name={changes ? 'check' : 'send'} />
+        <span class="vh">{t(changes ? 'save' : 'send')}</span>
       </button>
     </form>
   );

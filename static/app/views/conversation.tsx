@@ -1,3 +1,4 @@
+import { altered } from '../altered.js';
 import { openOwn } from '../chosen.js';
 import type { Client } from '../client.js';
 import { eventText } from '../event-text.js';
@@ -88,8 +89,9 @@ function Mark({ name, label }: { name: IconName; label: string }) {
 /** The last line, and when: what is on its way out comes before what is stored. */
 function Latest({ client, thread, open }: { client: Client; thread: Thread; open: boolean }) {
   thread.version.value;
-  const pending = client.outbox.items.value.findLast((item) => item.to_user_id === thread.peer);
+  const pending = client.outbox.said.value.findLast((item) => item.to_user_id === thread.peer);
   const message = pending ?? thread.last;
+  const shown = message && altered(message, client.outbox.items.value, client.me.user_id);
   const draft = open ? '' : client.drafts.of(thread.peer).value;
   const own = message && (!('from_user_id' in message) || message.from_user_id === client.me.user_id);
   const online = client.link.value.state === 'online';
@@ -130,7 +132,7 @@ function Latest({ client, thread, open }: { client: Client; thread: Thread; open
                   <bdi>{called(from)}</bdi>:{' '}
                 </>
               )}
-              <bdi>{oneLine(message.content) || t('emptied')}</bdi>
+              <bdi>{oneLine(shown?.content ?? '') || t('emptied')}</bdi>
             </>
           ))
         )}

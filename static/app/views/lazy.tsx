@@ -46,6 +46,12 @@ export function Once({ children }: { children: (loaded: Views) => ComponentChild
   return loaded && <>{children(loaded)}</>;
 }
 
+/** The same, where it is missed: it is fetched at once. */
+export function Soon({ children }: { children: (loaded: Views) => ComponentChildren }) {
+  useEffect(() => void loadLater(), []);
+  return <Once>{children}</Once>;
+}
+
 /** What comes later than the page. */
 export function Later({ title, children }: LaterProps) {
   useEffect(() => void loadLater(), []);

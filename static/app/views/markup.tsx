@@ -28,7 +28,14 @@ export function Marked({ text, names = [], me }: MarkedProps) {
         );
       case 'link':
         return (
-          <a key={index} href={piece.href} target="_blank" rel="noopener noreferrer nofollow" dir="ltr">
+          <a
+            key={index}
+            href={piece.href}
+            // A message of ours opens here.
+            target={piece.href.startsWith(`${location.origin}/#/`) ? undefined : '_blank'}
+            rel="noopener noreferrer nofollow"
+            dir="ltr"
+          >
             {piece.text}
           </a>
         );

@@ -1,23 +1,32 @@
 import { useLayoutEffect, useRef } from 'preact/hooks';
 import type { Message } from '../../../schemas/message.js';
+import { edit, editing, selected } from '../acting.js';
+import { altered } from '../altered.js';
 import { codeOf } from '../api.js';
 import { asked } from '../chosen.js';
 import type { Client } from '../client.js';
 import { copy } from '../copy.js';
 import { errorText, type Key, t } from '../i18n/later.js';
+import { isOwn, mayDelete, mayWrite } from '../may.js';
 import { notice } from '../notice.js';
 import { groupIn } from '../peer.js';
+import { recent } from '../recent-emoji.js';
 import type { Outgoing } from '../records.js';
-import { closeCover, closeWithCover, openCover, openPeer } from '../route.js';
+import { closeCover, closeWithCover, linkTo, openCover } from '../route.js';
 import type { Thread } from '../thread.js';
 import { Icon, type IconName } from './icons.js';
+import { askDeletion } from './messages/deletion.js';
+import { pickEmoji } from './messages/emoji-picker.js';
+import { pin } from './messages/pins.js';
+import { react } from './messages/react.js';
+import { save } from './messages/saved.js';
 
 interface Action {
   label: Key;
   icon: IconName;
-  /** Where not, it is for all. */
-  isFor?: (message: Message | Outgoing, me: number) => boolean;
-  run: (message: Message | Outgoing, near: HTMLElement, at: Place) => void;
+  isDangerous?: boolean;
+  isFor: (asked: Asked) => boolean;
+  run: (asked: Asked) => void;
 }
 
 /** Where it is said, and to whom. */
@@ -26,37 +35,121 @@ interface Place {
   thread: Thread;
 }
 
+interface Asked extends Place {
+  message: Message | Outgoing;
+  /** As it is shown. */
+  content: string;
+  isDeleted: boolean;
+  /** 0 of one that isn't stored yet. */
+  seq: number;
+  button: HTMLElement;
+}
+
+/** The menu is closed first, so that the focus goes where the action puts it. */
+function closeThen(run: () => void): void {
+  closeCover();
+  setTimeout(run);
+}
+
 const actions: readonly Action[] = [
+  {
+    label: 'reply',
+    icon: 'reply',
+    isFor: ({ client, thread, seq, isDeleted }) => seq > 0 && !isDeleted && mayWrite(client, thread),
+    run: ({ client, thread, seq }) =>
+      closeThen(() => {
+        editing.value = null;
+        client.drafts.answer(thread.peer, seq);
+      }),
+  },
+  {
+    label: 'edit',
+    icon: 'write',
+    isFor: ({ client, thread, message, isDeleted }) =>
+      !isDeleted && isOwn(message, client.me.user_id) && mayWrite(client, thread) && !isRefused(message),
+    run: ({ thread, message, content }) => closeThen(() => edit(thread, message, content)),
+  },
   {
     label: 'copy',
     icon: 'copy',
-    run: ({ content }, near) => void copy(content, near).then(closeCover),
+    isFor: ({ isDeleted }) => !isDeleted,
+    run: ({ content, button }) => void copy(content, button).then(closeCover),
+  },
+  {
+    label: 'replies',
+    icon: 'list',
+    isFor: ({ seq, isDeleted }) => seq > 0 && !isDeleted,
+    run: () => openCover('replies'),
   },
   {
     label: 'whoHasIt',
     icon: 'seen',
     // Of two, the check beside it says so.
-    isFor: (message, me) =>
-      'seq' in message && message.from_user_id === me && groupIn(openPeer.peek() ?? 0) !== null,
+    isFor: ({ client, thread, message, seq }) =>
+      seq > 0 && isOwn(message, client.me.user_id) && groupIn(thread.peer) !== null,
     run: () => openCover('receipts'),
+  },
+  {
+    label: 'pinHere',
+    icon: 'pin',
+    isFor: ({ client, thread, message, seq, isDeleted }) =>
+      seq > 0 && !isDeleted && !isPinned(message) && mayWrite(client, thread),
+    run: ({ client, thread, seq }) => closeThen(() => void pin(client, thread, seq, true)),
+  },
+  {
+    label: 'unpin',
+    icon: 'pin',
+    isFor: ({ client, thread, message }) => isPinned(message) && mayWrite(client, thread),
+    run: ({ client, thread, seq }) => closeThen(() => void pin(client, thread, seq, false)),
+  },
+  {
+    label: 'saveMessage',
+    icon: 'star',
+    isFor: ({ seq, isDeleted }) => seq > 0 && !isDeleted,
+    run: ({ client, thread, seq }) => closeThen(() => void save(client, thread.conversationId ?? 0, seq)),
+  },
+  {
+    label: 'copyLink',
+    icon: 'link',
+    isFor: ({ seq }) => seq > 0,
+    run: ({ thread, seq, button }) =>
+      void copy(linkTo(thread.conversationId ?? 0, seq), button).then(closeCover),
   },
   {
     label: 'unreadFrom',
     icon: 'dot',
-    isFor: (message, me) => 'seq' in message && message.from_user_id !== me,
-    run: (message, _, { client, thread }) => {
-      if (!('seq' in message)) return;
-      client.markUnread(thread, message.seq).then(closeWithCover, (error: unknown) => {
+    isFor: ({ client, message, seq }) => seq > 0 && !isOwn(message, client.me.user_id),
+    run: ({ client, thread, seq }) => {
+      client.markUnread(thread, seq).then(closeWithCover, (error: unknown) => {
         closeCover();
         notice(errorText(codeOf(error)));
       });
     },
   },
+  {
+    label: 'select',
+    icon: 'tick',
+    isFor: ({ seq, isDeleted }) => seq > 0 && !isDeleted,
+    run: ({ seq }) =>
+      closeThen(() => {
+        editing.value = null;
+        selected.value = new Set([seq]);
+      }),
+  },
+  {
+    label: 'discard',
+    icon: 'trash',
+    isDangerous: true,
+    isFor: ({ client, thread, message, isDeleted }) => !isDeleted && mayDelete(client, thread, message),
+    run: ({ message }) => askDeletion([message]),
+  },
 ];
+
+const isPinned = (message: Message | Outgoing): boolean => 'pinned' in message && message.pinned === true;
+const isRefused = (message: Message | Outgoing): boolean => 'error' in message && message.error !== null;
 
 /** What can be done with a message. The browser's own modal, as every dialog, at the message or, on a phone, below. */
 export function Menu({ client, thread }: Place) {
-  const me = client.me.user_id;
   const box = useRef<HTMLDialogElement>(null);
   const on = asked.value;
   useLayoutEffect(() => {
@@ -66,16 +159,30 @@ export function Menu({ client, thread }: Place) {
       return;
     }
     dialog.showModal();
-    const at = on.button.getBoundingClientRect();
+    const { left, top, bottom } = on.button.getBoundingClientRect();
+    const at = on.at ? { left: on.at.x, top: on.at.y, bottom: on.at.y } : { left, top, bottom };
     const { offsetWidth: width, offsetHeight: height } = dialog;
-    dialog.style.left = `${Math.max(8, Math.min(at.left, innerWidth - width - 8))}px`;
-    dialog.style.top = `${at.bottom + height + 8 < innerHeight ? at.bottom : Math.max(8, at.top - height)}px`;
+    const edge = Math.min(
+      innerWidth - 8,
+      on.button.closest('.row')?.getBoundingClientRect().right ?? innerWidth,
+    );
+    const below = at.bottom + height + 8 < innerHeight;
+    dialog.style.left = `${Math.max(8, Math.min(at.left, edge - width))}px`;
+    dialog.style.top = `${below ? at.bottom : Math.max(8, Math.min(at.top, innerHeight) - height)}px`;
     return () => {
       dialog.close();
       on.button.focus({ preventScroll: true });
     };
   }, []);
   if (!on) return null;
+  const { button } = on;
+  // What was sent meanwhile is stored, and what is stored may have changed.
+  const message = ('seq' in on.message && thread.messages.get(on.message.seq)) || on.message;
+  const { content, deleted } = altered(message, client.outbox.items.value, client.me.user_id);
+  const isDeleted = deleted || content === '';
+  const seq = 'seq' in message ? message.seq : 0;
+  const asks = { client, thread, message, content, isDeleted, seq, button };
+  const mayReact = !isDeleted && mayWrite(client, thread) && !isRefused(message);
   return (
     <dialog
       ref={box}
@@ -88,17 +195,46 @@ export function Menu({ client, thread }: Place) {
       onClick={(event) => {
         if (event.target === box.current) closeCover();
       }}
+      onContextMenu={(event) => event.preventDefault()}
       onKeyDown={step}
     >
       <div role="menu" aria-label={t('actions')}>
+        {mayReact && (
+          // biome-ignore lint/a11y/useSemanticElements: a group of a menu, and no field set
+          <div class="quick" role="group" aria-label={t('react')}>
+            {recent()
+              .slice(0, quickOnes)
+              .map((emoji) => (
+                <button
+                  key={emoji}
+                  type="button"
+                  role="menuitem"
+                  class="emoji-sign"
+                  aria-label={t('reactBy', { emoji })}
+                  onClick={() => closeThen(() => react(client, thread, message, emoji))}
+                >
+                  {emoji}
+                </button>
+              ))}
+            <button
+              type="button"
+              role="menuitem"
+              onClick={() => pickEmoji((emoji) => react(client, thread, message, emoji))}
+            >
+              <Icon name="plus" />
+              <span class="vh">{t('otherEmoji')}</span>
+            </button>
+          </div>
+        )}
         {actions
-          .filter(({ isFor }) => isFor?.(on.message, me) ?? true)
-          .map(({ label, icon, run }) => (
+          .filter(({ isFor }) => isFor(asks))
+          .map(({ label, icon, isDangerous, run }) => (
             <button
               key={label}
               type="button"
               role="menuitem"
-              onClick={({ currentTarget }) => run(on.message, currentTarget, { client, thread })}
+              class={isDangerous ? 'danger' : ''}
+              onClick={({ currentTarget }) => run({ ...asks, button: currentTarget })}
             >
               <Icon name={icon} />
               {t(label)}
@@ -109,13 +245,27 @@ export function Menu({ client, thread }: Place) {
   );
 }
 
-/** Up and down walk through the items, round and round. */
+const quickOnes = 5;
+
+/** Up and down walk through the items, round and round; left and right, too, where several stand in a row. */
 function step(event: KeyboardEvent): void {
-  if ((event.key !== 'ArrowDown' && event.key !== 'ArrowUp') || !(event.currentTarget instanceof HTMLElement))
-    return;
+  const by = { ArrowDown: 1, ArrowRight: 1, ArrowUp: -1, ArrowLeft: -1, Home: 0, End: 0 }[event.key];
+  if (by === undefined || !(event.currentTarget instanceof HTMLElement)) return;
   const items = [...event.currentTarget.querySelectorAll<HTMLElement>('[role=menuitem]')];
   const at = items.findIndex((item) => item.matches(':focus'));
-  const by = event.key === 'ArrowDown' ? 1 : items.length - 1;
+  const isAcross = event.key === 'ArrowRight' || event.key === 'ArrowLeft';
+  if (isAcross && !items[at]?.closest('.quick')) return;
   event.preventDefault();
-  items[(at + by) % items.length]?.focus();
+  const next =
+    event.key === 'Home' ? 0 : event.key === 'End' ? items.length - 1 : stepped(items, at, by, isAcross);
+  items[next]?.focus();
+}
+
+/** Up and down leave the row as a whole. */
+function stepped(items: readonly HTMLElement[], at: number, by: number, isAcross: boolean): number {
+  const inRow = (index: number) => items[index]?.closest('.quick') != null;
+  let next = (at + by + items.length) % items.length;
+  while (!isAcross && at >= 0 && inRow(at) && inRow(next)) next = (next + by + items.length) % items.length;
+  if (!isAcross && at >= 0 && !inRow(at) && inRow(next)) next = 0;
+  return next;
 }

@@ -2,6 +2,7 @@ import type { OwnSettings, SettingsChange } from '../../../schemas/settings.js';
 import { chosen } from '../chosen.js';
 import type { Client } from '../client.js';
 import { t } from '../i18n/later.js';
+import { messageApi } from '../message-api.js';
 import { groupIn } from '../peer.js';
 import { closeCover, closeWithCover, openPeer } from '../route.js';
 import type { Thread } from '../thread.js';
@@ -76,6 +77,7 @@ function Facts({ client, thread }: { client: Client; thread: Thread }) {
         {t('hide')}
       </button>
       <p class="note">{t('hideHint')}</p>
+      <Export client={client} thread={thread} />
       {role !== null && thread.conversationId !== null && (
         <Sure
           label={t('leave')}
@@ -89,5 +91,38 @@ function Facts({ client, thread }: { client: Client; thread: Thread }) {
         />
       )}
     </>
+  );
+}
+
+/** All that one may read here, as a file. */
+function Export({ client, thread }: { client: Client; thread: Thread }) {
+  const { problem, busy, attempt } = useAttempt();
+  const fetch = (format: 'html' | 'json') =>
+    attempt(async () => {
+      if (thread.conversationId === null) return;
+      const address = URL.createObjectURL(
+        await messageApi(client.api).exported(thread.conversationId, format),
+      );
+      const link = document.createElement('a');
+      link.href = address;
+      link.download = `${nameOf(thread.user.peek()).replaceAll(/[\\/:*?"<>|\s]+/g, '-') || 'chat'}.${format}`;
+      link.click();
+      setTimeout(() => URL.revokeObjectURL(address), 60_000);
+    });
+  return (
+    <fieldset class="mute">
+      <legend>{t('exportIt')}</legend>
+      <p class="wrong whole" role="alert">
+        {problem.value}
+      </p>
+      <div class="several">
+        <button type="button" class="plain" aria-disabled={busy.value} onClick={() => void fetch('html')}>
+          {t('exportPage')}
+        </button>
+        <button type="button" class="plain" aria-disabled={busy.value} onClick={() => void fetch('json')}>
+          {t('exportJson')}
+        </button>
+      </div>
+    </fieldset>
   );
 }

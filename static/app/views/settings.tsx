@@ -69,6 +69,9 @@ export function Settings({ client }: { client: Client }) {
         {t('contacts')}
         <Waiting client={client} />
       </button>
+      <button type="button" class="plain" onClick={() => openCover('saved')}>
+        {t('saved')}
+      </button>
       <button type="button" class="plain" onClick={() => openCover('devices')}>
         {t('devices')}
       </button>

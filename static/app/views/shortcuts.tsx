@@ -7,6 +7,8 @@ import { Keys } from './keys.js';
 const typed: readonly [Key, string][] = [
   ['keys.send', 'Enter'],
   ['keys.line', 'Shift+Enter'],
+  ['keys.editLast', 'ArrowUp'],
+  ['keys.actions', 'Shift+F10'],
 ];
 
 export function Shortcuts() {

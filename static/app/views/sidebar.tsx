@@ -7,6 +7,7 @@ import { composing } from '../keys.js';
 import { fit } from '../names.js';
 import { hrefOf, openCover, openThread } from '../route.js';
 import { useSearch } from '../search.js';
+import { openSearch } from '../searching.js';
 import type { Thread } from '../thread.js';
 import { Avatar } from './avatar.js';
 import { Conversation } from './conversation.js';
@@ -136,6 +137,11 @@ export function Sidebar({ client }: { client: Client }) {
         {people.value === 'failed' && <p class="nothing">{t('searchFailed')}</p>}
         {wanted && found && own.length + others.length === 0 && (
           <p class="nothing">{t('nobody', { query: query.value.trim() })}</p>
+        )}
+        {wanted && (
+          <button type="button" class="requests" onClick={() => openSearch(wanted)}>
+            {t('searchMessagesFor', { query: wanted })}
+          </button>
         )}
         {!wanted && listed.length === 0 && <Nothing client={client} />}
       </div>

@@ -5,6 +5,7 @@ import { ago } from '../format.js';
 import { t } from '../i18n/index.js';
 import { groupIn } from '../peer.js';
 import { closeThread, openCover } from '../route.js';
+import { openSearch } from '../searching.js';
 import type { Thread } from '../thread.js';
 import { Avatar } from './avatar.js';
 import { Icon } from './icons.js';
@@ -48,6 +49,12 @@ export function ThreadHead({ client, thread }: { client: Client; thread: Thread 
           </p>
         </div>
       </div>
+      {thread.conversationId !== null && (
+        <button type="button" class="round seek" onClick={() => openSearch('', true)}>
+          <Icon name="search" />
+          <span class="vh">{t('searchHere')}</span>
+        </button>
+      )}
       {thread.conversationId !== null && (
         <button type="button" class="round set" aria-haspopup="dialog" onClick={() => openOwn(thread)}>
           <Icon name="more" />

@@ -1,7 +1,8 @@
 import { useComputed, useSignal, useSignalEffect } from '@preact/signals';
-import { useLayoutEffect, useMemo, useRef } from 'preact/hooks';
+import { useEffect, useLayoutEffect, useMemo, useRef } from 'preact/hooks';
 import { LIMITS } from '../../../schemas/limits.js';
-import type { Message } from '../../../schemas/message.js';
+import { selected } from '../acting.js';
+import { altered, type Shown } from '../altered.js';
 import { attentive } from '../attention.js';
 import type { Client } from '../client.js';
 import { eventText } from '../event-text.js';
@@ -9,14 +10,14 @@ import { Heights } from '../heights.js';
 import { t } from '../i18n/index.js';
 import { allNames, type Named } from '../mentions.js';
 import { groupIn } from '../peer.js';
-import type { Outgoing } from '../records.js';
 import { rowOf } from '../rows.js';
+import { useSought } from '../sought.js';
 import type { Thread } from '../thread.js';
 import { Viewport } from '../viewport.js';
 import { Row } from './bubble.js';
 import { Composer } from './composer.js';
 import { Icon } from './icons.js';
-import { Once } from './lazy.js';
+import { Once, Soon } from './lazy.js';
 import { nameOf } from './name.js';
 import { ThreadHead } from './thread-head.js';
 
@@ -37,8 +38,11 @@ export function ThreadView({ client, thread }: { client: Client; thread: Thread 
   return (
     <section class="thread" aria-label={t(label, { name: nameOf(user) })}>
       <ThreadHead client={client} thread={thread} />
+      <Once>{({ PinBar }) => <PinBar client={client} thread={thread} />}</Once>
       <Log client={client} thread={thread} />
-      {isClosed ? (
+      {selected.value ? (
+        <Soon>{({ Selecting }) => <Selecting client={client} thread={thread} />}</Soon>
+      ) : isClosed ? (
         <Once>{({ Closed }) => <Closed client={client} thread={thread} />}</Once>
       ) : (
         !strange && <Composer key={thread.peer} client={client} thread={thread} />
@@ -65,7 +69,10 @@ function Log({ client, thread }: { client: Client; thread: Thread }) {
   /** What the server has and didn't give before it was on the screen: nothing is read until it is there; 0 for none. */
   const awaited = useSignal(thread.end > thread.position ? thread.end : 0);
   const pending = useComputed(() =>
-    client.outbox.items.value.filter((item) => item.to_user_id === thread.peer),
+    client.outbox.said.value.filter((item) => item.to_user_id === thread.peer),
+  );
+  const alterations = useComputed(() =>
+    client.outbox.items.value.filter((item) => item.alters && item.to_user_id === thread.peer),
   );
 
   useLayoutEffect(() => {
@@ -97,11 +104,21 @@ function Log({ client, thread }: { client: Client; thread: Thread }) {
     }
     return () => clearTimeout(timer);
   });
+  useEffect(
+    () => () => {
+      selected.value = null;
+    },
+    [thread],
+  );
   // A message that is written here brings the newest into view, wherever one was.
   useSignalEffect(() => {
     if (thread.said.value === said) return;
     dividerAt.value = 0;
     viewport.toEnd();
+  });
+  const found = useSought(thread, viewport, scroller, drawn, () => {
+    dividerAt.value = 0;
+    viewport.resize(thread.position + pending.peek().length);
   });
   // Read meanwhile on another device, it isn't new here any more.
   useSignalEffect(() => {
@@ -124,6 +141,8 @@ function Log({ client, thread }: { client: Client; thread: Thread }) {
   const { me } = client;
   const called = (id: number) => (group === null ? '' : nameOf(client.users.of(id, group)) || '…');
 
+  /** What is answered by what is drawn, and isn't here. */
+  const quoted: number[] = [];
   useLayoutEffect(() => {
     viewport.resize(count);
     // What is before the first of all has no height.
@@ -132,6 +151,7 @@ function Log({ client, thread }: { client: Client; thread: Thread }) {
     for (let index = start; index < end; index++) if (silent(index)) viewport.heights.set(index, 0);
     viewport.measure();
     if (start < end) client.directory.need(thread, start + 1, Math.min(end, thread.position));
+    for (const seq of quoted) client.directory.need(thread, seq, seq);
   });
 
   // Read is what was on the screen of somebody who looks at it.
@@ -166,9 +186,9 @@ function Log({ client, thread }: { client: Client; thread: Thread }) {
     )
       lastOwn--;
   }
-  const namesIn = (message: Message | Outgoing | undefined): readonly Named[] => {
-    if (group === null || !message) return [];
-    const { mentions = [], mention_all } = message;
+  const namesIn = (shown: Shown | null): readonly Named[] => {
+    if (group === null || !shown) return [];
+    const { mentions = [], mention_all } = shown;
     const names = mentions.map((id) => ({ id, name: nameOf(client.users.of(id, group)) }));
     return mention_all ? [...names, ...allNames] : names;
   };
@@ -192,16 +212,35 @@ function Log({ client, thread }: { client: Client; thread: Thread }) {
       message && 'event' in message && message.event
         ? eventText(message.event, from, me.user_id, called)
         : null;
+    const shown = message ? altered(message, alterations.value, me.user_id) : null;
+    const answered = shown?.deleted ? undefined : message?.reply_to;
+    if (answered && answered <= thread.position && thread.messages.get(answered) === undefined)
+      quoted.push(answered);
     rows.push(
       <Row
         key={key}
         {...props}
         divider={divider === index + 1 && newMessages}
-        names={namesIn(message)}
+        shown={shown}
+        fate={row.fate && shown?.waiting ? 'sending' : row.fate}
+        sought={found.value === index + 1 && index < thread.position}
+        names={namesIn(shown)}
         me={me.user_id}
         below={
-          index === lastOwn && (
-            <Once>{({ ReadBy }) => <ReadBy client={client} thread={thread} seq={index + 1} />}</Once>
+          <>
+            {message && shown && (shown.reactions.length > 0 || shown.failed.length > 0) && (
+              <Soon>
+                {({ Beneath }) => <Beneath client={client} thread={thread} message={message} shown={shown} />}
+              </Soon>
+            )}
+            {index === lastOwn && (
+              <Once>{({ ReadBy }) => <ReadBy client={client} thread={thread} seq={index + 1} />}</Once>
+            )}
+          </>
+        }
+        above={
+          answered !== undefined && (
+            <Soon>{({ Quote }) => <Quote client={client} thread={thread} seq={answered} />}</Soon>
           )
         }
         unkept={row.message?.id !== undefined && unkept.has(`outbox/${row.message.id}`)}
@@ -209,7 +248,7 @@ function Log({ client, thread }: { client: Client; thread: Thread }) {
         sender={row.own ? t('me') : nameOf(author ?? thread.user.value)}
         author={line === null ? author : null}
         line={line}
-        onRetry={client.outbox.retry}
+        onRetry={client.retry}
         onDiscard={client.discard}
       />,
     );

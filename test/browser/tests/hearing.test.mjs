@@ -63,6 +63,7 @@ test('each message of a person is told again, and a notification goes when its m
         if (!same || renotify) window.told.push(body);
         window.open = window.open.filter((other) => other !== same);
         this.tag = tag;
+        this.body = body;
         window.open.push(this);
       }
       close() {
@@ -84,7 +85,24 @@ test('each message of a person is told again, and a notification goes when its m
     await tell(eva, text);
     await until(text, async () => (await ana.page.evaluate(() => window.told)).includes(text), 5_000);
   }
-  assert.equal(await ana.page.evaluate(() => window.open.length), 1);
+  const shown = () => ana.page.evaluate(() => window.open.map(({ body }) => body));
+  assert.deepEqual(await shown(), ['three']);
+  // It follows what becomes of its message, and says nothing anew.
+  const { data: list } = await server.get('/api/conversations', eva.token);
+  const { conversation_id: id, last_seq: seq } = list.conversations[0];
+  const address = `${server.origin}/api/conversations/${id}/messages/${seq}`;
+  const authorization = `Bearer ${eva.token}`;
+  await fetch(address, {
+    method: 'PATCH',
+    headers: { authorization, 'content-type': 'application/json' },
+    body: JSON.stringify({ content: 'four' }),
+  });
+  await until('the edited text', async () => (await shown()).join() === 'four', 5_000);
+  assert.equal((await ana.page.evaluate(() => window.told)).includes('four'), false);
+  await fetch(address, { method: 'DELETE', headers: { authorization } });
+  await until('the deleted one to be gone', async () => (await shown()).length === 0, 5_000);
+  await tell(eva, 'five');
+  await until('five', async () => (await shown()).join() === 'five', 5_000);
   await hide(false);
   await ana.page.locator('a.conversation', { hasText: 'Eva' }).click();
   await until('the notification to be gone', () => ana.page.evaluate(() => window.open.length === 0), 5_000);
