@@ -29,6 +29,10 @@ const CHARACTERS = 65_536;
 /** Milliseconds that a step may take up before it is looked again for what is new. */
 const SLICE_MS = 500;
 
+/** It rests so many times as long as it worked, as far as so many milliseconds: who writes and reads has the machine. */
+const REST = 7;
+const REST_MS = 1000;
+
 /** Another replica has taken the work over. */
 class Overtaken extends Error {}
 
@@ -117,8 +121,7 @@ export class Indexer {
     const since = performance.now();
     for (let left = moved; left.length > 0 && performance.now() - since < atMost; ) {
       const rest = left;
-      const texts = await this.lanes.ask((sql) => textsBehind(sql, rest, MESSAGES));
-      await this.put(mine, texts, []);
+      const texts = await this.putBehind(mine, rest);
       const last = texts.at(-1)?.conversation;
       if (texts.length < MESSAGES) return;
       left = left.slice(left.findIndex(({ conversation }) => conversation === last));
@@ -134,8 +137,7 @@ export class Indexer {
       if (next.length === 0) return undefined;
       for (let left = next; left.length > 0; ) {
         const rest = left;
-        const texts = await this.lanes.ask((sql) => textsBehind(sql, rest, MESSAGES));
-        await this.put(mine, texts, []);
+        const texts = await this.putBehind(mine, rest);
         const at = texts.at(-1)?.conversation;
         left =
           texts.length < MESSAGES
@@ -145,6 +147,16 @@ export class Indexer {
         if (performance.now() - since > SLICE_MS) return swept;
       }
     }
+  }
+
+  /** Puts some messages that aren't in blocks yet into some, and rests. */
+  private async putBehind(mine: number, places: readonly Reached[]): Promise<Text[]> {
+    const since = performance.now();
+    const texts = await this.lanes.ask((sql) => textsBehind(sql, places, MESSAGES));
+    await this.put(mine, texts, []);
+    const ms = Math.min(REST * (performance.now() - since), REST_MS);
+    await sleep(ms, undefined, { signal: this.stop.signal, ref: false });
+    return texts;
   }
 
   private async put(mine: number, texts: readonly Text[], marks: readonly number[]): Promise<void> {

@@ -23,26 +23,34 @@ export function Jumps({ client, thread, viewport, divider }: JumpsProps) {
   /** Since the thread was opened; what is before isn't new. */
   const from = useMemo(() => divider || thread.end + 1, [thread]);
   const met = useSignal(false);
-  const left = useSignal(thread.mentions.peek());
   const busy = useSignal(false);
-  const seen = useMemo(() => ({ mentions: new Set<number>(), unread: thread.mentions.peek() }), [thread]);
+  /** Those that were unread at first, and those that have come since: each until it was in sight. */
+  const unseen = useMemo(
+    () => ({
+      first: thread.mentions.peek(),
+      since: new Set<number>(),
+      upTo: Math.max(thread.end, thread.position),
+    }),
+    [thread],
+  );
+  const seen = useMemo(() => new Set<number>(), [thread]);
+  const left = useSignal(unseen.first);
 
-  // More have come.
-  useSignalEffect(() => {
-    const now = thread.mentions.value;
-    if (now > seen.unread) left.value = left.peek() + now - seen.unread;
-    seen.unread = now;
-  });
   useSignalEffect(() => {
     thread.version.value;
     const { first, last } = viewport.seen.value;
     if (first < divider && divider - 1 <= last) met.value = true;
-    for (let seq = Math.max(first + 1, from); seq <= last + 1; seq++) {
+    const mentionAt = (seq: number) => {
       const message = thread.messages.get(seq);
-      if (!message || !thread.mentionsMe(message) || seen.mentions.has(seq)) continue;
-      seen.mentions.add(seq);
-      left.value = Math.max(0, left.peek() - 1);
+      return message != null && thread.mentionsMe(message);
+    };
+    while (unseen.upTo < thread.position) if (mentionAt(++unseen.upTo)) unseen.since.add(unseen.upTo);
+    for (let seq = Math.max(first + 1, from); seq <= last + 1; seq++) {
+      if (seen.has(seq) || !mentionAt(seq)) continue;
+      seen.add(seq);
+      if (!unseen.since.delete(seq)) unseen.first--;
     }
+    left.value = Math.max(0, unseen.first) + unseen.since.size;
   });
 
   const show = (seq: number) => viewport.show(seq - 1, innerHeight / 4);
@@ -64,10 +72,12 @@ export function Jumps({ client, thread, viewport, divider }: JumpsProps) {
           thread.load(messages, seq, Math.min(seq + page - 1, thread.position));
         }
         const message = thread.messages.get(seq);
-        if (!message || !thread.mentionsMe(message) || seen.mentions.has(seq)) continue;
+        if (!message || !thread.mentionsMe(message) || seen.has(seq)) continue;
         show(seq);
         return;
       }
+      unseen.first = 0;
+      unseen.since.clear();
       left.value = 0;
     } catch {
       // No line: pressed again, it is tried again.
