@@ -7,6 +7,8 @@ export interface Named {
 /** Letters of scripts that put no space between words. */
 const unspaced = /[\p{Script=Han}\p{Script=Hiragana}\p{Script=Katakana}\p{Script=Thai}]$/u;
 const letter = /^[\p{L}\p{M}\p{N}]/u;
+/** What an address may have before its @. */
+const ofAddress = /[\w.+-]/;
 
 /** By which all are mentioned, in each language of the page. */
 export const allNames: readonly Named[] = ['all', '所有人'].map((name) => ({ id: 0, name }));
@@ -19,7 +21,7 @@ export function* mentionsIn(
   const longest = names.filter(({ name }) => name !== '').toSorted((a, b) => b.name.length - a.name.length);
   for (let at = text.indexOf('@'); at >= 0 && longest.length > 0; ) {
     let end = at + 1;
-    for (const { id, name } of longest) {
+    for (const { id, name } of ofAddress.test(text[at - 1] ?? ' ') ? [] : longest) {
       const to = at + 1 + name.length;
       if (text.slice(at + 1, to).toLowerCase() !== name.toLowerCase()) continue;
       if (letter.test(text.slice(to, to + 2)) && !unspaced.test(name)) continue;

@@ -88,7 +88,8 @@ test('ids ride beside the text: of who was taken out of it, none does', async ()
   await page.keyboard.type('@be');
   await offers(page, 'Ben');
   await page.keyboard.press('Enter');
-  await page.keyboard.type('@张伟你好');
+  // As an input method writes it, at once.
+  await page.keyboard.insertText('@张伟你好');
   // What was begun is kept with whom it means.
   await page.reload();
   await until('the draft', async () => (await composer(page).inputValue()) === '@Dora Lind @Ben @张伟你好');
@@ -165,6 +166,11 @@ test('who left at a place finds the way to what is new since', async () => {
   await page.getByRole('button', { name: '第一条未读消息' }).tap();
   await bubble(page, 'something new').waitFor();
   await page.locator('.first-unread').waitFor({ state: 'detached' });
+  // What comes into sight needs no way to it.
+  await tell(wei, 'in sight @Ben', { mentions: [ben.user_id] });
+  await bubble(page, 'in sight').waitFor();
+  await page.evaluate(() => new Promise((done) => requestAnimationFrame(() => setTimeout(done))));
+  assert.equal(await page.locator('.to-mention').count(), 0);
 });
 
 test('who has read the last one is told below it, live, and who on a tap', async () => {

@@ -6,6 +6,7 @@ import type { User } from '../../../../schemas/user.js';
 import type { Client } from '../../client.js';
 import { t } from '../../i18n/later.js';
 import { composing } from '../../keys.js';
+import { allNames, mentionsIn } from '../../mentions.js';
 import { fit } from '../../names.js';
 import { isWhole, rosterOf } from '../../roster.js';
 import { useSearch } from '../../search.js';
@@ -69,11 +70,9 @@ export function Completion({ client, thread, box }: CompletionProps) {
         (rank.get(a.id) ?? rank.size) - (rank.get(b.id) ?? rank.size) ||
         a.name.localeCompare(b.name),
     );
-    const { role, members = 0 } = thread.group.value ?? {};
     const name = t('mentionAll');
     const how = fit(name, typed);
-    const mayAll = how !== null && (members <= GROUPS.mentionAll || role !== 'member');
-    const all: Offer[] = mayAll ? [{ id: 0, name, user: null, how }] : [];
+    const all: Offer[] = how !== null && mayAll() ? [{ id: 0, name, user: null, how }] : [];
     return [...people.slice(0, offered), ...all];
   }
 
@@ -104,7 +103,23 @@ export function Completion({ client, thread, box }: CompletionProps) {
     field.focus();
   }
 
-  // Whoever types a whole name means it, chosen or not.
+  const mayAll = (): boolean => {
+    const { role, members = 0 } = thread.group.peek() ?? {};
+    return members <= GROUPS.mentionAll || role !== 'member';
+  };
+
+  /** Whoever writes a whole name means it, chosen or not: an input method may write it with what follows. */
+  function noteWhole(): void {
+    const text = box.current?.value ?? '';
+    if (!text.includes('@')) return;
+    const names = others().flatMap(({ user_id, username, deleted }) =>
+      deleted || user_id === client.me.user_id ? [] : [{ id: user_id, name: username }],
+    );
+    for (const named of mentionsIn(text, mayAll() ? [...names, ...allNames] : names))
+      client.drafts.name(thread.peer, named);
+  }
+
+  // So does whoever types it without its accents.
   useSignalEffect(() => {
     const exact = offers.value.find(({ how }) => how === 0);
     const typed = token.peek()?.typed.trim();
@@ -117,6 +132,7 @@ export function Completion({ client, thread, box }: CompletionProps) {
     if (!field || !form) return;
     const onKey = (event: KeyboardEvent) => {
       const list = offers.peek();
+      if (event.key === 'Enter') noteWhole();
       if (list.length === 0 || event.target !== field || composing(event)) return;
       const chosen = list[active.peek()];
       const step = event.key === 'ArrowDown' ? 1 : event.key === 'ArrowUp' ? list.length - 1 : 0;
@@ -128,6 +144,10 @@ export function Completion({ client, thread, box }: CompletionProps) {
       event.preventDefault();
       event.stopPropagation();
     };
+    const onInput = () => {
+      noteWhole();
+      look();
+    };
     const onCaret = () => {
       if (document.activeElement === field) look();
     };
@@ -136,13 +156,13 @@ export function Completion({ client, thread, box }: CompletionProps) {
     };
     // Before the form's own: Enter chooses, and sends nothing.
     form.addEventListener('keydown', onKey, true);
-    field.addEventListener('input', look);
+    field.addEventListener('input', onInput);
     field.addEventListener('blur', onLeave);
     document.addEventListener('selectionchange', onCaret);
     look();
     return () => {
       form.removeEventListener('keydown', onKey, true);
-      field.removeEventListener('input', look);
+      field.removeEventListener('input', onInput);
       field.removeEventListener('blur', onLeave);
       document.removeEventListener('selectionchange', onCaret);
     };
