@@ -80,7 +80,8 @@ export const toStored = (row: MessageRow): StoredMessage => ({
   beside: besideOf(row),
   ...(row.event && { event: row.event }),
   createdAt: row.created_at.getTime(),
-  ...(row.change && changeOf(row, row.change)),
+  // What was edited after the reader had left is deleted to them, by no change: whoever returns takes the state that it has.
+  ...(row.change ? changeOf(row, row.change) : row.is_deleted && { deleted: true as const }),
 });
 
 /** @param change the last */
@@ -161,7 +162,7 @@ export const changeColumns = (
   sql: Sql,
   user: number | Fragment | undefined,
   later: Fragment | undefined = undefined,
-) => sql`m.change, case when m.edited is not null then ${editedAt(sql)} end as edited_at, coalesce(m.kind = 'deleted', false) ${later ? sql`or ${later}` : sql``} as is_deleted,
+) => sql`${later ? sql`case when not coalesce(${later}, false) then m.change end as change` : sql`m.change`}, case when m.edited is not null then ${editedAt(sql)} end as edited_at, coalesce(m.kind = 'deleted', false) ${later ? sql`or ${later}` : sql``} as is_deleted,
       case when m.change is not null then exists (
         select from pins where pins.conversation_id = m.conversation_id and pins.seq = m.seq) end as pinned,
       case when m.change is not null then (

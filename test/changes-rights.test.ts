@@ -57,6 +57,7 @@ t.test('[E9] moderators delete in their groups, nobody else what others wrote', 
     { seq: old.seq, content: '', deleted: true },
     'what was edited later is not for them',
   );
+  t.equal(messages.at(-2).change, undefined, 'and that is no state of it: who returns takes the one it has');
 });
 
 t.test('[E10] what one wrote may be edited for so long, and deleted at any time', async (t) => {
