@@ -10,6 +10,8 @@ import {
   type Fault,
   nameOf,
   type PageMessage,
+  type State,
+  type Wish,
 } from './diary.js';
 import type { Group, Many } from './many.js';
 
@@ -508,4 +510,139 @@ test('a group whose members go and come back', async (t) => {
     });
   t.strictSame(view(1), {}, 'what they find over HTTP');
   t.strictSame(view(1, 2), { leaked: 2 });
+});
+
+test('messages that change', async (t) => {
+  // 3 says something to 4, and changes it.
+  const key = { conversation: 34, seq: 1, msgId: 3401 };
+  const text = name(3, 4, 1);
+  const state = (change: number, rest: Partial<State> = {}): State => ({
+    ...{ change, content: text, edited: false, deleted: false, reactions: '' },
+    ...rest,
+  });
+  const edited = (change: number, content: string) => state(change, { content, edited: true });
+  const deleted = (change: number) => state(change, { content: '', deleted: true });
+  const ask = (nth: number, wish: Wish, at: number): Entry => ({
+    ...{ type: 'ask', connection: 1, at, id: `-34-c${nth}`, conversation: 34, seq: 1, wish },
+  });
+  const changed = (now: State, at: number, nth?: number, fromChange?: number): Entry => ({
+    ...{ type: 'changed', connection: 1, at, ...key, state: now },
+    ...(nth !== undefined && { id: `-34-c${nth}` }),
+    ...(fromChange !== undefined && { fromChange }),
+  });
+  const edit = (base: number, n: number): Wish => ({ does: 'edit', content: `${text} edit-${n}`, base });
+  const one = edited(1, `${text} edit-1`);
+  const two = edited(2, `${text} edit-2`);
+  const thumb = (on: boolean): Wish => ({ does: 'react', emoji: '👍', on });
+  const row = (now: State): PageMessage => {
+    const { change, content } = now;
+    return { ...key, from: 3, to: 4, content, ...(change > 0 && { state: now }) };
+  };
+  const both = (end: State, third: Entry[], fourth: Entry[], rest: Diary[] = []) =>
+    broken({
+      ...run([
+        extended(3, ...begin(1), sync(1, 1), say(3, 4, 1, 10), sent(3, 4, 1, 1, 11), ...third),
+        extended(4, ...begin(1), sync(1, 1), chat(3, 4, 1, 1, 12), ...fourth),
+        ...rest,
+      ]),
+      history: new Map([[34, [row(end)]]]),
+    });
+
+  const first = [ask(1, edit(0, 1), 20), changed(one, 21, 1)];
+  t.strictSame(both(one, first, [changed(one, 22)]), {});
+  t.strictSame(both(one, first, []), { diverged: 1 }, 'a device was not told');
+  t.match(both(state(0), first, [changed(one, 22)]), { unkept: 2 }, 'a change that was answered is gone');
+  t.match(both(one, [changed(one, 21)], [changed(one, 22)]), { unwanted: 1 }, 'nobody wrote that');
+  t.strictSame(both(one, [ask(1, edit(0, 1), 20), changed(one, 22)], [changed(one, 22)]), { unanswered: 1 });
+  t.strictSame(
+    both(one, first, [changed({ ...one, content: `${text} edit-2` }, 22)]),
+    { diverged: 1 },
+    'one change is one state',
+  );
+  const second = [...first, ask(2, edit(1, 2), 30), changed(two, 31, 2)];
+  t.strictSame(both(two, second, [changed(two, 32, undefined, 1)]), {}, 'a later change overrides it');
+  t.strictSame(both(two, second, [changed(one, 22), changed(two, 32)]), {});
+  t.match(both(two, second, [changed(two, 32)]), { changeOrder: 1 }, 'a hole');
+  t.match(
+    both(two, second, [changed(two, 32, undefined, 1), changed(one, 33)]),
+    { changeOrder: 1 },
+    'what goes back',
+  );
+  const back = edited(3, one.content);
+  t.match(both(back, second, [changed(back, 32, undefined, 1)]), { unkept: 1, diverged: 2 });
+  const stands = (change: number): Entry => ({
+    ...{ type: 'changes', connection: 1, at: 40, conversation: 34, change },
+  });
+  t.strictSame(both(two, second, [changed(two, 32, undefined, 1), stands(3)]), { diverged: 1 });
+  t.strictSame(
+    both(two, second, [changed(two, 32, undefined, 1), stands(1)]),
+    { changeOrder: 1 },
+    'a position goes back',
+  );
+
+  const gone = [...first, ask(2, { does: 'delete' }, 30), changed(deleted(2), 31, 2)];
+  t.strictSame(both(deleted(2), gone, [changed(deleted(2), 32, undefined, 1)]), {});
+  const again = changed(edited(3, one.content), 33);
+  t.match(
+    both(deleted(2), gone, [changed(deleted(2), 32, undefined, 1), again]),
+    { undeleted: 1 },
+    'a deleted text comes back',
+  );
+  t.match(both(one, gone, [changed(one, 22)]), { unkept: 2 }, 'a deletion is undone');
+  t.match(both(deleted(2), first, [changed(deleted(2), 22, undefined, 1)]), { unwanted: 1 });
+  const overtaken: Entry = {
+    ...{ type: 'error', connection: 1, at: 35, id: '-34-c3', code: 'deleted', text: '', retryable: false },
+  };
+  const late = [...gone, ask(3, edit(1, 3), 34), overtaken];
+  t.strictSame(both(deleted(2), late, [changed(deleted(2), 32, undefined, 1)]), {}, 'and says so');
+  const come = chat(3, 4, 1, 1, 50, 2);
+  const later = [changed(deleted(2), 32, undefined, 1), ...begin(2, 40), sync(2, 41), come];
+  t.match(both(deleted(2), gone, later), { undeleted: 1 }, 'or comes to a device that saw it deleted');
+
+  const liked = state(1, { reactions: '👍:3' });
+  const likes = [ask(1, thumb(true), 20), changed(liked, 21, 1)];
+  t.strictSame(both(liked, likes, [changed(liked, 22)]), {});
+  t.strictSame(both(liked, [changed(liked, 21)], [changed(liked, 22)]), { unwanted: 1 });
+  const none = state(2);
+  t.strictSame(both(none, likes.concat(changed(none, 22)), [changed(none, 22, undefined, 1)]), { unkept: 1 });
+  const unlikes = [...likes, ask(2, thumb(false), 30), changed(none, 31, 2)];
+  t.strictSame(both(none, unlikes, [changed(none, 32, undefined, 1)]), {}, 'it is taken back');
+  const still = state(2, { reactions: '👍:3' });
+  t.match(both(still, unlikes, [changed(still, 32, undefined, 1)]), { unkept: 1 });
+});
+
+test('messages that change before plain clients have them', async (t) => {
+  const content = `${name(3, 1, 1)} edit-1`;
+  const place = { conversation: 13, seq: 1, msgId: 1301 };
+  const wish = (does: Wish): Entry => ({
+    ...{ type: 'ask', connection: 1, at: 20, id: '-13-c1', conversation: 13, seq: 1, wish: does },
+  });
+  const changed = (deleted: boolean): Entry => ({
+    ...{ type: 'changed', connection: 1, at: 21, ...place, id: '-13-c1' },
+    state: { change: 1, content: deleted ? '' : content, edited: !deleted, deleted, reactions: '' },
+  });
+  const to = (does: Wish, ...entries: Entry[]) =>
+    broken(
+      run([
+        extended(
+          3,
+          ...begin(1),
+          sync(1, 1),
+          say(3, 1, 1, 10),
+          sent(3, 1, 1, 1, 11),
+          wish(does),
+          changed(does.does === 'delete'),
+        ),
+        plain(1, ...begin(1, 30), ...entries),
+      ]),
+    );
+  const edit: Wish = { does: 'edit', content, base: 0 };
+  const other: Entry = {
+    ...{ type: 'row', connection: 1, at: 40, from: 3, to: 1, content: name(3, 1, 1), msgId: 1301 },
+  };
+  t.strictSame(to(edit, { ...other, content }), {}, 'edited, they come as they are');
+  t.strictSame(to(edit), { lost: 1 });
+  t.strictSame(to({ does: 'delete' }), {}, 'deleted, not at all');
+  t.strictSame(to({ does: 'delete' }, other), { undeleted: 1 });
+  t.strictSame(to({ does: 'delete' }, { ...other, content: '' }), { unsent: 1 });
 });

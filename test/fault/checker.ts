@@ -2,9 +2,19 @@
  * Reads every client's diary and says what went wrong. It knows the protocol's promises and nothing of the server:
  * what was stored must arrive, once, in order; and nothing else may.
  */
+
+import { askKey, isOvertaken } from './asked.js';
 import { missingOnDevices } from './devices.js';
 import type { Diary, Evidence, Failed } from './diary.js';
 import { historyFindings } from './history.js';
+import {
+  type ChangeCase,
+  type ChangeFindings,
+  changeFindings,
+  lagging,
+  openChanges,
+  unansweredChanges,
+} from './kept.js';
 import { contradictions, type Finding, gather, type Ledger, type Message } from './ledger.js';
 import { leaked, trespasses } from './members.js';
 import { extendedOrder, type OrderFindings, plainOrder, storedOrder } from './order.js';
@@ -12,9 +22,10 @@ import { outcomes } from './outcomes.js';
 import { owedSince, type Span, spans, unexcused } from './owed.js';
 import { aboutWhom } from './place.js';
 import { receipts } from './receipts.js';
+import { asSaid } from './said.js';
 import { measure, type Waits } from './waits.js';
 
-export interface Verdict {
+export interface Verdict extends ChangeFindings {
   messages: number;
   /** Of these, how many must arrive. */
   owed: number;
@@ -49,6 +60,8 @@ export interface Verdict {
   /** Changes of who is in a group, and messages that were refused to who was out. */
   changes: number;
   refused: number;
+  /** Edits, deletions and reactions that were asked for. */
+  wishes: number;
   waits: Waits;
 }
 
@@ -63,14 +76,17 @@ const reach = 15_000;
 interface Case {
   evidence: Evidence;
   ledger: Ledger;
+  changing: ChangeCase;
   connections: Map<number, Map<number, Span>>;
 }
 
-function open(evidence: Evidence): Case {
+function open(told: Evidence): Case {
+  const evidence = asSaid(told);
+  const ledger = gather(evidence);
   const connections = new Map<number, Map<number, Span>>();
   for (const diary of evidence.diaries)
     connections.set(diary.user, new Map([...(connections.get(diary.user) ?? []), ...spans(diary, evidence)]));
-  return { evidence, ledger: gather(evidence), connections };
+  return { evidence, ledger, changing: openChanges(evidence, ledger), connections };
 }
 
 /** The first of those who are to get it who hasn't. */
@@ -111,15 +127,19 @@ function describe(message: Message): Finding {
 }
 
 /** Whether a refusal is one that somebody gets who is out of a group, and they may have been out. */
-function isOut({ absences, messages }: Ledger, user: number, { code, id = '', at }: Failed): boolean {
+function isOut({ ledger, changing }: Case, user: number, { code, id = '', at }: Failed): boolean {
+  const { absences, messages } = ledger;
   const to = aboutWhom(id);
   if (code !== 'conversation_not_found' || !(to < 0)) return false;
-  const sends = [...messages.values()].find((one) => one.from === user && one.id === id)?.sends ?? [];
+  const sends =
+    changing.asked.get(askKey(user, id))?.tries ??
+    [...messages.values()].find((one) => one.from === user && one.id === id)?.sends ??
+    [];
   const asked = sends.filter((send) => send.at <= at).at(-1)?.at ?? at - reach;
   return absences.mayBeOut(-to, user, asked, at);
 }
 
-function oddities({ user, kind, entries }: Diary, { ledger }: Case): Finding[] {
+function oddities({ user, kind, entries }: Diary, file: Case): Finding[] {
   const found: Finding[] = [];
   const tries = new Map<number, { at: number; opened: number }>();
   let newest = 0;
@@ -138,7 +158,8 @@ function oddities({ user, kind, entries }: Diary, { ledger }: Case): Finding[] {
       add(`reset of ${entry.conversation ?? 'everything'}`);
     } else if (entry.type === 'error') {
       const refused = kind === 'plain' ? blame.test(entry.text) : entry.retryable === false;
-      if (refused && isOut(ledger, user, entry)) continue;
+      if (refused && isOut(file, user, entry)) continue;
+      if (isOvertaken(entry) && file.changing.asked.has(askKey(user, entry.id ?? ''))) continue;
       if (refused) add(`refused: ${entry.code} ${entry.text}`);
     } else if (entry.type === 'close' && entry.code === replaced && connection === newest) {
       // Of two that are tried at once the server may have taken the later one first.
@@ -157,17 +178,27 @@ const isUnanswered = ({ kind, told, givenUp, errors }: Message) =>
   kind === 'extended' && told.length === 0 && !givenUp && !isRefusedForGood(errors);
 const isRefusedForGood = (errors: readonly Failed[]) => errors.some(({ retryable }) => retryable === false);
 
-/** Messages that are still on the way: known to be stored, or to be tried again, and not there yet. */
-export function outstanding(evidence: Evidence): Message[] {
-  const file = open(evidence);
+/** Messages that are still on the way: known to be stored, or to be tried again, and not there yet; or changed, and not everywhere. */
+export function outstanding(told: Evidence): Finding[] {
+  const file = open(told);
+  const { evidence } = file;
   const unanswered = [...file.ledger.messages.values()].filter(isUnanswered);
   const missing = missingOnDevices(evidence.diaries, file.ledger).map(({ message }) => message);
-  return [...lost(file).guilty, ...unanswered, ...missing];
+  const behind = lagging(file.changing, file.ledger).map((key) => ({
+    what: `${key} changed`,
+    user: 0,
+    at: 0,
+  }));
+  return [
+    ...[...lost(file).guilty, ...unanswered, ...missing].map(describe),
+    ...behind,
+    ...unansweredChanges(file.changing),
+  ];
 }
 
-export function check(evidence: Evidence): Verdict {
-  const file = open(evidence);
-  const { ledger, connections } = file;
+export function check(told: Evidence): Verdict {
+  const file = open(told);
+  const { evidence, ledger, connections } = file;
   const { known, guilty, excused } = lost(file);
   const found: OrderFindings = { doubled: [], outOfOrder: [], repeated: 0 };
   for (const diary of evidence.diaries) {
@@ -181,6 +212,7 @@ export function check(evidence: Evidence): Verdict {
     owed: known.size,
     arrived: all.filter((message) => missingTo(message) === undefined).length,
     changes: evidence.changes.length,
+    wishes: file.changing.asked.size,
     refused: all.filter(({ errors, told }) => told.length === 0 && isRefusedForGood(errors)).length,
     leaked: leaked(evidence, ledger),
     trespasses: trespasses(evidence, ledger),
@@ -192,12 +224,13 @@ export function check(evidence: Evidence): Verdict {
       }),
     ],
     ...found,
+    ...changeFindings(evidence, ledger, file.changing),
     unsent: ledger.unsent,
     contradictions: contradictions(ledger),
     receipts: receipts(evidence.diaries, ledger),
     log: historyFindings(evidence, ledger),
     outcomes: outcomes(evidence, ledger),
-    unanswered: all.filter(isUnanswered).map(describe),
+    unanswered: [...all.filter(isUnanswered).map(describe), ...unansweredChanges(file.changing)],
     odd: evidence.diaries.flatMap((diary) => oddities(diary, file)),
     excused,
     givenUp: all.filter(({ givenUp }) => givenUp).length,
@@ -209,6 +242,7 @@ export function check(evidence: Evidence): Verdict {
 export function failures(verdict: Verdict): Map<string, Finding[]> {
   const { lost, doubled, outOfOrder, unsent, log, unanswered, odd } = verdict;
   const { contradictions: twofold, receipts: untrue, outcomes: denied, leaked, trespasses } = verdict;
+  const { diverged, changeOrder, undeleted, unkept, unwanted } = verdict;
   const all = {
     lost,
     doubled,
@@ -220,6 +254,11 @@ export function failures(verdict: Verdict): Map<string, Finding[]> {
     outcomes: denied,
     leaked,
     trespasses,
+    diverged,
+    changeOrder,
+    undeleted,
+    unkept,
+    unwanted,
     unanswered,
     odd,
   };

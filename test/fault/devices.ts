@@ -45,8 +45,13 @@ function missingOnPlain(diaries: readonly Diary[], { messages }: Ledger): Missin
       entries.flatMap((entry) => (entry.type === 'live' || entry.type === 'row' ? [entry.content] : [])),
     );
     return [...messages.values()].flatMap((message) => {
-      const { content, to, from, sends, first } = message;
-      const isDue = to === user && from !== user && first.has(user) && (sends[0]?.at ?? 0) > since;
+      const { content, to, from, sends, first, deletedAt } = message;
+      const isDue =
+        deletedAt === undefined &&
+        to === user &&
+        from !== user &&
+        first.has(user) &&
+        (sends[0]?.at ?? 0) > since;
       return isDue && !had.has(content) ? [{ message, user }] : [];
     });
   });

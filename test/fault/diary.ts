@@ -33,6 +33,18 @@ type GaveUp = Line & { type: 'gave-up'; id: string };
 /** A plain client's first `get_offline` of a connection has its answer: what it said after that is taken, too. */
 type Answered = Line & { type: 'answered' };
 
+/**
+ * A message as it is since its last change; `change` is 0 of one that never changed. Its reactions are one text: each kind with those
+ * who reacted, in the server's order.
+ */
+export interface State {
+  change: number;
+  content: string;
+  edited: boolean;
+  deleted: boolean;
+  reactions: string;
+}
+
 /** A plain client's live frame, and its row of an `offline_list`. */
 export type Live = Got & { type: 'live' };
 export type Row = Got & { type: 'row'; msgId: number };
@@ -43,7 +55,8 @@ export interface Place {
   seq: number;
   msgId: number;
 }
-export type Chat = Got & Place & { type: 'chat'; id?: string };
+/** `state` is there of what has changed. */
+export type Chat = Got & Place & { type: 'chat'; id?: string; state?: State };
 export type Sent = Line & Place & { type: 'sent'; id: string; to: number };
 /** What was done to a group: to whom, where the action is about people. */
 export interface Done {
@@ -56,13 +69,29 @@ export const nameOf = ({ action, users }: Done, { conversation, seq }: Pick<Plac
 export type Event = Got & Place & { type: 'event'; done: Done };
 
 /** Read over HTTP: after a `reset` that named the conversation, a `joined`, or one's own removal. */
-export type Page = Got & Place & { type: 'page'; done?: Done };
+export type Page = Got & Place & { type: 'page'; done?: Done; state?: State };
 /** In a group the client stands at a place now. */
 type Joined = Line & { type: 'joined'; conversation: number; seq: number; hidden: boolean };
 
-type Sync = Line & { type: 'sync'; positions: [conversation: number, seq: number][] };
+type Numbered = [conversation: number, n: number][];
+/** `changes`: up to which change it knows each conversation, where that is past 0. */
+type Sync = Line & { type: 'sync'; positions: Numbered; changes?: Numbered };
 type Synced = Line & { type: 'synced' };
-type Reset = Line & { type: 'reset'; conversation?: number; seq?: number };
+type Reset = Line & { type: 'reset'; conversation?: number; seq?: number; change?: number };
+
+/** What a client wants of a message that it holds. */
+export type Wish =
+  | { does: 'edit'; content: string; base: number }
+  | { does: 'delete' }
+  | { does: 'react'; emoji: string; on: boolean };
+/** It asks for that; again with the same id as long as it isn't answered. */
+export type Ask = Line & Pick<Place, 'conversation' | 'seq'> & { type: 'ask'; id: string; wish: Wish };
+/** A message has changed; with an `id` it is the answer to what was asked. */
+export type Changed = Line & Place & { type: 'changed'; state: State; id?: string; fromChange?: number };
+/** What an edit that came too late was answered: the message as it is. */
+type Conflict = Line & Place & { type: 'conflict'; state: State };
+/** The client stands at this change. */
+type Changes = Line & { type: 'changes'; conversation: number; change: number };
 type Receipt = Line & {
   type: 'receipt';
   conversation: number;
@@ -91,6 +120,10 @@ export type Entry =
   | Sync
   | Synced
   | Reset
+  | Ask
+  | Changed
+  | Conflict
+  | Changes
   | Receipt
   | Odd;
 
@@ -126,6 +159,7 @@ export interface PageMessage extends Place {
   to: number;
   content: string;
   done?: Done;
+  state?: State;
 }
 /** Each conversation as its people can read it afterwards. */
 export type History = Map<number, PageMessage[]>;

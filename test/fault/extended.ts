@@ -1,21 +1,21 @@
 /** A client of `chat.v2` that keeps its positions and its outbox, and never gives a message up. */
 import { Client, type ClientSetup, PER_DEVICE } from './client.js';
 import { now } from './clock.js';
-import type { Done, Place } from './diary.js';
+import { Confirming, isRead } from './confirming.js';
+import type { Done, Entry, Place } from './diary.js';
 import type { Frame } from './frame.js';
 import type { Link } from './link.js';
-import { addressOf } from './many.js';
 import { Numbers } from './numbers.js';
 import { type Letter, Outbox } from './outbox.js';
 import { saysNotStored } from './outcomes.js';
-import { chatIn, errorIn, eventIn, idOf, placeOf, receiptIn, receiverOf, standsAt, timeOf } from './place.js';
+import * as wire from './place.js';
+import { idOf, placeOf, standsAt, timeOf } from './place.js';
 import { Positions } from './positions.js';
+import { Wishes } from './wishes.js';
 
 const pingEvery = 2000;
 /** How long a connection may stay beside the one that takes its place. */
 const lingers = 3000;
-/** A client that hangs confirms nothing meanwhile. */
-const lookAgain = 300;
 /** How often a refused message is given up. */
 const givesUp = 0.3;
 
@@ -26,33 +26,36 @@ export interface ExtendedSetup extends ClientSetup {
 
 /** The id of a `sync`, which is no message's. */
 const SYNC = 'sync';
-/** In the place of a message's number. */
-const READ = 'read';
 
 export class ExtendedClient extends Client {
   readonly #numbers: Numbers;
   readonly #outbox = new Outbox();
   readonly #positions = new Positions();
-  /** Conversations with something new to confirm. */
-  readonly #unconfirmed = new Set<number>();
+  readonly #confirming: Confirming;
+  readonly #wishes: Wishes;
   readonly #repeat: number;
   /** How far the user has read, as each connection was told of each conversation. */
   readonly #reads = new Map<string, number>();
   #epoch: string | undefined;
   #synced = false;
-  #acking: NodeJS.Timeout | undefined;
   #retry: NodeJS.Timeout | undefined;
   #lastPing = 0;
 
   constructor(setup: ExtendedSetup) {
     super('extended', setup);
-    this.#numbers = new Numbers(setup.user, (setup.device ?? 0) * PER_DEVICE);
+    const past = (setup.device ?? 0) * PER_DEVICE;
+    this.#numbers = new Numbers(setup.user, past);
+    const position = (conversation: number) => this.#positions.of(conversation);
+    const link = () => this.current;
+    const write = (entry: Entry) => this.write(entry);
+    this.#wishes = new Wishes({ random: setup.random.fork('wishes'), past, link, position, write });
+    this.#confirming = new Confirming({ random: this.random, link, position });
     this.#repeat = setup.repeat;
   }
 
-  /** Messages that are not known to be stored. */
+  /** Messages, and changes, that are not known to be stored. */
   get unsent(): number {
-    return this.#outbox.size;
+    return this.#outbox.size + this.#wishes.size;
   }
 
   protected address() {
@@ -73,6 +76,7 @@ export class ExtendedClient extends Client {
   say(to: number, size: number): void {
     const { n, content } = this.#numbers.next(to, size);
     this.#outbox.add({ id: idOf(to, n), to, n, content });
+    this.#wishes.begin();
     this.#flush();
   }
 
@@ -82,6 +86,7 @@ export class ExtendedClient extends Client {
       this.#post(letter);
       if (this.random.chance(this.#repeat)) this.#post(letter);
     }
+    this.#wishes.ask(this.#repeat);
   }
 
   #post({ id, to, n, content }: Letter): void {
@@ -119,14 +124,15 @@ export class ExtendedClient extends Client {
         }
         break;
       case 'chat': {
-        const chat = chatIn(frame);
+        const chat = wire.chatIn(frame);
         this.write({ type: 'chat', ...line, ...chat, ...id });
+        this.#wishes.hold(chat, { ...chat, isOwn: chat.from === this.user });
         if (chat.from === this.user && id.id !== undefined) this.#outbox.done(id.id);
         this.#take(link, chat, timeOf(frame));
         break;
       }
       case 'event': {
-        const event = eventIn(frame);
+        const event = wire.eventIn(frame);
         this.write({ type: 'event', ...line, ...event });
         this.#take(link, event, timeOf(frame));
         this.#onEvent(link, event);
@@ -138,24 +144,32 @@ export class ExtendedClient extends Client {
       case 'sent': {
         const place = placeOf(frame);
         const stored = frame.text('id');
-        this.write({ type: 'sent', ...line, ...place, id: stored, to: receiverOf(frame) });
+        this.write({ type: 'sent', ...line, ...place, id: stored, to: wire.receiverOf(frame) });
         if (link === this.current) this.#positions.stored({ ...place, at: timeOf(frame) });
         const letter = this.#outbox.done(stored);
+        if (letter) this.#wishes.hold(place, { isOwn: true, content: letter.content });
         if (letter && this.random.chance(this.#repeat)) this.#post(letter);
         break;
       }
       case 'reset':
         this.#reset(link, frame);
         break;
+      case 'changed':
+        this.#wishes.changed(link, frame);
+        break;
+      case 'changes':
+        this.#wishes.changes(link, frame);
+        break;
       case 'receipt':
-        this.write({ type: 'receipt', ...line, ...receiptIn(frame) });
+        this.write({ type: 'receipt', ...line, ...wire.receiptIn(frame) });
         break;
       case 'read':
         this.#onRead(link, frame.number('conversation_id'), frame.number('seq'));
         break;
       case 'error': {
-        const error = errorIn(frame);
+        const error = wire.errorIn(frame);
         this.write({ type: 'error', ...line, ...error, ...id });
+        if (frame.has('message')) this.#wishes.conflict(link, frame.object('message'));
         this.#failed(link, id.id, error);
         break;
       }
@@ -171,7 +185,7 @@ export class ExtendedClient extends Client {
   #take(link: Link, place: Place, at: number): void {
     if (link !== this.current) return;
     if (this.#positions.take({ ...place, at }) === 'hole') link.drop();
-    else this.#confirmLater(place.conversation);
+    else this.#confirming.later(place.conversation);
   }
 
   /** Who is removed looks whether anything is there past that. */
@@ -199,17 +213,21 @@ export class ExtendedClient extends Client {
   }
 
   /** After an error that may pass, nothing is sent for a moment; then all that is open, in order. */
-  #failed(link: Link, id: string | undefined, { code, retryable }: ReturnType<typeof errorIn>): void {
+  #failed(link: Link, id: string | undefined, { code, retryable }: ReturnType<typeof wire.errorIn>): void {
     if (id === undefined) return;
     if (id === SYNC) return this.#syncAgain(link);
-    if (id.endsWith(READ)) return;
-    if (!retryable) this.#outbox.done(id);
+    if (isRead(id)) return;
+    if (!retryable) {
+      this.#outbox.done(id);
+      this.#wishes.done(id);
+    }
     // Whoever is told that it is not stored may leave it at that: then it must not turn up.
     if (saysNotStored(code) && this.#outbox.tries(id) === 1 && this.random.chance(givesUp)) {
       this.#outbox.done(id);
       this.write({ type: 'gave-up', at: now(), connection: link.number, id });
     }
     this.#outbox.failed(id);
+    this.#wishes.failed(id);
     this.#retry ??= setTimeout(
       () => {
         this.#retry = undefined;
@@ -222,8 +240,10 @@ export class ExtendedClient extends Client {
   #welcome(link: Link, epoch: string): void {
     this.use(link);
     this.#synced = false;
+    this.#positions.reconnect();
     this.#outbox.landAll();
-    this.#unconfirmed.clear();
+    this.#wishes.landAll();
+    this.#confirming.clear();
     this.#epoch ??= epoch;
     this.#sync(link);
   }
@@ -240,10 +260,19 @@ export class ExtendedClient extends Client {
 
   #sync(link: Link): void {
     const positions = this.#positions.entries();
-    this.write({ type: 'sync', at: now(), connection: link.number, positions });
+    const stands = positions.flatMap(([conversation]): [number, number][] => {
+      const change = this.#wishes.change(conversation);
+      return change === 0 ? [] : [[conversation, change]];
+    });
+    this.write({ type: 'sync', at: now(), connection: link.number, positions, changes: stands });
     const named = positions.map(([conversation_id, seq]) => {
       const at = this.#positions.timeOf(conversation_id);
-      return { conversation_id, seq, ...(at !== undefined && { at }) };
+      return {
+        conversation_id,
+        seq,
+        ...(at !== undefined && { at }),
+        ...this.#wishes.proof(conversation_id),
+      };
     });
     link.send({ type: 'sync', id: SYNC, ...(this.#epoch && { epoch: this.#epoch }), positions: named });
   }
@@ -255,42 +284,19 @@ export class ExtendedClient extends Client {
       this.write({ type: 'reset', ...line });
       if (link !== this.current) return;
       this.#positions.clear();
+      this.#wishes.clear();
       this.#epoch = undefined;
       this.#sync(link);
       return;
     }
     const conversation = frame.number('conversation_id');
     const seq = frame.number('seq');
-    this.write({ type: 'reset', ...line, conversation, seq });
+    const change = frame.has('change') ? frame.number('change') : 0;
+    this.write({ type: 'reset', ...line, conversation, seq, change });
     if (link !== this.current) return;
     const from = Math.min(this.#positions.of(conversation), seq);
     this.#positions.set(conversation, seq, standsAt(frame));
+    this.#wishes.stand(conversation, change, frame.has('changed_at') ? frame.number('changed_at') : 0);
     this.readAfter(link, { conversation, after: from, upTo: seq });
-  }
-
-  /** Confirms in batches: soon, and now and then late. */
-  #confirmLater(conversation: number): void {
-    this.#unconfirmed.add(conversation);
-    const wait = this.random.chance(0.1) ? this.random.int(1500, 3000) : this.random.int(20, 500);
-    this.#acking ??= setTimeout(() => this.#confirm(), wait);
-  }
-
-  #confirm(): void {
-    this.#acking = undefined;
-    const link = this.current;
-    // Without a connection the next sync confirms all of it.
-    if (!link?.isOpen) return;
-    if (!link.reading) {
-      this.#acking = setTimeout(() => this.#confirm(), lookAgain);
-      return;
-    }
-    for (const conversation_id of this.#unconfirmed) {
-      const seq = this.#positions.of(conversation_id);
-      link.send({ type: 'ack', conversation_id, seq });
-      // With an id, so that an answer to who is out by then says what it is about.
-      if (this.random.chance(0.2))
-        link.send({ type: 'read', id: idOf(addressOf(conversation_id), READ), conversation_id, seq });
-    }
-    this.#unconfirmed.clear();
   }
 }

@@ -1,6 +1,7 @@
 /** Puts the diaries side by side: each message with all that anybody wrote about it. */
 
 import { Absences, type Doing } from './absences.js';
+import { placeKey } from './asked.js';
 import type {
   Chat,
   Diary,
@@ -45,6 +46,8 @@ export interface Message {
   told: (Sent | Chat | Page)[];
   /** The errors that its sender was told of it by its id. */
   errors: Failed[];
+  /** When somebody asked that it be deleted, if it was: a plain client that hasn't fetched it gets nothing of it any more. */
+  deletedAt: number | undefined;
   /** Its sender has given it up. */
   givenUp: boolean;
   /** Each copy that a receiver got, oldest first. */
@@ -87,6 +90,25 @@ function brief(content: string): string {
   return content.length > 40 ? `${content.slice(0, 40)}…` : content;
 }
 
+/** Where a deletion is known of, and when it was asked for first. */
+function deletedPlaces({ diaries, history }: Evidence): Map<string, number> {
+  const told = diaries.flatMap(({ entries }) =>
+    entries.filter((entry) => entry.type === 'chat' || entry.type === 'page' || entry.type === 'changed'),
+  );
+  const all = [...told, ...[...(history?.values() ?? [])].flat()];
+  const found = new Map<string, number>(
+    all.flatMap((one) => (one.state?.deleted && one.state.change > 0 ? [[placeKey(one), 0] as const] : [])),
+  );
+  for (const { entries } of diaries)
+    for (const entry of entries) {
+      if (entry.type !== 'ask' || entry.wish.does !== 'delete') continue;
+      const before = found.get(placeKey(entry));
+      if (before !== undefined)
+        found.set(placeKey(entry), before > 0 ? Math.min(before, entry.at) : entry.at);
+    }
+  return found;
+}
+
 export function gather(evidence: Evidence): Ledger {
   const { diaries, many } = evidence;
   const extended = new Set(diaries.flatMap(({ user, kind }) => (kind === 'extended' ? [user] : [])));
@@ -123,6 +145,7 @@ export function gather(evidence: Evidence): Ledger {
           sends: [entry],
           told: [],
           errors: [],
+          deletedAt: undefined,
           givenUp: false,
           copies: [],
           first: new Map(),
@@ -136,7 +159,18 @@ export function gather(evidence: Evidence): Ledger {
   }
 
   for (const { content, from, to, conversation, seq, msgId } of deeds) {
-    const nothing = { n: 0, sends: [], told: [], errors: [], givenUp: false, copies: [], first: new Map() };
+    const nothing = {
+      ...{
+        n: 0,
+        sends: [],
+        told: [],
+        errors: [],
+        deletedAt: undefined,
+        givenUp: false,
+        copies: [],
+        first: new Map(),
+      },
+    };
     const place = { conversation, seq, msgId };
     const receivers = members.get(to) ?? [];
     messages.set(content, { ...nothing, kind: 'event', content, from, to, place, receivers });
@@ -170,9 +204,14 @@ export function gather(evidence: Evidence): Ledger {
       }
     }
   }
+  const deleted = deletedPlaces(evidence);
   for (const message of messages.values()) {
     message.copies.sort((a, b) => a.at - b.at);
-    const place = message.to < 0 ? placeOf(message) : undefined;
+    const there = placeOf(message);
+    message.deletedAt = there && deleted.get(placeKey(there));
+    if (message.deletedAt !== undefined)
+      message.receivers = message.receivers.filter((user) => extended.has(user) || message.first.has(user));
+    const place = message.to < 0 ? there : undefined;
     if (place === undefined) continue;
     const sees = (user: number) => absences.sees(place.conversation, user, place.seq);
     message.receivers = message.receivers.filter(sees);

@@ -1,4 +1,7 @@
 /** Contents that are like no other: who says it to whom, and which of their messages it is. */
+/** How a content begins, which an edit leaves as it is. */
+export const nameIn = (content: string): string => content.split(' ', 1)[0] ?? '';
+
 export class Numbers {
   readonly #from: number;
   readonly #past: number;

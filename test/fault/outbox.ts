@@ -9,19 +9,19 @@ export interface Letter {
 /** How long a letter may be on the way without an answer before it is sent again. */
 const tooLong = 12_000;
 
-export class Outbox {
-  readonly #letters = new Map<string, Letter & { flying: number | undefined; tries: number }>();
+export class Outbox<T extends { id: string } = Letter> {
+  readonly #letters = new Map<string, T & { flying: number | undefined; tries: number }>();
 
   get size(): number {
     return this.#letters.size;
   }
 
-  add(letter: Letter): void {
+  add(letter: T): void {
     this.#letters.set(letter.id, { ...letter, flying: undefined, tries: 0 });
   }
 
   /** What is to be sent now, in order; it counts as on the way from then on. */
-  take(at: number): Letter[] {
+  take(at: number): T[] {
     const due = [...this.#letters.values()].filter(
       ({ flying }) => flying === undefined || at - flying > tooLong,
     );
@@ -48,7 +48,7 @@ export class Outbox {
     for (const letter of this.#letters.values()) letter.flying = undefined;
   }
 
-  done(id: string): Letter | undefined {
+  done(id: string): T | undefined {
     const letter = this.#letters.get(id);
     this.#letters.delete(id);
     return letter;

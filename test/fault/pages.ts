@@ -5,7 +5,7 @@ import { nameOf, type PageMessage } from './diary.js';
 import type { Frame } from './frame.js';
 import type { Door } from './link.js';
 import { addressOf } from './many.js';
-import { doneBy } from './place.js';
+import { changeIn, doneBy } from './place.js';
 import type { Random } from './random.js';
 
 /** Who reads, and where. */
@@ -44,7 +44,7 @@ export async function readPages(
         from: row.number('from_user_id'),
         to: row.has('to_user_id') ? row.number('to_user_id') : addressOf(conversation),
         content: done === undefined ? row.text('content') : nameOf(done, place),
-        ...(done !== undefined && { done }),
+        ...(done !== undefined ? { done } : changeIn(row)),
       });
     }
   }

@@ -1,5 +1,5 @@
 /** What frames of `chat.v2` say: where a message stands, and what a diary has of them. */
-import { type Done, nameOf, type Place } from './diary.js';
+import { type Done, nameOf, type Place, type State } from './diary.js';
 import type { Frame } from './frame.js';
 import { addressOf } from './many.js';
 
@@ -22,7 +22,34 @@ const wordOf = (frame: Frame) => ({
   to: receiverOf(frame),
 });
 
-export const chatIn = (frame: Frame) => ({ ...wordOf(frame), content: frame.text('content') });
+/** How a message is, as any frame or row that has one says it. */
+export function stateIn(frame: Frame): State {
+  const kinds = frame.has('reactions') ? frame.list('reactions') : [];
+  return {
+    change: frame.has('change') ? frame.number('change') : 0,
+    content: frame.text('content'),
+    edited: frame.has('edited_at'),
+    deleted: frame.has('deleted') && frame.flag('deleted'),
+    reactions: kinds.map((kind) => `${kind.text('emoji')}:${kind.numbers('users').join()}`).join(' '),
+  };
+}
+
+/** The same, of one that has changed, or is deleted to who has left. */
+export const changeIn = (frame: Frame): { state?: State } =>
+  frame.has('change') || frame.has('deleted') ? { state: stateIn(frame) } : {};
+
+export const chatIn = (frame: Frame) => ({
+  ...wordOf(frame),
+  content: frame.text('content'),
+  ...changeIn(frame),
+});
+
+export const changedIn = (frame: Frame) => ({
+  ...placeOf(frame),
+  state: stateIn(frame),
+  ...(frame.has('id') && { id: frame.text('id') }),
+  ...(frame.has('from_change') && { fromChange: frame.number('from_change') }),
+});
 
 /** What was done to a group, as a frame or a row of history says it. */
 export function doneBy(event: Frame): Done {

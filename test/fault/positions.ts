@@ -8,8 +8,8 @@ export class Positions {
   readonly #held = new Map<number, number>();
   /** Of the messages that they stand at. */
   readonly #times = new Map<number, number>();
-  /** The client's own messages that it was told of ahead of their turn. */
-  readonly #ahead = new Map<number, Set<number>>();
+  /** The client's own messages that it was told of ahead of their turn on this connection, and when they were stored. */
+  readonly #ahead = new Map<number, Map<number, number>>();
 
   of(conversation: number): number {
     return this.#held.get(conversation) ?? 0;
@@ -28,6 +28,15 @@ export class Positions {
     this.#held.set(conversation, seq);
     if (at === undefined) this.#times.delete(conversation);
     else this.#times.set(conversation, at);
+    const ahead = this.#ahead.get(conversation);
+    const next = ahead?.get(seq + 1);
+    if (next !== undefined) this.set(conversation, seq + 1, next);
+    for (const own of ahead?.keys() ?? []) if (own <= seq) ahead?.delete(own);
+  }
+
+  /** With a new connection all past the positions comes again. */
+  reconnect(): void {
+    this.#ahead.clear();
   }
 
   /** Stands at a place, unless it is further. @returns where it stood */
@@ -47,22 +56,19 @@ export class Positions {
   take({ conversation, seq, at }: Dated): 'new' | 'known' | 'hole' {
     const position = this.of(conversation);
     if (seq <= position) return 'known';
-    const ahead = this.#ahead.get(conversation);
-    let next = position + 1;
-    while (next < seq && ahead?.has(next)) next++;
-    if (next !== seq) return 'hole';
+    if (seq !== position + 1) return 'hole';
     this.set(conversation, seq, at);
-    for (const own of ahead ?? []) if (own <= seq) ahead?.delete(own);
     return 'new';
   }
 
-  /** A message of the client's own is stored: it moves the position only where it continues it. */
+  /** A message of the client's own is stored: it moves the position only where, or once, it continues it. */
   stored({ conversation, seq, at }: Dated): void {
     const position = this.of(conversation);
     if (seq === position + 1) {
       this.set(conversation, seq, at);
     } else if (seq > position) {
-      this.#ahead.set(conversation, (this.#ahead.get(conversation) ?? new Set()).add(seq));
+      const ahead = this.#ahead.get(conversation) ?? new Map<number, number>();
+      this.#ahead.set(conversation, ahead.set(seq, at));
     }
   }
 }

@@ -27,7 +27,9 @@ function dues(diaries: readonly Diary[], { messages }: Ledger): Map<string, Due[
       const list = found.get(key) ?? [];
       const first = message.first.get(user);
       const put = entered.get(key)?.find(({ seq }) => seq >= place.seq)?.at;
-      const came = put === undefined ? first : Math.min(put, first ?? put);
+      // So is what is deleted before a plain client fetches it.
+      const others = [put, first, message.deletedAt].filter((at) => at !== undefined);
+      const came = others.length === 0 ? undefined : Math.min(...others);
       list.push({ seq: place.seq, came });
       found.set(key, list);
     }

@@ -39,6 +39,8 @@ export function report(result: RunResult, verdict: Verdict): string {
       `sent by nobody ${unsent.length}`,
     `plain: ${repeated} repeated after a break, ${excused} missing after an error`,
     `extended: ${givenUp} given up once they were refused`,
+    `changes: ${verdict.wishes} edits, deletions and reactions, ${verdict.unkept.length} not kept, ` +
+      `${verdict.diverged.length} devices that hold another state`,
     `groups: ${verdict.changes} changes of members, ${verdict.refused} messages refused to who was out, ` +
       `${verdict.leaked.length} told to who was out`,
     '',
@@ -58,6 +60,8 @@ function excerpt(entries: readonly Entry[], contents: ReadonlySet<string>): Entr
     ),
   );
   return entries.filter((entry) => {
+    // What changed is there by other texts, or none.
+    if ('state' in entry && entry.state !== undefined) return true;
     if ('content' in entry) return contents.has(entry.content);
     if (entry.type === 'sent') return ids.has(entry.id);
     return entry.type !== 'receipt';
