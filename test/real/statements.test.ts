@@ -11,6 +11,8 @@ t.setTimeout(120_000);
 const server = await startPostgres({ settings: { autovacuum: 'off' } });
 t.teardown(() => server.stop());
 const one = await build(t, { DB_URL: await server.createDatabase() });
+// The index of the search is made behind the log, whenever it is its turn.
+await one.app.searching.indexer.close();
 const admin = postgres(server.adminUrl(), { max: 1 });
 t.teardown(() => admin.end());
 
@@ -147,7 +149,7 @@ t.test('what is planned on empty tables reads by index, and no more than it need
     const [calls, rows] = [now - (old?.scans ?? 0), read - (old?.read ?? 0)];
     t.comment(`${name}: ${calls} scans, ${rows} rows`);
     // Of each reader all conversations are looked at when they come.
-    const most = name === 'members_pkey' ? writers.length * calls : 2 * calls + 100;
+    const most = name === 'members_pkey' ? writers.length * calls : 2 * calls + 200;
     t.ok(rows <= most, `${name}: ${calls} scans, ${rows} rows`);
   }
 });
