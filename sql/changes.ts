@@ -10,6 +10,7 @@ import {
   toStored,
   toUser,
 } from './messages.js';
+import { isVisible } from './visible.js';
 
 /** What somebody does to a message. */
 export interface NewChange {
@@ -95,9 +96,9 @@ export async function messagesAt(
       select * from members x where x.user_id = p.user_id and x.conversation_id = p.conversation_id limit 1
     ) me
     cross join lateral (
-      select * from messages x where x.conversation_id = p.conversation_id and x.seq = p.seq and x.seq >= me.first_seq
-        and (me.last_seq is null or x.seq <= me.last_seq) and (me.hidden is null or not me.hidden @> x.seq) limit 1
-    ) m`;
+      select * from messages x where x.conversation_id = p.conversation_id and x.seq = p.seq limit 1
+    ) m
+    where ${isVisible(sql)}`;
   const found = new Map(rows.map((row) => [row.i, toChanged(row)]));
   return asked.map((_place, i) => found.get(i + 1));
 }

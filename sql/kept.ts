@@ -1,11 +1,6 @@
 import type { Sql } from './handle.js';
 import { columns, type MessageRow, type Position, type StoredMessage, toStored, toUser } from './messages.js';
-
-/** What of a conversation's messages `m` a user sees who is in it, or was, as `me`. */
-export const seenBy = (
-  sql: Sql,
-) => sql`m.seq >= me.first_seq and (me.last_seq is null or m.seq <= me.last_seq)
-  and (me.hidden is null or not me.hidden @> m.seq)`;
+import { isVisible } from './visible.js';
 
 /** Messages that are kept somewhere, with their conversations and the members who ask. */
 const kept = (sql: Sql, user: number) => sql`
@@ -27,7 +22,7 @@ export async function listPins(
   const rows = await sql<(MessageRow & { pinned_by: number; pinned_at: Date })[]>`
     select ${columns(sql, user)}, ${toUser(sql, user)} as to_user_id, k.user_id as pinned_by, k.at as pinned_at
     from pins k ${kept(sql, user)}
-    where k.conversation_id = ${conversation} and ${seenBy(sql)} order by k.at desc, k.seq desc limit ${limit}`;
+    where k.conversation_id = ${conversation} and ${isVisible(sql)} order by k.at desc, k.seq desc limit ${limit}`;
   return rows.map((row) => ({ message: toStored(row), by: row.pinned_by, at: row.pinned_at }));
 }
 
@@ -44,7 +39,7 @@ export async function save(
   const [row] = await sql<[{ is_there: boolean; is_full: boolean }]>`
     with found as materialized (
       select m.seq from (select ${conversation}::bigint as conversation_id, ${seq}::bigint as seq) k ${kept(sql, user)}
-      where ${seenBy(sql)} and m.kind is null
+      where ${isVisible(sql)} and m.kind is null
     ), room as materialized (
       select exists (select from saved where user_id = ${user} and conversation_id = ${conversation} and seq = ${seq})
         or (select count(*) from saved where user_id = ${user}) < ${atMost} as is_left
@@ -72,7 +67,7 @@ export async function listSaved(
   const rows = await sql<(MessageRow & { saved_id: number; saved_at: Date })[]>`
     select ${columns(sql, user)}, ${toUser(sql, user)} as to_user_id, k.saved_id, k.at as saved_at
     from saved k ${kept(sql, user)}
-    where k.user_id = ${user} and k.saved_id < ${before ?? Number.MAX_SAFE_INTEGER} and ${seenBy(sql)}
+    where k.user_id = ${user} and k.saved_id < ${before ?? Number.MAX_SAFE_INTEGER} and ${isVisible(sql)}
     order by k.saved_id desc limit ${limit}`;
   return rows.map((row) => ({ message: toStored(row), id: row.saved_id, at: row.saved_at }));
 }

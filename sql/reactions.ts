@@ -1,8 +1,8 @@
 import type { User } from '../schemas/user.js';
 import type { Sql } from './handle.js';
-import { seenBy } from './kept.js';
 import { columns, type MessageRow, type Position, type StoredMessage, toStored, toUser } from './messages.js';
 import { asShown, type Found } from './users.js';
+import { isVisible } from './visible.js';
 
 /**
  * Who has reacted to a message that a user sees, by user and emoji.
@@ -23,7 +23,7 @@ export async function listReactions(
         and (${emoji ?? null}::text is null or x.emoji = ${emoji ?? null}) and (x.user_id, x.emoji) > (${Number(id)}, ${after})
         and exists (
           select from members me, messages m where me.user_id = ${user} and me.conversation_id = ${conversation}
-            and m.conversation_id = ${conversation} and m.seq = ${seq} and ${seenBy(sql)})
+            and m.conversation_id = ${conversation} and m.seq = ${seq} and ${isVisible(sql)})
       order by x.user_id, x.emoji limit ${limit}
     ) r left join users u on u.user_id = r.user_id order by r.user_id, r.emoji`;
   return rows.map((row) => ({ user: asShown(row), emoji: row.emoji, at: row.at }));
@@ -41,7 +41,7 @@ export async function readReplies(
     select ${columns(sql, user)}, ${toUser(sql, user)} as to_user_id
     from messages m join conversations c using (conversation_id)
     join members me on me.user_id = ${user} and me.conversation_id = ${conversation}
-    where m.conversation_id = ${conversation} and m.reply_to = ${seq} and m.seq > ${after} and ${seenBy(sql)}
+    where m.conversation_id = ${conversation} and m.reply_to = ${seq} and m.seq > ${after} and ${isVisible(sql)}
     order by m.seq limit ${limit}`;
   return rows.map(toStored);
 }

@@ -1,5 +1,6 @@
 import { type Signal, useSignal } from '@preact/signals';
 import { useLayoutEffect, useMemo, useRef } from 'preact/hooks';
+import { SEARCH } from '../../../../schemas/limits.js';
 import type { User } from '../../../../schemas/user.js';
 import type { Client } from '../../client.js';
 import { dayName, dayOf } from '../../format.js';
@@ -75,7 +76,7 @@ export function Search({ client }: { client: Client }) {
           class="filter"
           type="search"
           dir="auto"
-          maxLength={256}
+          maxLength={SEARCH.query}
           value={query.value}
           placeholder={t('searchHint')}
           aria-label={t('searchTitle')}
