@@ -25,7 +25,7 @@ interface Asked extends Narrowed {
 }
 
 interface Searching {
-  readonly indexer: Pick<Indexer, 'indexed' | 'spentMs' | 'reach' | 'behind' | 'close'>;
+  readonly indexer: Pick<Indexer, 'indexed' | 'rest' | 'spentMs' | 'reach' | 'behind' | 'close'>;
   /**
    * People, conversations and messages that a user may see.
    * @throws ChatError `query_too_short`, `query_too_long`; `conversation_not_found`

@@ -44,6 +44,10 @@ have ps || missing+=(procps)
 for package in fonts-noto-cjk fonts-noto-color-emoji ${extra[@]+"${extra[@]}"}; do
   dpkg-query -W -f '${Status}' "$package" 2>/dev/null | grep -q ' installed$' || missing+=("$package")
 done
+# Search is tried in a database of this locale, too.
+make_locale='localedef -i en_US -f UTF-8 en_US.UTF-8'
+has_locale() { locale -a | grep -qix 'en_US\.utf-\?8'; }
+has_locale || missing+=(locales)
 ((${#missing[@]})) || exit 0
 
 if ! have apt-get; then
@@ -51,7 +55,8 @@ if ! have apt-get; then
   exit 1
 fi
 if ((EUID)); then
-  echo "Missing. Type: sudo apt-get update && sudo apt-get install -y --no-install-recommends ${missing[*]}" >&2
+  has_locale || then_make=" && sudo $make_locale"
+  echo "Missing. Type: sudo apt-get update && sudo apt-get install -y --no-install-recommends ${missing[*]}${then_make-}" >&2
   exit 1
 fi
 
@@ -75,3 +80,4 @@ echo "Installing ${missing[*]}"
 export DEBIAN_FRONTEND=noninteractive
 apt-get -q -o DPkg::Lock::Timeout=300 update
 apt-get -q -o DPkg::Lock::Timeout=300 install -y --no-install-recommends "${missing[@]}" </dev/null
+has_locale || $make_locale

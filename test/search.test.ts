@@ -221,12 +221,7 @@ for (const locale of REAL ? ['C', 'en_US.UTF-8'] : [])
       await admin.unsafe(`drop database if exists ${name} with (force)`).catch(() => {});
       await admin.end();
     });
-    const make = (collation: string) =>
-      admin.unsafe(`create database ${name} ${collation} encoding 'UTF8' template template0`);
-    // Where the system has no such locale, PostgreSQL's own libraries know it.
-    await make(`locale '${locale}'`).catch(() =>
-      make(`locale_provider icu icu_locale '${locale.slice(0, 5).replace('_', '-')}' locale 'C'`),
-    );
+    await admin.unsafe(`create database ${name} locale '${locale}' encoding 'UTF8' template template0`);
     const url = new URL(env.DB_URL ?? '');
     url.pathname = `/${name}`;
     await table(t, await build(t, { ...env, DB_URL: url.href }));

@@ -29,8 +29,7 @@ const CHARACTERS = 65_536;
 /** Milliseconds that a step may take up before it is looked again for what is new. */
 const SLICE_MS = 500;
 
-/** It rests so many times as long as it worked, as far as so many milliseconds: who writes and reads has the machine. */
-const REST = 7;
+/** Milliseconds of a rest at most. */
 const REST_MS = 1000;
 
 /** Another replica has taken the work over. */
@@ -48,6 +47,8 @@ export class Indexer {
   /** What part of all conversations is gone through, from 0 to 1, and how many seconds it is behind. */
   reach = 0;
   behind = 0;
+  /** It rests so many times as long as it worked: who writes and reads has the machine. */
+  rest = 7;
   private readonly holder = randomBytes(9).toString('base64url');
   private readonly signs = new Signs();
   private readonly stop = new AbortController();
@@ -154,7 +155,7 @@ export class Indexer {
     const since = performance.now();
     const texts = await this.lanes.ask((sql) => textsBehind(sql, places, MESSAGES));
     await this.put(mine, texts, []);
-    const ms = Math.min(REST * (performance.now() - since), REST_MS);
+    const ms = Math.min(this.rest * (performance.now() - since), REST_MS);
     await sleep(ms, undefined, { signal: this.stop.signal, ref: false });
     return texts;
   }

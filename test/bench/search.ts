@@ -1,9 +1,10 @@
 /**
- * Search, by hand: node --import ./test/typescript.mjs test/bench/search.ts [--messages 5000000] [--searches 2000] [--pairs 10000] [--embedded]
+ * Search, by hand: node --import ./test/typescript.mjs test/bench/search.ts [--messages 5000000] [--searches 2000] [--pairs 10000] [--live 60] [--embedded]
  *
  * A third of the messages is in five channels that all 200 users are in, a third in 200 groups of 20, and a third between two; 3 to 12 words
  * of 20,000 each, as often as words are, and every third message Chinese. Then all is indexed, words of every kind are searched by users one
- * after the other, and a word that only others have is timed beside one that nobody has.
+ * after the other, and a word that only others have is timed beside one that nobody has. At the end 200 messages/s are sent for a while, and
+ * it is watched how long it takes until a new one is found, and until one that was edited isn't any more.
  */
 import { readdirSync, readFileSync } from 'node:fs';
 import { mkdtemp, rm } from 'node:fs/promises';
@@ -21,6 +22,7 @@ const { values } = parseArgs({
     messages: { type: 'string', default: '5000000' },
     searches: { type: 'string', default: '2000' },
     pairs: { type: 'string', default: '10000' },
+    live: { type: 'string', default: '60' },
     embedded: { type: 'boolean', default: false },
   },
 });
@@ -48,6 +50,10 @@ const vocabulary = [...words];
 const rank = (of: number) => Math.floor(of * random() ** 4);
 
 const han = () => String.fromCharCode(19968 + Math.floor(HAN * random() ** 3));
+const text = (i: number) =>
+  Math.floor(i / 3) % 3 === 0
+    ? Array.from({ length: 6 + (i % 15) }, han).join('')
+    : Array.from({ length: 3 + (i % 10) }, () => vocabulary[rank(VOCABULARY)]).join(' ');
 
 const postgresServer = values.embedded ? undefined : await startPostgres();
 const folder = await mkdtemp(join(tmpdir(), 'chat-bench-'));
@@ -91,10 +97,6 @@ async function fill(sql: postgres.Sql<{ bigint: number }>, ids: readonly number[
   // By turns, as conversations go on beside each other.
   const place = `case g % 3 when 0 then 1 + (g / 3) % 5 when 1 then 6 + (g / 3) % ${groups} else ${6 + groups} + (g / 3) % ${twos} end`;
   const seq = `1 + case g % 3 when 0 then (g / 3) / 5 when 1 then (g / 3) / ${groups} else (g / 3) / ${twos} end`;
-  const text = (i: number) =>
-    Math.floor(i / 3) % 3 === 0
-      ? Array.from({ length: 6 + (i % 15) }, han).join('')
-      : Array.from({ length: 3 + (i % 10) }, () => vocabulary[rank(VOCABULARY)]).join(' ');
   for (let from = 0; from < third * 3; from += STEP) {
     const count = Math.min(STEP, third * 3 - from);
     await sql`
@@ -125,6 +127,8 @@ const indexing = performance.now();
 const url = await app.listen({ host: '127.0.0.1', port: 0 });
 await sql`update search_state set snapshot = null, swept = 0`;
 const { indexer } = app.searching;
+const { rest } = indexer;
+indexer.rest = 0;
 while (indexer.indexed < messages - 3) await new Promise((resolve) => setTimeout(resolve, 200));
 const took = performance.now() - indexing;
 say(
@@ -217,6 +221,46 @@ for (let i = 0; i < Number(values.pairs); i++)
 const [others, nobody] = times.map((of) => percentile(of, 0.5));
 say(
   `median for a word of others ${others?.toFixed(3)} ms, of nobody ${nobody?.toFixed(3)} ms: ${((100 * (others ?? 0)) / (nobody ?? 1) - 100).toFixed(2)} %`,
+);
+
+indexer.rest = rest;
+/** A request of the first user. @returns what it is answered */
+async function ask(method: string, path: string, body: object) {
+  const headers = { authorization: `Bearer ${token}`, 'content-type': 'application/json' };
+  const response = await fetch(`${url}${path}`, { method, headers, body: JSON.stringify(body) });
+  const answer = JSON.parse(await response.text());
+  if (!response.ok) throw new Error(JSON.stringify(answer));
+  return answer.data;
+}
+/** Milliseconds until a search for a word has so many hits. */
+async function until(word: string, hits: number): Promise<number> {
+  const since = performance.now();
+  while ((await search(token, word)).data.messages.length !== hits)
+    await new Promise((resolve) => setTimeout(resolve, 100));
+  return performance.now() - since;
+}
+const LIVE = 200;
+let sent = 0;
+const started = performance.now();
+const sending = setInterval(() => {
+  for (; sent < ((performance.now() - started) * LIVE) / 1000; sent++)
+    void ask('POST', '/api/messages', {
+      to_user_id: ids[1 + (sent % (USERS - 1))],
+      content: text(sent),
+    });
+}, 20);
+const found: number[] = [];
+const gone: number[] = [];
+while (performance.now() - started < Number(values.live) * 1000) {
+  const word = `neverbefore${found.length}`;
+  const { conversation_id, seq } = await ask('POST', '/api/messages', { to_user_id: ids[1], content: word });
+  found.push(await until(word, 1));
+  await ask('PATCH', `/api/conversations/${conversation_id}/messages/${seq}`, { content: 'another text' });
+  gone.push(await until(word, 0));
+}
+clearInterval(sending);
+say(
+  `at ${LIVE} messages/s (${sent} in all), ${found.length} times: found after p50 ${percentile(found, 0.5).toFixed(0)} ms, at most ${percentile(found, 1).toFixed(0)}; edited, gone after p50 ${percentile(gone, 0.5).toFixed(0)}, at most ${percentile(gone, 1).toFixed(0)}`,
 );
 
 await app.close();
