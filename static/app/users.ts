@@ -95,6 +95,10 @@ export function createUsers(api: Api, me: User) {
         return user?.username ? [user] : [];
       }),
 
+    /** All whose names are known. */
+    met: (): User[] =>
+      [...known.values()].map((user) => user.peek()).filter(({ username }) => username !== ''),
+
     /** The line is up again. */
     askAgain(): void {
       for (const [id, group] of missed) waiting.set(id, group);

@@ -124,6 +124,33 @@ test('it can be narrowed down, goes on, and says when there is nothing or too li
   await dialog(page).getByText('Type two letters or more').waitFor();
 });
 
+test('in a group, who is in it is offered as writer, met before or not', async (t) => {
+  const me = await member(t, 'Groupsearcher');
+  const [silent, loud] = [await member(t, 'Silent Sam'), await member(t, 'Loud Lou')];
+  const { data } = await server.post(
+    '/api/conversations',
+    { title: 'Orchard', user_ids: [silent.user_id, loud.user_id] },
+    me.token,
+  );
+  const { conversation_id } = data;
+  await server.post('/api/messages', { conversation_id, content: 'a plum of Lou' }, loud.token);
+  await server.post('/api/messages', { conversation_id, content: 'a plum of mine' }, me.token);
+  const { page } = me;
+  await page.getByRole('link', { name: /Orchard/ }).click();
+  await bubble(page, 'a plum of mine').waitFor();
+  await page.keyboard.press('Control+k');
+  await field(page).fill('plum');
+  await hits(page).nth(1).waitFor();
+  await dialog(page).getByRole('radio', { name: 'Orchard' }).check();
+  await dialog(page).getByText('Narrow down').click();
+  const writers = dialog(page).getByLabel('Written by');
+  await until('the others to be offered', async () => (await writers.locator('option').count()) === 4);
+  assert.deepEqual((await writers.locator('option').allTextContents()).slice(2), ['Loud Lou', 'Silent Sam']);
+  await writers.selectOption('Loud Lou');
+  await until('it to be narrowed down', async () => (await hits(page).count()) === 1);
+  assert.match(await hits(page).first().textContent(), /a plum of Lou/);
+});
+
 test('on a phone it is a view of its own, and recent searches are kept until one signs out', async (t) => {
   const { me } = await talkers(t, 'Phoner', phone);
   const { page, context } = me;

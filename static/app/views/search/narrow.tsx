@@ -1,11 +1,19 @@
 import type { Signal } from '@preact/signals';
+import type { User } from '../../../../schemas/user.js';
 import type { Client } from '../../client.js';
 import type { Narrow } from '../../found.js';
 import { t } from '../../i18n/later.js';
+import { isWhole, rosterOf } from '../../roster.js';
 import type { Thread } from '../../thread.js';
 import { nameOf } from '../name.js';
 
 const offered = 300;
+
+/** Whom one writes with, and whose names were met in groups. */
+function everybodyMet(client: Client): User[] {
+  const users = client.directory.listed.value.map((one) => one.user.value);
+  return [...new Map([...users, ...client.users.met()].map((user) => [user.user_id, user])).values()];
+}
 
 interface NarrowProps {
   client: Client;
@@ -20,10 +28,11 @@ export function NarrowDown({ client, thread, narrow }: NarrowProps) {
     narrow.value = { ...narrow.peek(), ...change };
   };
   const here = thread?.conversationId ?? null;
-  const people = client.directory.listed.value
-    .map((one) => one.user.value)
+  const isOneGroup = here !== null && conversation === here && thread?.group.value != null;
+  const group = isOneGroup && isWhole(thread) ? rosterOf(client, thread) : [];
+  const people = (group.length > 0 ? group : everybodyMet(client))
     .filter((user) => user.user_id > 0 && user.user_id !== client.me.user_id && nameOf(user) !== '')
-    .sort((x, y) => nameOf(x).localeCompare(nameOf(y)))
+    .toSorted((x, y) => nameOf(x).localeCompare(nameOf(y)))
     .slice(0, offered);
   const count = [from !== null, since, until].filter(Boolean).length;
   return (
