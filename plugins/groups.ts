@@ -1,7 +1,7 @@
 import fp from 'fastify-plugin';
 import type { Conversation } from '../schemas/conversation.js';
 import type { NewGroup } from '../schemas/group.js';
-import { titleProblem } from '../schemas/group.js';
+import { titleProblem, topicProblem } from '../schemas/group.js';
 import { GROUPS } from '../schemas/limits.js';
 import { sizeOf } from '../schemas/size.js';
 import { listConversations } from '../sql/conversation-list.js';
@@ -53,6 +53,25 @@ function checkedTitle(said: string): string {
   return title;
 }
 
+/** @throws ChatError `topic_invalid` */
+function checkedTopic(said: string): string {
+  const topic = said.trim().normalize('NFC');
+  const problem = topicProblem(topic);
+  if (problem !== undefined) throw new ChatError('topic_invalid', problem);
+  return topic;
+}
+
+/** An action with its texts as they are stored. @throws ChatError `title_invalid`, `topic_invalid` */
+function checked(action: GroupAction): GroupAction {
+  if (action.does !== 'set') return action;
+  const { title, topic } = action;
+  return {
+    ...action,
+    ...(title !== undefined && { title: checkedTitle(title) }),
+    ...(topic !== undefined && { topic: checkedTopic(topic) }),
+  };
+}
+
 /** Groups and channels: what is done to them is stored as messages are, and told to the same people. */
 export default fp(
   async (app) => {
@@ -75,16 +94,14 @@ export default fp(
     };
 
     const groups: Groups = {
-      make(user, { id, title, user_ids = [], kind = 'group', posting = 'all', history = 'all' }) {
-        const named = { kind, title: checkedTitle(title), posting, history, clientId: id, people: user_ids };
+      make(user, { id, title, topic = '', user_ids = [], kind = 'group', posting = 'all', history = 'all' }) {
+        const texts = { title: checkedTitle(title), topic: checkedTopic(topic) };
+        const named = { kind, ...texts, posting, history, clientId: id, people: user_ids };
         const bounds = { acquainted, made: GROUPS.made, members: GROUPS.members };
         return change(user, (sql) => makeGroup(sql, user, named, bounds));
       },
       async change(user, conversation, action) {
-        const said =
-          action.does === 'set' && action.title !== undefined
-            ? { ...action, title: checkedTitle(action.title) }
-            : action;
+        const said = checked(action);
         const bounds = { acquainted, members: GROUPS.members, channelMembers: GROUPS.channelMembers };
         await change(user, (sql) => changeGroup(sql, conversation, user, said, bounds));
       },

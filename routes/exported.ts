@@ -44,7 +44,8 @@ export const HTML: Format = {
   type: 'text/html; charset=utf-8',
   begin: (conversation, { lang }) => {
     const title = escaped(titleOf(conversation));
-    return `<!doctype html><html lang="${lang}"><meta charset="utf-8"><meta name="viewport" content="width=device-width"><title>${title}</title><style>${STYLE}</style><h1>${title}</h1>\n`;
+    const topic = conversation.group?.topic ? `<p>${escaped(conversation.group.topic)}</p>\n` : '';
+    return `<!doctype html><html lang="${lang}"><meta charset="utf-8"><meta name="viewport" content="width=device-width"><title>${title}</title><style>${STYLE}</style><h1>${title}</h1>\n${topic}`;
   },
   message: ({ seq, created_at, content, event, deleted, edited_at, reactions = [] }, name, words) => {
     const time = `<time datetime="${created_at}">${created_at.slice(0, 16).replace('T', ' ')}</time>`;
@@ -58,8 +59,8 @@ export const HTML: Format = {
   end: '</html>\n',
 };
 
-const eventText = ({ action, title, user_ids = [] }: NonNullable<Message['event']>): string =>
-  [action, ...user_ids.map((id) => `#${id}`), ...(title === undefined ? [] : [title])].join(' ');
+const eventText = ({ action, title, topic, user_ids = [] }: NonNullable<Message['event']>): string =>
+  [action, ...user_ids.map((id) => `#${id}`), title, topic].filter((part) => part !== undefined).join(' ');
 
 /** The text of a file, piece by piece. */
 export async function* exported(

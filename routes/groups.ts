@@ -37,7 +37,7 @@ const groups: FastifyPluginAsyncTypebox = async (app) => {
     '/api/conversations',
     { schema: { body: NewGroup, response: { ...one, 201: one[200] } } },
     async ({ body, claims }, reply) => {
-      app.limits.send(claims.user_id, body.title);
+      app.limits.send(claims.user_id, body.title + (body.topic ?? ''));
       const id = await app.groups.make(claims.user_id, body);
       reply.code(201);
       return ok(await app.groups.find(claims.user_id, id));
@@ -54,9 +54,9 @@ const groups: FastifyPluginAsyncTypebox = async (app) => {
     '/api/conversations/:id',
     { schema: { params: ConversationParams, body: GroupChange, response: one } },
     async ({ params, body, claims }) => {
-      app.limits.send(claims.user_id, body.title ?? '');
-      const { title, posting, history } = body;
-      await app.groups.change(claims.user_id, params.id, { does: 'set', title, posting, history });
+      const { title, topic, posting, history } = body;
+      app.limits.send(claims.user_id, (title ?? '') + (topic ?? ''));
+      await app.groups.change(claims.user_id, params.id, { does: 'set', title, topic, posting, history });
       return ok(await app.groups.find(claims.user_id, params.id));
     },
   );

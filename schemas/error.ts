@@ -44,6 +44,7 @@ export const ERRORS = {
   },
   query_too_long: { status: 400, retryable: false, message: 'query has too many words' },
   title_invalid: { status: 400, retryable: false, message: 'title is not usable' },
+  topic_invalid: { status: 400, retryable: false, message: 'topic is not usable' },
   missing_token: { status: 401, retryable: false, message: 'missing token' },
   unauthorized: { status: 401, retryable: false, message: 'unauthorized' },
   suspended: { status: 403, retryable: false, message: 'this account is suspended' },

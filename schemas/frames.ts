@@ -120,6 +120,8 @@ export const extendedServer = {
       /** Members up to which a group is never parked, and what one `open` may name. */
       parked_members: Id,
       open_conversations: Id,
+      /** Members up to which whoever may write mentions all. */
+      mention_all_members: Id,
     }),
   }),
   synced: frame('synced', { id: Correlation }),

@@ -15,12 +15,18 @@ const Posting = oneOf('all', 'moderators');
 const Shown = oneOf('all', 'joining');
 /** The exact rule is `titleProblem`. */
 const Title = Type.String({ maxLength: 4096 });
+/** The exact rule is `topicProblem`. */
+const Topic = Type.String({ maxLength: 4096 });
+/** As it is kept. */
+const KeptTopic = Type.String({ maxLength: 4 * GROUPS.topic });
 const UserIds = Type.Array(Id, { maxItems: GROUPS.addedAtOnce });
 
 /** What is said of a conversation that isn't one of two. */
 export const Group = Type.Object({
   kind: Kind,
   title: Type.String({ maxLength: 4 * GROUPS.title }),
+  /** What it is about, where that was said. */
+  topic: Type.Optional(KeptTopic),
   /** Null: the user isn't in it any more. */
   role: Type.Union([Role, Type.Null()]),
   posting: Posting,
@@ -33,11 +39,24 @@ export type Group = Static<typeof Group>;
 
 /** What was done to a group. Who did it wrote the message; names aren't in it. */
 export const GroupEvent = Type.Object({
-  action: oneOf('made', 'added', 'joined', 'left', 'removed', 'role', 'renamed', 'posting', 'history'),
+  action: oneOf(
+    'made',
+    'added',
+    'joined',
+    'left',
+    'removed',
+    'role',
+    'renamed',
+    'topic',
+    'posting',
+    'history',
+  ),
   /** Whom: of `added`, `removed` and `role`. */
   user_ids: Type.Optional(UserIds),
   /** Of `made` and `renamed`. */
   title: Type.Optional(Type.String({ maxLength: 4 * GROUPS.title })),
+  /** Of `topic`: empty where it was taken away. */
+  topic: Type.Optional(KeptTopic),
   role: Type.Optional(Role),
   posting: Type.Optional(Posting),
   history: Type.Optional(Shown),
@@ -48,6 +67,7 @@ export type GroupEvent = Static<typeof GroupEvent>;
 export const NewGroup = Type.Object({
   id: Type.Optional(ClientId),
   title: Title,
+  topic: Type.Optional(Topic),
   user_ids: Type.Optional(UserIds),
   kind: Type.Optional(Kind),
   posting: Type.Optional(Posting),
@@ -56,6 +76,8 @@ export const NewGroup = Type.Object({
 export type NewGroup = Static<typeof NewGroup>;
 export const GroupChange = Type.Object({
   title: Type.Optional(Title),
+  /** An empty one takes it away. */
+  topic: Type.Optional(Topic),
   posting: Type.Optional(Posting),
   history: Type.Optional(Shown),
 });
@@ -101,6 +123,7 @@ export const Channels = Type.Object({
     Type.Object({
       conversation_id: Id,
       title: Type.String({ maxLength: 4 * GROUPS.title }),
+      topic: Type.Optional(KeptTopic),
       members: Type.Integer({ minimum: 0, maximum: GROUPS.channelMembers }),
       joined: Type.Boolean(),
     }),
@@ -109,7 +132,7 @@ export const Channels = Type.Object({
   next_cursor,
 });
 
-/** Characters that a title may not have: control characters, halves of surrogate pairs, and what turns the reading direction. */
+/** Characters that a title or a topic may not have: control characters, halves of surrogate pairs, and what turns the reading direction. */
 const FORBIDDEN = /[\p{Cc}\p{Cs}\u2028\u2029\u202a-\u202e\u2066-\u2069]/u;
 /** Something to be seen: neither space, nor format character, nor one that is drawn as nothing. */
 const VISIBLE = /[^\p{Z}\p{C}\p{Default_Ignorable_Code_Point}\u2800]/u;
@@ -119,11 +142,22 @@ const VISIBLE = /[^\p{Z}\p{C}\p{Default_Ignorable_Code_Point}\u2800]/u;
  * @param title trimmed and in NFC
  */
 export function titleProblem(title: string): string | undefined {
-  if (title === '') return 'title is required';
-  const length = [...title].length;
-  if (length > GROUPS.title)
-    return `title must be at most ${GROUPS.title} characters, this one has ${length}`;
-  if (FORBIDDEN.test(title)) return 'title must not have control characters';
-  if (!VISIBLE.test(title)) return 'title must have a visible character';
+  return title === '' ? 'title is required' : lineProblem('title', title, GROUPS.title);
+}
+
+/**
+ * What is wrong with a topic, as a sentence; undefined if nothing is. None is an empty one.
+ * @param topic trimmed and in NFC
+ */
+export function topicProblem(topic: string): string | undefined {
+  return topic === '' ? undefined : lineProblem('topic', topic, GROUPS.topic);
+}
+
+/** What is wrong with a line of text. @param name what it is called */
+function lineProblem(name: string, line: string, atMost: number): string | undefined {
+  const length = [...line].length;
+  if (length > atMost) return `${name} must be at most ${atMost} characters, this one has ${length}`;
+  if (FORBIDDEN.test(line)) return `${name} must not have control characters`;
+  if (!VISIBLE.test(line)) return `${name} must have a visible character`;
   return undefined;
 }

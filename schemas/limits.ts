@@ -115,8 +115,9 @@ export const GROUPS = {
   channelMembers: 100_000,
   /** That a user may have made. */
   made: 500,
-  /** Characters of a title. */
+  /** Characters of a title, and of a topic. */
   title: 128,
+  topic: 250,
   /** Messages that a client may lack of one and is still given; past them it stands at the last ones, and reads the rest over HTTP. */
   behind: 1000,
   /** Messages that it is given there. */

@@ -19,9 +19,9 @@ export interface NewChange {
   seq: number;
   kind: 'edit' | 'delete' | 'react' | 'unreact' | 'pin' | 'unpin';
   /** Of a reaction. */
-  emoji?: string;
+  emoji?: string | undefined;
   /** Of an edit, as is what is beside the text; what it answers stays as it was. */
-  content?: string;
+  content?: string | undefined;
   beside?: Beside | undefined;
   /** Of an edit: the change of the state that it was made on; undefined: whatever it is. */
   base?: number | undefined;
@@ -41,7 +41,7 @@ export interface ChangeBounds {
 }
 
 /**
- * Changes messages, in one statement (sql/migrations/0016_changes.sql).
+ * Changes messages, in one statement (sql/migrations/0019_last_change.sql).
  * @param changes no two of one message, but for reactions that differ in user or emoji
  * @returns what became of each
  */

@@ -26,12 +26,13 @@ interface ListRow extends SettingsRow, BesideRow, ChangeRow {
   other_read_seq: number;
   kind: Group['kind'] | null;
   title: string;
+  topic: string;
   role: number;
   posting: number;
   history: Group['history'];
   members: number;
   archived: boolean;
-  left_as: Pick<Group, 'title' | 'posting' | 'history' | 'members'> | null;
+  left_as: Pick<Group, 'title' | 'topic' | 'posting' | 'history' | 'members'> | null;
   is_seen: boolean;
   msg_id: number;
   from_user_id: number;
@@ -98,7 +99,7 @@ export async function listConversations(
     order by m.msg_id desc limit ${limit + 1}`;
   const rows = await sql<ListRow[]>`
     select p.*, coalesce(u.username, '') as username, coalesce(u.lookalike, false) as lookalike,
-      u.deleted_at is not null as deleted, g.kind, g.title, g.history, g.members, g.archived_at is not null as archived,
+      u.deleted_at is not null as deleted, g.kind, g.title, g.topic, g.history, g.members, g.archived_at is not null as archived,
       ${unreadColumns(sql, sql`${user}`, unreadAtMost)},
       coalesce(o.delivered_seq, 0) as delivered_seq, coalesce(o.read_seq, 0) as other_read_seq
     from (
@@ -137,11 +138,22 @@ const shown = (row: ListRow, user: number): Conversation => ({
 });
 
 /** Of a group that they have left, what was so then. */
-const groupOf = ({ kind, left_as, role, title, posting, history, members, archived }: ListRow): Group => ({
+const groupOf = ({
+  kind,
+  left_as,
+  role,
+  title,
+  topic,
+  posting,
+  history,
+  members,
+  archived,
+}: ListRow): Group => ({
   kind: kind ?? 'group',
   ...(left_as === null
     ? {
         title,
+        ...(topic !== '' && { topic }),
         role: ROLES[role] ?? null,
         posting: posting > 0 ? 'moderators' : 'all',
         history,

@@ -1,5 +1,5 @@
 import { sizeOf } from '../schemas/size.js';
-import { numbers, parseNumbers, type Sql } from './handle.js';
+import { numbers, parseNumbers, type Sql, strings } from './handle.js';
 import type { Position, Target } from './messages.js';
 
 /** Somebody in a conversation. */
@@ -167,47 +167,58 @@ export interface Standing {
   left?: boolean;
 }
 
-/**
- * How far each conversation of a user goes; one without a message is left out.
- * @param positions whose messages and changes are asked for
- */
-export async function standings(sql: Sql, user: number, positions: readonly Proof[]): Promise<Standing[]> {
-  const sorted = [...positions].sort((x, y) => x.conversation - y.conversation);
-  const ids = numbers(sorted.map(({ conversation }) => conversation));
-  const seqs = numbers(sorted.map(({ seq }) => seq));
-  const changes = numbers(sorted.map(({ change }) => change));
+/** Who asks how far their conversations go, and whose messages and changes of these they ask for. */
+export interface Comparing {
+  user: number;
+  proofs: readonly Proof[];
+}
+
+/** How far each conversation of these users goes, in the order given; one without a message is left out. */
+export async function standings(sql: Sql, asked: readonly Comparing[]): Promise<Standing[][]> {
+  const sorted = asked.map(({ proofs }) => proofs.toSorted((x, y) => x.conversation - y.conversation));
+  const said = (what: (proof: Proof) => number) => strings(sorted.map((proofs) => numbers(proofs.map(what))));
   const rows = await sql<
     (Pick<Standing, 'conversation' | 'end' | 'grouped' | 'delivered' | 'left'> &
       Sized & {
+        i: number;
         at: Date | null;
         change: number | null;
         changed_at: Date | null;
         proven_at: Date | null;
       })[]
   >`
-    select m.conversation_id as conversation, m.last_seq is not null as "left", h.change, h.at as changed_at, (
-        select at from changes x where x.conversation_id = (${ids}::bigint[])[p.place]
-          and x.change = (${changes}::bigint[])[p.place] and x.conversation_id = m.conversation_id
-      ) as proven_at, least(e.seq, m.last_seq) as "end", m.joined_seq is not null as grouped,
-      g.members, g.kind, coalesce(k.delivered_seq, 0) as delivered, (
-        select created_at from messages x
-        where x.conversation_id = (${ids}::bigint[])[p.place] and x.seq = (${seqs}::bigint[])[p.place]
-          and x.conversation_id = m.conversation_id and x.seq >= m.first_seq and (m.hidden is null or not m.hidden @> x.seq)
-      ) as at
-    from ${goingTo(sql)} ${lastChange(sql)}
-    cross join lateral (select width_bucket(m.conversation_id, ${ids}::bigint[]) as place) p
-    left join lateral (
-      select delivered_seq from cursors x where x.user_id = m.user_id and x.conversation_id = m.conversation_id limit 1
-    ) k on true
-    ${groupOf(sql)}
-    where m.user_id = ${user}`;
-  return rows.map(({ at, change, changed_at, proven_at, ...row }) => ({
-    ...withSize(row),
-    at: at?.getTime(),
-    change: change ?? undefined,
-    changedAt: changed_at?.getTime(),
-    provenAt: proven_at?.getTime(),
-  }));
+    select u.i, s.* from unnest(${numbers(asked.map(({ user }) => user))}::bigint[], ${said(({ conversation }) => conversation)}::text[],
+      ${said(({ seq }) => seq)}::text[], ${said(({ change }) => change)}::text[]) with ordinality u(user_id, ids, seqs, changes, i)
+    -- Read once, not for each conversation.
+    cross join lateral (select u.ids::bigint[] as ids, u.seqs::bigint[] as seqs, u.changes::bigint[] as changes offset 0) o
+    cross join lateral (
+      select m.conversation_id as conversation, m.last_seq is not null as "left", h.change, h.at as changed_at, (
+          select at from changes x where x.conversation_id = o.ids[p.place]
+            and x.change = o.changes[p.place] and x.conversation_id = m.conversation_id
+        ) as proven_at, least(e.seq, m.last_seq) as "end", m.joined_seq is not null as grouped,
+        g.members, g.kind, coalesce(k.delivered_seq, 0) as delivered, (
+          select created_at from messages x
+          where x.conversation_id = o.ids[p.place] and x.seq = o.seqs[p.place]
+            and x.conversation_id = m.conversation_id and x.seq >= m.first_seq and (m.hidden is null or not m.hidden @> x.seq)
+        ) as at
+      from ${goingTo(sql)} ${lastChange(sql)}
+      cross join lateral (select width_bucket(m.conversation_id, o.ids) as place) p
+      left join lateral (
+        select delivered_seq from cursors x where x.user_id = m.user_id and x.conversation_id = m.conversation_id limit 1
+      ) k on true
+      ${groupOf(sql)}
+      where m.user_id = u.user_id
+    ) s`;
+  const found: Standing[][] = asked.map(() => []);
+  for (const { i, at, change, changed_at, proven_at, ...row } of rows)
+    found[i - 1]?.push({
+      ...withSize(row),
+      at: at?.getTime(),
+      change: change ?? undefined,
+      changedAt: changed_at?.getTime(),
+      provenAt: proven_at?.getTime(),
+    });
+  return found;
 }
 
 /**

@@ -8,6 +8,8 @@ export interface GroupRow {
   conversation_id: number;
   kind: Group['kind'];
   title: string;
+  /** Empty: none. */
+  topic: string;
   members: number;
   /** Numbers of some of them. */
   owners: string;
@@ -24,7 +26,7 @@ const OWNERS = 5;
  */
 export async function listGroups(sql: Sql, text: string, after: number, limit: number): Promise<GroupRow[]> {
   return sql<GroupRow[]>`
-    select conversation_id, kind, title, members, archived_at, array_to_string(array(
+    select conversation_id, kind, title, topic, members, archived_at, array_to_string(array(
       select '#' || m.user_id from members m
       where m.conversation_id = g.conversation_id and m.role = 2 and m.last_seq is null order by m.joined_seq, m.user_id limit ${OWNERS}
     ), ', ') as owners

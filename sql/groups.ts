@@ -44,11 +44,13 @@ const changedBy = (conversation: number, channel: boolean, { events, roster, at 
   createdAt: at?.getTime() ?? 0,
 });
 
-/** Makes a group, unless its maker has done so before with the same id (sql/migrations/0014_groups.sql). */
+/** Makes a group, unless its maker has done so before with the same id (sql/migrations/0018_topic.sql). */
 export async function makeGroup(
   sql: Sql,
   maker: number,
   group: Pick<Group, 'kind' | 'title' | 'posting' | 'history'> & {
+    /** Empty: none. */
+    topic: string;
     clientId: string | undefined;
     people: readonly number[];
   },
@@ -56,9 +58,9 @@ export async function makeGroup(
 ): Promise<Changed | Problem> {
   const key = keyOf(group.title);
   const [row] = await sql<[Row & { id: number }]>`
-    select outcome, id, events, roster::text, at from make_group_1(
+    select outcome, id, events, roster::text, at from make_group_2(
       ${maker}, ${group.clientId ?? null}, ${group.kind}, ${group.title}, ${key}, ${wordsOf(key)}::text[],
-      ${postingOf(group.posting)}::smallint, ${group.history}, ${numbers(group.people)}::bigint[], ${acquainted}, ${made}, ${members})`;
+      ${group.topic}, ${postingOf(group.posting)}::smallint, ${group.history}, ${numbers(group.people)}::bigint[], ${acquainted}, ${made}, ${members})`;
   return row.outcome === null ? changedBy(row.id, group.kind === 'channel', row) : { problem: row.outcome };
 }
 
@@ -71,6 +73,7 @@ export type GroupAction =
   | {
       does: 'set';
       title?: string | undefined;
+      topic?: string | undefined;
       posting?: Group['posting'] | undefined;
       history?: Group['history'] | undefined;
     };
@@ -78,7 +81,7 @@ export type GroupAction =
 const peopleOf = (action: GroupAction): readonly number[] =>
   'people' in action ? action.people : 'person' in action ? [action.person] : [];
 
-/** Changes a group, for who may: one call, under the lock of its row (sql/migrations/0014_groups.sql). */
+/** Changes a group, for who may: one call, under the lock of its row (sql/migrations/0018_topic.sql). */
 export async function changeGroup(
   sql: Sql,
   conversation: number,
@@ -86,15 +89,15 @@ export async function changeGroup(
   action: GroupAction,
   { acquainted, members, channelMembers }: { acquainted: boolean; members: number; channelMembers: number },
 ): Promise<Changed | Problem> {
-  const { title, posting, history } = action.does === 'set' ? action : {};
+  const { title, topic, posting, history } = action.does === 'set' ? action : {};
   const key = keyOf(title ?? '');
   const role = action.does === 'role' ? ROLES.indexOf(action.role) : null;
   const [row] = await sql<[Row & { channel: boolean | null }]>`
     select outcome, events, roster::text, at,
       (select kind = 'channel' from groups where conversation_id = ${conversation}) as channel
-    from change_group_1(
+    from change_group_2(
       ${conversation}, ${actor}, ${action.does}, ${numbers(peopleOf(action))}::bigint[], ${role}::smallint,
-      ${title ?? null}, ${key}, ${wordsOf(key)}::text[], ${posting === undefined ? null : postingOf(posting)}::smallint,
+      ${title ?? null}, ${key}, ${wordsOf(key)}::text[], ${topic ?? null}, ${posting === undefined ? null : postingOf(posting)}::smallint,
       ${history ?? null}, ${acquainted}, ${members}, ${channelMembers})`;
   return row.outcome === null ? changedBy(conversation, row.channel === true, row) : { problem: row.outcome };
 }
@@ -157,6 +160,15 @@ export async function listReceipts(
     order by m.user_id`;
 }
 
+/** A channel as it is listed. */
+interface Channel {
+  conversation_id: number;
+  title: string;
+  topic?: string;
+  members: number;
+  joined: boolean;
+}
+
 /**
  * Channels by their titles, those that are archived left out.
  * @param search how a word of the title begins
@@ -168,10 +180,10 @@ export async function listChannels(
   search: string,
   after: number | undefined,
   limit: number,
-): Promise<{ conversation_id: number; title: string; members: number; joined: boolean }[]> {
+): Promise<Channel[]> {
   const key = keyOf(search);
-  return sql<{ conversation_id: number; title: string; members: number; joined: boolean }[]>`
-    select g.conversation_id, g.title, g.members, exists (
+  const rows = await sql<(Channel & { topic: string })[]>`
+    select g.conversation_id, g.title, g.topic, g.members, exists (
         select from members m where m.user_id = ${user} and m.conversation_id = g.conversation_id and m.last_seq is null
       ) as joined
     from groups g
@@ -181,4 +193,5 @@ export async function listChannels(
       and (${after ?? null}::bigint is null or (g.title_key, g.conversation_id)
         > (select title_key, conversation_id from groups where conversation_id = ${after ?? null}::bigint))
     order by g.title_key, g.conversation_id limit ${limit}`;
+  return rows.map(({ topic, ...channel }) => ({ ...channel, ...(topic !== '' && { topic }) }));
 }

@@ -217,11 +217,11 @@ t.test('[G16] a group is listed, given an owner, and archived: nobody writes to 
   ];
   const ask = async ({ token }: typeof owner, method: string, path: string, body?: object) =>
     (await two.request(method, `/api/${path}`, { token, ...(body && { body }) })).body;
-  const made = { title: `Gardens ${freshName()}`, user_ids: [bob.user_id] };
+  const made = { title: `Gardens ${freshName()}`, topic: 'Weeds', user_ids: [bob.user_id] };
   const { conversation_id: id, last_seq } = (
     await ask(owner, 'POST', 'conversations', { ...made, kind: 'channel', history: 'joining' })
   ).data;
-  const row = `${id}: ${made.title}, channel, 2 members, owned by #${owner.user_id}`;
+  const row = `${id}: ${made.title}, channel, 2 members, owned by #${owner.user_id}, topic: Weeds`;
   t.strictSame(await admin('groups', 'list', made.title.toUpperCase()), [row]);
   t.strictSame(await admin('groups', 'list', '--after', String(id)), ['none']);
   const member = await connectSynced(t, two, bob);

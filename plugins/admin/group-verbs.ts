@@ -9,9 +9,10 @@ function numberOf({ word }: Given): number {
   return id;
 }
 
-const remarks = ({ members, owners, archived_at }: GroupRow) => [
+const remarks = ({ topic, members, owners, archived_at }: GroupRow) => [
   members === 1 ? '1 member' : `${members} members`,
   owners === '' ? 'nobody owns it' : `owned by ${owners}`,
+  ...(topic === '' ? [] : [`topic: ${plain(topic)}`]),
   ...(archived_at === null ? [] : ['archived']),
 ];
 

@@ -18,8 +18,8 @@ import { ChatError } from '../errors.js';
 import { presentTo } from '../message.js';
 import { type AskedChange, ChangeQueue, messageOf } from './queue.js';
 
-/** Milliseconds from the start of one batch to the next: the cost of one is mostly its own. */
-const INTERVAL_MS = 4;
+/** Milliseconds from the start of one batch to the next: half of what one costs is its own, whatever is in it. */
+const INTERVAL_MS = 8;
 /** Milliseconds that one attempt may take, where it waits for a row that somebody holds, too; and until one in doubt is given up. */
 const ATTEMPT_MS = 5000;
 const HELD_MS = 7000;

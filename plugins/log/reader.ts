@@ -1,6 +1,7 @@
 import { GROUPS, LIMITS } from '../../schemas/limits.js';
 import { type ChangedMessage, type HeldPlace, readChanges } from '../../sql/changes.js';
 import {
+  type Comparing,
   type End,
   lastSeqs,
   type Member,
@@ -23,10 +24,22 @@ import {
 import type { Reader } from '../connection/port.js';
 import { within } from '../db/failure.js';
 import type { Db } from '../db/handle.js';
+import { gathered } from '../gathered.js';
+
+/** Positions up to which who comes back is compared together with others: nobody waits for one who holds many. */
+const TOGETHER = 200;
 
 /** Reads the log for connections, on lanes of their own. */
 export class LogReader implements Reader {
-  constructor(private readonly db: Pick<Db, 'delivery' | 'history'>) {}
+  /** Of those who come back at a moment, as after a restart. */
+  private readonly together: (asked: Comparing) => Promise<Standing[] | undefined>;
+
+  constructor(private readonly db: Pick<Db, 'delivery' | 'history'>) {
+    this.together = gathered(async (asked) => {
+      const found = await this.compare(asked);
+      return new Map(asked.map((one, i) => [one, found[i] ?? []]));
+    });
+  }
 
   ends(user: number): Promise<End[]> {
     return within(this.db.delivery, (sql) => lastSeqs(sql, user));
@@ -36,8 +49,15 @@ export class LogReader implements Reader {
     return within(this.db.delivery, (sql) => plainLastSeqs(sql, user, number));
   }
 
-  standings(user: number, positions: readonly Proof[]): Promise<Standing[]> {
-    return within(this.db.delivery, (sql) => standings(sql, user, positions));
+  async standings(user: number, proofs: readonly Proof[]): Promise<Standing[]> {
+    const asked = { user, proofs };
+    if (proofs.length <= TOGETHER) return (await this.together(asked)) ?? [];
+    const [found = []] = await this.compare([asked]);
+    return found;
+  }
+
+  private compare(asked: readonly Comparing[]): Promise<Standing[][]> {
+    return within(this.db.delivery, (sql) => standings(sql, asked));
   }
 
   async times(user: number, places: readonly Position[]): Promise<(number | undefined)[]> {

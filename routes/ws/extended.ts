@@ -15,15 +15,19 @@ function change(
   app: FastifyInstance,
   connection: ExtendedConnection,
   { id, conversation_id: conversation, seq }: { id?: string; conversation_id: number; seq: number },
-  what: Pick<NewChange, 'kind' | 'content' | 'beside' | 'emoji' | 'base'>,
+  { kind, content, beside, emoji, base }: Pick<NewChange, 'kind' | 'content' | 'beside' | 'emoji' | 'base'>,
 ): void {
-  app.limits.send(connection.user, what.content ?? '');
+  app.limits.send(connection.user, content ?? '');
   connection.sending();
   app.changes.append({
-    ...what,
     actor: connection.user,
     conversation,
     seq,
+    kind,
+    content,
+    beside,
+    emoji,
+    base,
     done: (message) => connection.onChanged(message, id),
     failed: (error) => connection.onFailed(id, toChatError(error)),
   });

@@ -175,6 +175,7 @@ export default fp(
           watched_users: LIMITS.watchedUsers,
           parked_members: GROUPS.parked,
           open_conversations: GROUPS.open,
+          mention_all_members: GROUPS.mentionAll,
         },
       });
     }

@@ -51,7 +51,11 @@ export function createClient(me: { user_id: number; username: string }) {
   const people = createPeople(socket.send);
   const acks = createAcks((conversation_id, seq) => socket.send({ type: 'ack', conversation_id, seq }));
   const drafts = createDrafts(local);
-  const limits = signal({ content: LIMITS.contentBytes as number, frame: LIMITS.frameBytes as number });
+  const limits = signal<{ content: number; frame: number; mentionAll: number }>({
+    content: LIMITS.contentBytes,
+    frame: LIMITS.frameBytes,
+    mentionAll: GROUPS.mentionAll,
+  });
   const outbox = createOutbox({
     local,
     now,
@@ -85,7 +89,8 @@ export function createClient(me: { user_id: number; username: string }) {
   const parked = createParked({
     api,
     directory,
-    isLive: () => synced && !asked,
+    // Before the first sync: where the whole list was read, what goes on past it came since.
+    isLive: () => (synced ? !asked : cursor === null),
     onChange: watch,
     onIncoming: came,
   });
@@ -266,7 +271,13 @@ export function createClient(me: { user_id: number; username: string }) {
 
   async function onWelcome(frame: ExtendedServer['welcome']): Promise<void> {
     const mine = ++line;
-    limits.value = { content: frame.limits.content_bytes, frame: frame.limits.frame_bytes };
+    const { content_bytes, frame_bytes, mention_all_members } = frame.limits;
+    // A server of an earlier version doesn't say all of it.
+    limits.value = {
+      content: content_bytes,
+      frame: frame_bytes,
+      mentionAll: mention_all_members ?? GROUPS.mentionAll,
+    };
     learnTime(frame.server_time);
     heardOf(frame.version);
     renewal.schedule(frame.token_expires_at, frame.server_time);

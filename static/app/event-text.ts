@@ -7,7 +7,7 @@ import { t } from './i18n/index.js';
  * @param nameOf what somebody is called
  */
 export function eventText(event: Event, from: number, me: number, nameOf: (id: number) => string): string {
-  const { action, user_ids: ids = [], title } = event;
+  const { action, user_ids: ids = [], title, topic } = event;
   const who = from === me ? t('me') : nameOf(from);
   const named = namedIn(event).map((id) => (id === me ? t('youObject') : nameOf(id)));
   if (named.length < ids.length) named.push(t('event.others', { n: ids.length - named.length }));
@@ -16,6 +16,9 @@ export function eventText(event: Event, from: number, me: number, nameOf: (id: n
     case 'made':
     case 'renamed':
       return t(title ? `event.${action}` : `event.${action}.untitled`, { who, title: title ?? '' });
+    case 'topic':
+      if (topic === '') return t('event.topic.none', { who });
+      return t(topic ? 'event.topic' : 'event.topic.untold', { who, topic: topic ?? '' });
     case 'added':
     case 'removed':
       return t(`event.${action}`, { who, whom });

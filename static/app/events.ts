@@ -11,6 +11,8 @@ export function changed(group: Group, event: Event, from: number, me: number): G
     case 'made':
     case 'renamed':
       return { ...group, title: event.title ?? group.title };
+    case 'topic':
+      return { ...group, topic: event.topic ?? group.topic ?? '' };
     case 'added':
       return { ...group, members: group.members + whom.length, role: mine ? 'member' : group.role };
     case 'joined':

@@ -13,7 +13,7 @@ interface Parked {
     hear: (said: Conversation) => Thread | undefined;
     save: (thread: Thread) => void;
   };
-  /** Whether what comes now is new, and no part of catching up: the list is asked for after that. */
+  /** Whether what comes now is new, and no part of a catching up after which the list is asked for. */
   isLive: () => boolean;
   onChange: () => void;
   onIncoming: (thread: Thread, message: Message) => void;
@@ -78,12 +78,13 @@ export function createParked({ api, directory, isLive, onChange, onIncoming }: P
     heard({ conversations }: ExtendedServer['head']): void {
       for (const { conversation_id: id, ...head } of conversations) {
         const thread = directory.byConversation(id);
-        if (thread && !thread.tell(head)) continue;
-        if (thread) directory.save(thread);
+        const isNew = thread?.tell(head) ?? true;
+        if (thread && isNew) directory.save(thread);
         if (!isLive()) continue;
+        // The list may have known it first, but it calls nobody.
         if (thread && head.mention && head.mention > thread.readSeq)
           mentioned(thread, id, head.mention).catch(() => {});
-        waiting.add(id);
+        if (isNew) waiting.add(id);
       }
       onChange();
       void work();

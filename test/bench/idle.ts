@@ -2,7 +2,7 @@ import { setTimeout as sleep } from 'node:timers/promises';
 import { positionsOf, prepared, ring, talks } from './data.js';
 import { ExtendedUser } from './extended.js';
 import { openAll, openUser } from './load.js';
-import { type Bench, clocked, type Env, type Figures, round, sideBySide, withReplicas } from './measure.js';
+import { type Bench, type Env, type Figures, round, sideBySide, timed, withReplicas } from './measure.js';
 import { rss } from './stack.js';
 
 interface Client {
@@ -27,12 +27,14 @@ export const idleOn = (
     async (replicas) => {
       const { pid = 0, port = 0 } = replicas[0] ?? {};
       const before = await rss(pid);
-      const opened = await clocked(() => openAll(count, (i) => open(port, i)));
+      const opened = await timed(bench, replicas, count, () => openAll(count, (i) => open(port, i)));
       await sleep(3000);
       const after = await rss(pid);
       for (const client of opened.result) client.end();
       return {
-        'opened/s': Math.round((count * 1000) / opened.ms),
+        'opened/s': opened.rate,
+        'µs/opened': opened.all,
+        'server µs/opened': opened.server,
         'KB/connection': round((after - before) / 1024 / count),
       };
     },

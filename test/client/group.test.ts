@@ -119,6 +119,13 @@ t.test('each action', async (t) => {
   t.equal(after({ action: 'left' }).members, 2);
   t.equal(after({ action: 'role', user_ids: [me], role: 'owner' }).role, 'owner');
   t.equal(after({ action: 'role', user_ids: [other], role: 'owner' }).role, 'member');
+  t.equal(after({ action: 'topic', topic: 'Ropes' }).topic, 'Ropes');
+  t.equal(changed({ ...group, topic: 'Ropes' }, { action: 'topic', topic: '' }, other, me).topic, '');
+  t.equal(
+    changed({ ...group, topic: 'Ropes' }, { action: 'topic' }, other, me).topic,
+    'Ropes',
+    'it was erased',
+  );
   t.equal(after({ action: 'posting', posting: 'moderators' }).posting, 'moderators');
   t.equal(after({ action: 'history', history: 'joining' }).history, 'joining');
   t.equal(after({ action: 'added', user_ids: [me] }).role, 'member');

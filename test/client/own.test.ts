@@ -153,4 +153,9 @@ t.test('a head that is new is looked at once in a while, and its mention at once
   await new Promise((resolve) => setTimeout(resolve, 50));
   t.same(asked, ['9 after 2', 'list 9']);
   t.same(told, [3, 4]);
+  thread.describe(said(6, 2, 1), false);
+  head(6, 6);
+  await new Promise((resolve) => setTimeout(resolve, 50));
+  t.same(asked, ['9 after 2', 'list 9', '9 after 5'], 'the list knew it first, and calls nobody');
+  t.same(told, [3, 4, 6]);
 });

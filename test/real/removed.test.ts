@@ -82,7 +82,7 @@ async function removeFromGroup(t: Test, one: Server, two: Server): Promise<Tresp
     removal = two.request('DELETE', `/api/conversations/${conversation_id}/members/${alice.user_id}`, {
       token,
     });
-    await waits('change_group_1', 1);
+    await waits('change_group_2', 1);
     a.send('chat', { id: 'too-late', conversation_id, content: 'too late' });
     await waits('append_4', 1);
     b.send('chat', { id: 'stays', conversation_id, content: 'stays' });

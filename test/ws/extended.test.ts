@@ -37,6 +37,7 @@ t.test('[X1] welcome comes first', async (t) => {
       watched_users: LIMITS.watchedUsers,
       parked_members: GROUPS.parked,
       open_conversations: GROUPS.open,
+      mention_all_members: GROUPS.mentionAll,
     },
   });
   t.equal(epoch, server.app.db.epoch);

@@ -1,6 +1,7 @@
 /** What is said in what comes later than the page: see `views/later.ts`. */
 export const en = {
   title: 'Title',
+  topic: 'Topic',
   kind: 'Kind',
   'kind.group': 'Group',
   'kind.channel': 'Channel',
@@ -11,6 +12,7 @@ export const en = {
   unchoose: 'Take out {name}',
   create: 'Create',
   titleMissing: 'Enter a title.',
+  topicLong: 'The topic has at most {max} characters; this one has {n}.',
   titleLong: 'At most {max} characters; this one has {n}.',
 
   addPeople: 'Add people',
@@ -24,7 +26,6 @@ export const en = {
   removeSure: '{name} gets nothing any more that is written here from now on.',
   leave: 'Leave',
   leaveSure: 'You get nothing any more that is written here from now on. What was written stays with you.',
-  rename: 'Rename',
   posting: 'Who may write',
   'posting.all': 'Everybody',
   'posting.moderators': 'Moderators',
@@ -79,6 +80,7 @@ export const en = {
   'error.too_many_invites': 'Too many invites are open. Revoke some first.',
   'error.session_not_found': 'That device is signed out already.',
   'error.title_invalid': 'This title can’t be used.',
+  'error.topic_invalid': 'This topic can’t be used.',
   'error.moderator_needed': 'Only moderators may do this.',
   'error.owner_needed': 'Only an owner may do this.',
   'error.member_not_found': 'This person is not in the group any more.',

@@ -2,6 +2,7 @@ import type { LaterWords } from './later.js';
 
 export const zh: LaterWords = {
   title: '名称',
+  topic: '主题',
   kind: '类型',
   'kind.group': '群组',
   'kind.channel': '频道',
@@ -12,6 +13,7 @@ export const zh: LaterWords = {
   unchoose: '取消选择 {name}',
   create: '创建',
   titleMissing: '请输入名称。',
+  topicLong: '主题最多 {max} 个字符，现有 {n} 个。',
   titleLong: '最多 {max} 个字符，现有 {n} 个。',
 
   addPeople: '添加成员',
@@ -25,7 +27,6 @@ export const zh: LaterWords = {
   removeSure: '此后在这里发送的消息，{name} 都不会再收到。',
   leave: '离开',
   leaveSure: '此后在这里发送的消息你都不会再收到。以前的消息仍会保留。',
-  rename: '更名',
   posting: '谁可以发言',
   'posting.all': '所有人',
   'posting.moderators': '管理人员',
@@ -78,6 +79,7 @@ export const zh: LaterWords = {
   'error.too_many_invites': '有效的邀请太多，请先撤销一些。',
   'error.session_not_found': '该设备已经退出登录。',
   'error.title_invalid': '这个名称不可用。',
+  'error.topic_invalid': '这个主题不可用。',
   'error.moderator_needed': '只有管理人员可以这样做。',
   'error.owner_needed': '只有所有者可以这样做。',
   'error.member_not_found': '此人已不在群组中。',

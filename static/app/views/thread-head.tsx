@@ -1,3 +1,4 @@
+import type { Group } from '../../../schemas/group.js';
 import { openOwn } from '../chosen.js';
 import type { Client } from '../client.js';
 import { now } from '../clock.js';
@@ -40,7 +41,7 @@ export function ThreadHead({ client, thread }: { client: Client; thread: Thread 
             ) : user.deleted ? null : typist ? (
               <Typing name={inGroup === null ? undefined : nameOf(client.users.of(typist, inGroup))} />
             ) : group && (state === 'online' || state === 'replaced') ? (
-              group.role !== null && t('members', { n: group.members })
+              <About group={group} />
             ) : presence && !gone ? (
               <Seen presence={presence} />
             ) : (
@@ -62,6 +63,22 @@ export function ThreadHead({ client, thread }: { client: Client; thread: Thread 
         </button>
       )}
     </header>
+  );
+}
+
+/** How many are in a group, and what it is about: as much of it as there is room for. */
+function About({ group }: { group: Group }) {
+  return (
+    <span class="about">
+      {group.role !== null && <span>{t('members', { n: group.members })}</span>}
+      {group.role !== null && group.topic && <span aria-hidden="true"> · </span>}
+      {group.topic && (
+        <>
+          <span class="vh">{t('topicIs')} </span>
+          <bdi title={group.topic}>{group.topic}</bdi>
+        </>
+      )}
+    </span>
   );
 }
 

@@ -86,6 +86,45 @@ test('Firefox: what is written without a line is kept over a reload, then sent o
   assert.deepEqual((await texts(ana.page)).slice(-3), sent);
 });
 
+test('Firefox: a group is made and given a topic; a mention, an edit and a reaction reach the other', async () => {
+  await ana.page.locator('.side-head > .round:last-child').click();
+  await ana.page.locator('.ways button').click();
+  await ana.page.locator('#title').fill('Climbers');
+  await ana.page.locator('.picker .people input').click();
+  await ana.page.waitForSelector('.picker .chosen');
+  await ana.page.locator('dialog button[type=submit]').click();
+  await ana.page.waitForSelector('.row.event');
+  await ana.page.locator('.thread-head h2 button').click();
+  await ana.page.locator('#topic').fill('Ropes');
+  await ana.page.locator('.group-form button[type=submit]').click();
+  await ana.page.waitForSelector('dialog .topic');
+  await ana.page.keyboard.press('Escape');
+  await ben.page.locator('a.conversation ::-p-text(Climbers)').click();
+  await ben.page.waitForSelector('.thread-head .status ::-p-text(Ropes)');
+
+  await ana.page.locator('.composer textarea').click();
+  await ana.page.keyboard.type('hello @Be');
+  await ana.page.waitForSelector('[role=option]');
+  await ana.page.keyboard.press('Enter');
+  await ana.page.keyboard.type('come');
+  await ana.page.keyboard.press('Enter');
+  await come(ana.page, 'hello @Ben come', 'sent');
+  await come(ben.page, 'hello @Ben come');
+  await ben.page.waitForSelector('.bubble .mention');
+
+  await ana.page.keyboard.press('ArrowUp');
+  await until('the field to have the message', () =>
+    ana.page.$eval('.composer textarea', (box) => box.value === 'hello @Ben come'),
+  );
+  await ana.page.keyboard.type(' at six');
+  await ana.page.keyboard.press('Enter');
+  await come(ben.page, 'hello @Ben come at six');
+
+  await ben.page.locator('.bubble .text').click({ button: 'right' });
+  await ben.page.locator('.quick [role=menuitem]').click();
+  for (const { page } of [ana, ben]) await page.waitForSelector('.reaction');
+});
+
 test('Firefox: signing out leaves nothing on the device', async () => {
   await ana.page.locator('.side-head button').click();
   await ana.page.locator('dialog .danger').click();

@@ -6,9 +6,11 @@ import {
   composer,
   fate,
   launch,
+  open,
   person,
   phone,
   say,
+  signIn,
   startServer,
   texts,
   until,
@@ -127,7 +129,8 @@ test('who has a message of one’s own, and who has read it, is told on a tap', 
   await dialog(ana.page).waitFor({ state: 'detached' });
 });
 
-test('somebody is added by a member; a group is renamed, and only moderators write', async () => {
+const topic = 'Ropes, chalk and who drives on Thursdays; صخر و حبال, and 抱石 at the hall by the river';
+test('somebody is added by a member; a group is renamed and given a topic, and only moderators write', async () => {
   await about(ben.page, 'Climbers');
   await press(ben.page, 'Add people');
   await dialog(ben.page).getByLabel('Dora').check();
@@ -148,8 +151,15 @@ test('somebody is added by a member; a group is renamed, and only moderators wri
   assert.ok(await isNarrow(ana.page));
   assert.deepEqual(await violations(ana.page), []);
   await dialog(ana.page).getByLabel('Title').fill('Boulderers');
-  await press(ana.page, 'Rename');
+  await press(ana.page, 'Save');
   await dialog(ana.page).locator('.title', { hasText: 'Boulderers' }).waitFor();
+  await dialog(ana.page).getByLabel('Topic').fill('x'.repeat(251));
+  await press(ana.page, 'Save');
+  await dialog(ana.page).getByText('The topic has at most 250 characters; this one has 251.').waitFor();
+  await dialog(ana.page).getByLabel('Topic').fill(topic);
+  await press(ana.page, 'Save');
+  await dialog(ana.page).locator('.topic', { hasText: topic }).waitFor();
+  assert.deepEqual(await violations(ana.page), []);
   await dialog(ana.page).getByRole('group', { name: 'Who may write' }).getByLabel('Moderators').check();
   await ben.page.getByText('Only moderators write here.').waitFor();
   assert.equal(await composer(ben.page).count(), 0);
@@ -157,8 +167,17 @@ test('somebody is added by a member; a group is renamed, and only moderators wri
   await composer(ben.page).waitFor();
   await close(ana.page);
   await line(ana.page, 'You renamed it to “Boulderers”');
+  await line(ana.page, `You changed the topic to “${topic}”`);
   await line(ana.page, 'You let everybody write');
   await row(ben.page, 'Boulderers').waitFor();
+  // Under the title there is as much of it as there is room for.
+  for (const { page } of [ana, ben]) {
+    const status = page.locator('.thread-head .status', { hasText: `4 members · Topic: ${topic}` });
+    await status.waitFor();
+    assert.equal(await status.evaluate((line) => line.clientHeight), 18);
+  }
+  assert.deepEqual(await violations(ana.page), []);
+  assert.ok(await ana.page.evaluate(() => document.documentElement.scrollWidth <= innerWidth));
 });
 
 test('who is removed in mid-conversation reads what was, and gets nothing more', async () => {
@@ -220,6 +239,11 @@ test('a channel is found and joined by oneself, in Chinese too', async () => {
   await press(ana.page, 'Create');
   await say(ana.page, 'Storm tomorrow');
   await fate(ana.page, 'Storm tomorrow', 'sent');
+  await about(ana.page, 'Weather and wind');
+  await dialog(ana.page).getByLabel('Topic').fill('Forecasts');
+  await press(ana.page, 'Save');
+  await dialog(ana.page).locator('.topic', { hasText: 'Forecasts' }).waitFor();
+  await close(ana.page);
 
   await ben.page.getByRole('button', { name: 'Settings' }).click();
   await ben.page.locator('select').selectOption('zh');
@@ -229,10 +253,12 @@ test('a channel is found and joined by oneself, in Chinese too', async () => {
   await press(ben.page, '频道');
   await dialog(ben.page).getByRole('searchbox').fill('wind');
   await dialog(ben.page).getByText('1 位成员').waitFor();
+  await dialog(ben.page).locator('.topic', { hasText: '主题： Forecasts' }).waitFor();
   assert.deepEqual(await violations(ben.page), []);
   await press(ben.page, '加入 Weather and wind');
   await bubble(ben.page, 'Storm tomorrow').waitFor();
   await line(ben.page, '你 加入了');
+  await line(ben.page, 'Ana 将主题改为“Forecasts”');
   await line(ana.page, 'Ben joined');
   await say(ben.page, '收到');
   await bubble(ana.page, '收到').waitFor();
@@ -240,6 +266,18 @@ test('a channel is found and joined by oneself, in Chinese too', async () => {
   await dialog(ben.page).getByRole('region', { name: '成员' }).getByText('所有者').waitFor();
   assert.ok(await isNarrow(ben.page));
   await dialog(ben.page).getByRole('button', { name: '关闭' }).click();
+});
+
+test('a channel that one comes into between the list and what follows it is there', async () => {
+  const { page } = await open(browser, server.origin);
+  await page.route(/conversations\?limit=\d+&hidden=true$/, async (route) => {
+    const response = await route.fetch();
+    await server.post('/api/conversations', { title: 'Meanwhile', kind: 'channel' }, cem.token);
+    await route.fulfill({ response });
+  });
+  await signIn(page, cem);
+  await row(page, 'Meanwhile').waitFor();
+  await page.context().close();
 });
 
 test('an address of a group that isn’t there says so', async () => {

@@ -46,7 +46,7 @@ export function Channels({ client }: { client: Client }) {
       openThread(peerOf(id));
     });
 
-  const row = ({ conversation_id: id, title, members, joined }: Channel) => {
+  const row = ({ conversation_id: id, title, topic, members, joined }: Channel) => {
     const named = <span class="vh"> {title}</span>;
     return (
       <li key={id}>
@@ -54,6 +54,12 @@ export function Channels({ client }: { client: Client }) {
         <span class="device">
           <bdi>{title}</bdi>
           <span class="note">{t('members', { n: members })}</span>
+          {topic && (
+            <span class="note topic">
+              <span class="vh">{t('topicIs')} </span>
+              <bdi>{topic}</bdi>
+            </span>
+          )}
         </span>
         {joined ? (
           <a

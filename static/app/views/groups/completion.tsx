@@ -1,7 +1,6 @@
 import { useComputed, useSignal, useSignalEffect } from '@preact/signals';
 import type { RefObject } from 'preact';
 import { useEffect } from 'preact/hooks';
-import { GROUPS } from '../../../../schemas/limits.js';
 import type { User } from '../../../../schemas/user.js';
 import type { Client } from '../../client.js';
 import { t } from '../../i18n/later.js';
@@ -105,7 +104,7 @@ export function Completion({ client, thread, box }: CompletionProps) {
 
   const mayAll = (): boolean => {
     const { role, members = 0 } = thread.group.peek() ?? {};
-    return members <= GROUPS.mentionAll || role !== 'member';
+    return members <= client.limits.peek().mentionAll || role !== 'member';
   };
 
   /** Whoever writes a whole name means it, chosen or not: an input method may write it with what follows. */

@@ -14,7 +14,7 @@ import { Choice } from './choice.js';
 import { type Member, Members } from './members.js';
 import { Picker } from './picker.js';
 import { Sure } from './sure.js';
-import { TitleField, titleMistake } from './title.js';
+import { TitleField, titleMistake, topicMistake } from './title.js';
 
 /** What a group is, who is in it, and what one may do about that. */
 export function GroupInfo({ client, thread }: { client: Client; thread: Thread }) {
@@ -81,6 +81,12 @@ function Facts({ client, id, group, thread, members, onAdd }: FactsProps) {
           <p class="note">{t('members', { n: group.members })}</p>
         </div>
       </div>
+      {group.topic && (
+        <p class="topic">
+          <span class="vh">{t('topicIs')} </span>
+          <bdi>{group.topic}</bdi>
+        </p>
+      )}
       <p class="wrong whole" role="alert">
         {problem.value}
       </p>
@@ -95,7 +101,7 @@ function Facts({ client, id, group, thread, members, onAdd }: FactsProps) {
             </button>
           )}
           <Members client={client} id={id} group={group} members={members} />
-          {leads && <Title client={client} id={id} title={group.title} />}
+          {leads && <Title client={client} id={id} title={group.title} topic={group.topic ?? ''} />}
           {leads && group.role === 'owner' && (
             <>
               <Choice
@@ -136,25 +142,48 @@ function Facts({ client, id, group, thread, members, onAdd }: FactsProps) {
   );
 }
 
-function Title({ client, id, title }: { client: Client; id: number; title: string }) {
+interface TitleProps {
+  client: Client;
+  id: number;
+  title: string;
+  topic: string;
+}
+
+function Title({ client, id, title, topic }: TitleProps) {
   const form = useRef<HTMLFormElement>(null);
   const { problem, busy, attempt } = useAttempt();
-  const rename = async (event: Event) => {
+  /** The field whose text can't be taken. */
+  const wrong = useSignal<'title' | 'topic' | null>(null);
+  const save = async (event: Event) => {
     event.preventDefault();
     if (!form.current) return;
-    const fresh = String(new FormData(form.current).get('title') ?? '');
-    problem.value = titleMistake(fresh);
-    if (problem.value === '')
-      await attempt(async () => void (await client.api.changeGroup(id, { title: fresh })));
+    const written = new FormData(form.current);
+    const fresh = { title: String(written.get('title') ?? ''), topic: String(written.get('topic') ?? '') };
+    const mistake = titleMistake(fresh.title);
+    problem.value = mistake || topicMistake(fresh.topic);
+    wrong.value = mistake ? 'title' : problem.peek() ? 'topic' : null;
+    if (problem.value === '') await attempt(async () => void (await client.api.changeGroup(id, fresh)));
   };
   return (
-    <form ref={form} class="group-form" noValidate onSubmit={(event) => void rename(event)}>
-      <TitleField key={title} value={title} problem="title-problem" wrong={problem.value !== ''} />
+    <form ref={form} class="group-form" noValidate onSubmit={(event) => void save(event)}>
+      <TitleField
+        key={`title ${title}`}
+        value={title}
+        problem="title-problem"
+        wrong={wrong.value === 'title'}
+      />
+      <TitleField
+        key={`topic ${topic}`}
+        name="topic"
+        value={topic}
+        problem="title-problem"
+        wrong={wrong.value === 'topic'}
+      />
       <p id="title-problem" class="wrong whole" role="alert">
         {problem.value}
       </p>
       <button type="submit" class="plain" aria-disabled={busy.value}>
-        {t('rename')}
+        {t('save')}
       </button>
     </form>
   );

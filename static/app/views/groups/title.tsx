@@ -8,21 +8,35 @@ export function titleMistake(title: string): string {
   return n > GROUPS.title ? t('titleLong', { max: GROUPS.title, n }) : '';
 }
 
-/** @param problem the id of what says what is wrong */
-export function TitleField({ value, problem, wrong }: { value: string; problem: string; wrong: boolean }) {
+/** The same of a topic. */
+export function topicMistake(topic: string): string {
+  const n = [...topic.normalize('NFC').trim()].length;
+  return n > GROUPS.topic ? t('topicLong', { max: GROUPS.topic, n }) : '';
+}
+
+interface TitleFieldProps {
+  name?: 'title' | 'topic';
+  value: string;
+  /** The id of what says what is wrong. */
+  problem: string;
+  wrong: boolean;
+}
+
+/** A line in which a title is written, or a topic. */
+export function TitleField({ name = 'title', value, problem, wrong }: TitleFieldProps) {
   return (
     <div class="field">
-      <label for="title">{t('title')}</label>
+      <label for={name}>{t(name)}</label>
       <input
-        id="title"
-        name="title"
+        id={name}
+        name={name}
         type="text"
         dir="auto"
         defaultValue={value}
         autocomplete="off"
         aria-invalid={wrong}
         aria-describedby={problem}
-        required
+        required={name === 'title'}
       />
     </div>
   );
