@@ -28,9 +28,7 @@ export const present = (message: StoredMessage) => ({
   content: message.content,
   ...(message.beside && presentBeside(message.beside)),
   created_at: new Date(message.createdAt).toISOString(),
-  ...(message.change !== undefined
-    ? changeOf(message, message.change)
-    : message.deleted && { deleted: message.deleted }),
+  ...(message.change ? changeOf(message, message.change) : message.deleted && { deleted: message.deleted }),
 });
 
 /** What has become of it since. */

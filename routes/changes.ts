@@ -14,6 +14,7 @@ import {
 } from '../schemas/change.js';
 import { ConversationParams } from '../schemas/conversation.js';
 import { answers, ok } from '../schemas/envelope.js';
+import { CHANGES } from '../schemas/limits.js';
 import { History, Message } from '../schemas/message.js';
 import { messagesAt, type NewChange, readChangesAfter } from '../sql/changes.js';
 import { listReactions, readReplies } from '../sql/reactions.js';
@@ -117,7 +118,7 @@ const changes: FastifyPluginAsyncTypebox = async (app) => {
     async ({ params: { id }, query: { after = 0, limit = 50 }, claims: { user_id: user } }) => {
       await app.conversations.others(user, id);
       const { messages, change, changedAt, more } = await within(requests, (sql) =>
-        readChangesAfter(sql, user, { conversation: id, after }, limit),
+        readChangesAfter(sql, user, { conversation: id, after }, limit, CHANGES.walk),
       );
       return ok({
         messages: messages.map((message) => presentTo(user, message)),

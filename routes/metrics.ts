@@ -17,6 +17,7 @@ const metrics: FastifyPluginAsync = async (app) => {
     if (['x-forwarded-for', 'forwarded', 'x-real-ip'].some((name) => request.headers[name] !== undefined))
       throw new ChatError('not_found');
     const log = app.messages.counts;
+    const changes = app.changes.counts;
     const hub = app.hub.counts;
     const sockets = app.sockets.counts;
     const limits = app.limits.counts;
@@ -35,6 +36,18 @@ const metrics: FastifyPluginAsync = async (app) => {
       ['chat_messages_stored_total', 'counter', 'Messages stored', log.messages],
       ['chat_batches_total', 'counter', 'Batches that stored them', log.batches],
       ['chat_statements_total', 'counter', 'Statements of the log', log.statements],
+      ['chat_edits_total', 'counter', 'Messages edited', changes.edit],
+      ['chat_deletions_total', 'counter', 'Messages deleted, those of erased users aside', changes.delete],
+      ['chat_reactions_total', 'counter', 'Reactions made, and taken back', changes.react + changes.unreact],
+      ['chat_pins_total', 'counter', 'Messages pinned, and unpinned', changes.pin + changes.unpin],
+      [
+        'chat_changes_refused_total',
+        'counter',
+        'Changes refused: not theirs, deleted, a conflict',
+        changes.refused,
+      ],
+      ['chat_change_batches_total', 'counter', 'Batches that made changes', changes.batches],
+      ['chat_changes_told_total', 'counter', 'Changes handed to a connection here, gathered', hub.told],
       ['chat_cursors_moved_total', 'counter', 'Cursors moved by what clients have confirmed', hub.moved],
       ['chat_messages_delivered_total', 'counter', 'Messages handed to a connection here', hub.delivered],
       ['chat_messages_published_total', 'counter', 'Messages sent to other instances', hub.published],

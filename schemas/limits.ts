@@ -151,6 +151,8 @@ export const CHANGES = {
   saved: 5000,
   /** Milliseconds from one telling of a conversation's changes to the next: what comes between is told together. */
   gatherMs: 250,
+  /** Changes of a conversation that are looked at together for one who was away. */
+  walk: 10_000,
 } as const;
 
 /** Bounds of searches. */

@@ -152,6 +152,7 @@ export async function readChanges(
 
 /**
  * What of a conversation has changed past some change, as a user sees it who is in it.
+ * @param walk changes that are looked at
  * @returns `change`: where they stand then, which was stored at `changedAt`
  */
 export async function readChangesAfter(
@@ -159,27 +160,30 @@ export async function readChangesAfter(
   user: number,
   { conversation, after }: ChangePlace,
   limit: number,
+  walk: number,
 ): Promise<{ messages: ChangedMessage[]; change: number; changedAt: number | undefined; more: boolean }> {
-  const [last] = await sql<{ change: number; at: Date }[]>`
-    select change, at from changes where conversation_id = ${conversation} and exists (
-      select from members where user_id = ${user} and conversation_id = ${conversation} and last_seq is null)
-    order by change desc limit 1`;
-  if (last === undefined || last.change <= after)
+  const [end] = await sql<{ change: number; at: Date; last: number }[]>`
+    select change, at, last from (
+      select change as last from changes where conversation_id = ${conversation} and exists (
+        select from members where user_id = ${user} and conversation_id = ${conversation} and last_seq is null)
+      order by change desc limit 1) l
+    join changes x on x.conversation_id = ${conversation} and x.change = least(last, ${after}::bigint + ${walk}::int)`;
+  if (end === undefined || end.change <= after)
     return {
       messages: [],
       change: after,
-      changedAt: last?.change === after ? last.at.getTime() : undefined,
+      changedAt: end?.change === after ? end.at.getTime() : undefined,
       more: false,
     };
-  const place = { conversation, after, end: last.change, seq: Number.MAX_SAFE_INTEGER };
+  const place = { conversation, after, end: end.change, seq: Number.MAX_SAFE_INTEGER };
   const rows = await readChanges(sql, user, [place], limit + 1);
   const messages = rows.slice(0, limit);
   const cut = rows.length > limit ? messages.at(-1) : undefined;
   return {
     messages,
-    change: cut?.change ?? last.change,
-    changedAt: cut?.changedAt ?? last.at.getTime(),
-    more: cut !== undefined,
+    change: cut?.change ?? end.change,
+    changedAt: cut?.changedAt ?? end.at.getTime(),
+    more: cut !== undefined || end.change < end.last,
   };
 }
 

@@ -28,8 +28,17 @@ export class Device {
   /** What went wrong. */
   readonly faults: string[] = [];
   client: Client | undefined;
-  /** It holds what comes after that. */
-  begin = 0;
+  /** Whether what it holds is of the server's history: before, it asks for no change of it. */
+  isSynced = false;
+  /** How often it was told that it held something of another history. */
+  resets = 0;
+  private server: Server | undefined;
+  private mayReset = false;
+  /** Up to there it is to read what was before over HTTP; and states that came meanwhile of what it doesn't hold. */
+  private owed = 0;
+  private readonly loose = new Map<number, Shown>();
+  /** States past the change position of its `sync`: until that is told of again, nothing says that the history has them. */
+  private unproven = new Set<number>();
   private position = { seq: 0, at: 0, change: 0, changed_at: 0 };
   private handled = 0;
   private sends = 0;
@@ -48,15 +57,31 @@ export class Device {
     return this.position.seq;
   }
 
+  /** Whether nothing is to be read any more. */
+  get isWhole(): boolean {
+    return this.owed === 0 && this.unproven.size === 0;
+  }
+
+  /** The database is going to end, and be put back. */
+  expectRestore(): void {
+    this.mayReset = true;
+  }
+
   async goOn(server: Server): Promise<void> {
     const client = await connect(this.t, server, this.user, { extended: true });
     this.client = client;
+    this.isSynced = false;
+    this.server = server;
     this.handled = 0;
     client.socket.on('message', () => this.handle(client));
+    client.socket.on('close', () => client === this.client && this.goOff());
+    const past = [...this.held.values()].filter(({ change = 0 }) => change > this.position.change);
+    this.unproven = new Set(past.map(({ seq }) => seq));
     const { seq, at, change, changed_at } = this.position;
     const place = { conversation_id: this.conversation, seq, ...(at > 0 && { at }) };
     const proof = { ...(change > 0 && { change, changed_at }) };
     client.send('sync', { positions: seq + change > 0 ? [{ ...place, ...proof }] : [] });
+    if (this.owed > 0) this.read(client);
   }
 
   /** Its line is cut. */
@@ -78,8 +103,10 @@ export class Device {
   }
 
   private take(frame: Frame) {
+    if (frame.type === 'synced') this.proveRest();
     if (frame.conversation_id !== this.conversation) {
-      if (frame.type === 'error' && !EXPECTED.has(frame.code)) this.faults.push(JSON.stringify(frame));
+      const isExpected = EXPECTED.has(frame.code) || (this.mayReset && frame.retryable);
+      if (frame.type === 'error' && !isExpected) this.faults.push(JSON.stringify(frame));
       return;
     }
     if (frame.type === 'chat' || frame.type === 'event') this.hold(frame, shown(frame));
@@ -96,15 +123,66 @@ export class Device {
       this.hold(frame, message);
     } else if (frame.type === 'joined') {
       if (this.held.size > 0) this.faults.push('joined again');
-      this.begin = frame.seq;
       this.position = { ...this.position, seq: frame.seq, at: frame.at ?? 0 };
     } else if (frame.type === 'changed') this.change(frame);
     else if (frame.type === 'changes') {
       if (frame.change < this.position.change) this.faults.push('a step back');
       this.position.change = frame.change;
       this.position.changed_at = frame.at;
-    } else if (frame.type === 'reset')
+    } else if (frame.type === 'reset') this.reset(frame);
+  }
+
+  /** What it holds is of another history: it drops that, and reads what is there over HTTP. */
+  private reset(frame: Frame) {
+    if (!this.mayReset)
       this.faults.push(`reset ${JSON.stringify(frame)} at ${JSON.stringify(this.position)}`);
+    const { seq, at = 0, change = 0, changed_at = 0 } = frame;
+    for (const of of [this.held, this.mine, this.loose, this.deleted, this.unproven]) of.clear();
+    this.position = { seq, at, change, changed_at };
+    this.resets++;
+    this.owed = seq;
+    if (this.client !== undefined) this.read(this.client);
+  }
+
+  /** Reads what it owes itself, unless its line is cut before it has all of that. */
+  private read(client: Client) {
+    const readAll = async () => {
+      for (let after = 0; client === this.client && this.owed > 0; ) {
+        const path = `/api/conversations/${this.conversation}/messages?limit=200&after=${after}`;
+        const { messages, has_more } = await this.ask(path);
+        if (client !== this.client) return;
+        for (const message of messages) if (message.seq <= this.owed) this.learn(shown(message));
+        after = messages.at(-1)?.seq ?? 0;
+        if (!has_more || after >= this.owed) this.owed = 0;
+      }
+      this.loose.clear();
+    };
+    readAll().catch((error) => this.faults.push(String(error)));
+  }
+
+  private async ask(path: string): Promise<Frame> {
+    const { status, body } = (await this.server?.request('GET', path, { token: this.user.token })) ?? {};
+    if (status !== 200) throw new Error(`${path}: ${JSON.stringify(body)}`);
+    return body.data;
+  }
+
+  /** What was read: a later state may have come before it. */
+  private learn(message: Shown) {
+    const { seq } = message;
+    const loose = this.loose.get(seq);
+    const newer = loose !== undefined && (loose.change ?? 0) > (message.change ?? 0) ? loose : message;
+    if (!this.held.has(seq) || (newer.change ?? 0) > (this.held.get(seq)?.change ?? 0)) this.show(newer);
+  }
+
+  /** What it held past its change position and wasn't told of again is of another history: it is read. */
+  private proveRest() {
+    this.isSynced = true;
+    if (this.unproven.size > 0 && !this.mayReset) this.faults.push(`not told of ${[...this.unproven]}`);
+    const { client } = this;
+    for (const seq of this.unproven)
+      this.ask(`/api/conversations/${this.conversation}/messages/${seq}`)
+        .then((message) => client === this.client && this.unproven.has(seq) && this.show(shown(message)))
+        .catch((error) => this.faults.push(String(error)));
   }
 
   private hold(frame: Frame, message: Shown) {
@@ -135,7 +213,10 @@ export class Device {
       this.faults.push(`a hole from ${this.position.change} to ${from}`);
     const mine = this.mine.get(seq);
     if (mine !== undefined && change > (mine.change ?? 0)) this.mine.set(seq, shown(frame));
-    if (change > (this.held.get(seq)?.change ?? 0) && this.held.has(seq)) this.show(shown(frame));
+    if (this.owed >= seq && !this.held.has(seq)) this.loose.set(seq, shown(frame));
+    const isNews = change > (this.held.get(seq)?.change ?? 0) || (this.mayReset && this.unproven.has(seq));
+    if (isNews && this.held.has(seq)) this.show(shown(frame));
+    else this.unproven.delete(seq);
     if (id !== undefined && seq > this.position.seq) return;
     if (from > this.position.change + 1 || change <= this.position.change) return;
     this.position.change = change;
@@ -144,6 +225,7 @@ export class Device {
 
   private show(message: Shown) {
     const { seq, deleted } = message;
+    if (this.unproven.delete(seq) && this.mayReset) this.deleted.delete(seq);
     if (this.deleted.has(seq) && deleted === undefined) this.faults.push(`${seq} was deleted and came back`);
     if (deleted) this.deleted.add(seq);
     this.held.set(seq, message);

@@ -1,5 +1,6 @@
 /** Who may change what, and what is kept of messages: pins, saved ones, answers, files. */
 import t, { type Test } from 'tap';
+import { CHANGES, GROUPS } from '../schemas/limits.js';
 import { build, type Client, connectSynced, signUp, type User } from './helper.js';
 
 const server = await build(t, { EDIT_MINUTES: '1' });
@@ -58,6 +59,23 @@ t.test('[E9] moderators delete in their groups, nobody else what others wrote', 
     'what was edited later is not for them',
   );
   t.equal(messages.at(-2).change, undefined, 'and that is no state of it: who returns takes the one it has');
+});
+
+t.test('[E9] who may not write neither edits nor pins, and reacts as long as anybody writes', async (t) => {
+  const { id, owner, member } = await crew(t);
+  const { seq } = await say(member, { conversation_id: id }, 'hello');
+  const [thumb = '', heart = ''] = ['👍', '❤️'].map(
+    (x) => `${message(id, seq)}/reactions/${encodeURIComponent(x)}`,
+  );
+  await ask(owner, 'PATCH', `conversations/${id}`, { posting: 'moderators' });
+  const refused = { status: 403, error: 'posting_closed' };
+  t.match(await ask(member, 'PATCH', message(id, seq), { content: 'x' }), refused);
+  t.match(await ask(member, 'PUT', `conversations/${id}/pins/${seq}`), refused);
+  t.match(await ask(member, 'PUT', thumb), { status: 200, data: { change: 1 } });
+  await sql`update conversations set posting = 3 where conversation_id = ${id}`;
+  for (const user of [member, owner]) t.match(await ask(user, 'PUT', heart), refused);
+  t.match(await ask(member, 'DELETE', thumb), refused);
+  t.match(await ask(member, 'DELETE', message(id, seq)), { status: 200, data: { deleted: true } });
 });
 
 t.test('[E10] what one wrote may be edited for so long, and deleted at any time', async (t) => {
@@ -124,6 +142,16 @@ t.test('[E13] an edit has other mentions, and a deletion none', async (t) => {
   t.strictSame([await mentions(moderator), await mentions(member)], [0, 0]);
 });
 
+t.test('[E13] an edit mentions all in a large group only by who may', async (t) => {
+  const { id, owner, member } = await crew(t);
+  const all = { content: '@all', mention_all: true };
+  const mine = await say(member, { conversation_id: id }, 'mine');
+  const theirs = await say(owner, { conversation_id: id }, 'theirs');
+  await sql`update groups set members = ${GROUPS.mentionAll + 1} where conversation_id = ${id}`;
+  t.match(await ask(member, 'PATCH', message(id, mine.seq), all), { status: 403, error: 'moderator_needed' });
+  t.match(await ask(owner, 'PATCH', message(id, theirs.seq), all), { data: { mention_all: true } });
+});
+
 t.test('[E14] answers to a message are a list, and outlive it without its text', async (t) => {
   const { id, owner, member } = await crew(t);
   const { seq } = await say(owner, { conversation_id: id }, 'question');
@@ -168,6 +196,28 @@ t.test('[E15] who may write pins for all, and everybody saves for themselves', a
   await ask(member, 'DELETE', `saved/${id}/${second.seq}`);
   t.equal((await ask(member, 'GET', 'saved')).data.saved.length, 1);
   t.strictSame((await ask(owner, 'GET', 'saved')).data.saved, []);
+});
+
+t.test('[E15] so many are pinned at most, and what is deleted is not pinned', async (t) => {
+  const { id, owner, member } = await crew(t);
+  const [first, second, gone] = [
+    await say(owner, { conversation_id: id }, 'first'),
+    await say(owner, { conversation_id: id }, 'second'),
+    await say(owner, { conversation_id: id }, 'gone'),
+  ];
+  const pin = (seq: number, method = 'PUT') => ask(member, method, `conversations/${id}/pins/${seq}`);
+  await pin(gone.seq);
+  await ask(owner, 'DELETE', message(id, gone.seq));
+  t.strictSame((await ask(member, 'GET', `conversations/${id}/pins`)).data.pins, []);
+  for (const method of ['PUT', 'DELETE'])
+    t.match(await pin(gone.seq, method), { status: 410, error: 'deleted' }, method);
+  await sql`insert into pins (conversation_id, seq, user_id, at)
+    select ${id}, 1000 + i, ${owner.user_id}, now() from generate_series(1, ${CHANGES.pins - 1}::int) i`;
+  t.equal((await pin(first.seq)).status, 200);
+  t.match(await pin(second.seq), { status: 409, error: 'too_many_pins' });
+  t.equal((await pin(first.seq)).status, 200, 'again');
+  t.equal((await pin(first.seq, 'DELETE')).status, 200);
+  t.equal((await pin(second.seq)).status, 200);
 });
 
 t.test('[E16] a conversation is written into a file, for who is in it', async (t) => {

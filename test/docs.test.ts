@@ -97,6 +97,18 @@ t.test('the metrics count what is connected and stored', async (t) => {
   await b.next('chat');
   a.send('chat', { to_user_id: alice.user_id, content: 'a note to oneself' });
   await a.next('chat');
+  const listed = await server.request('GET', '/api/conversations', { token: bob.token });
+  const [{ conversation_id }] = listed.body.data.conversations;
+  const place = `/api/conversations/${conversation_id}/messages/1`;
+  const thumb = `${place}/reactions/${encodeURIComponent('👍')}`;
+  for (const [method, path, by, status] of [
+    ['PUT', thumb, bob, 200],
+    ['PUT', thumb, bob, 200],
+    ['DELETE', thumb, bob, 200],
+    ['DELETE', place, bob, 403],
+    ['DELETE', place, alice, 200],
+  ] as const)
+    t.equal((await server.request(method, path, { token: by.token })).status, status);
   const response = await fetch(`${server.url}/metrics`);
   t.equal(response.headers.get('content-type'), 'text/plain; version=0.0.4; charset=utf-8');
   const lines = (await response.text()).split('\n');
@@ -104,6 +116,10 @@ t.test('the metrics count what is connected and stored', async (t) => {
     'chat_connections 2',
     'chat_messages_stored_total 2',
     'chat_messages_delivered_total 2',
+    'chat_edits_total 0',
+    'chat_deletions_total 1',
+    'chat_reactions_total 2',
+    'chat_changes_refused_total 1',
     'chat_database_up 1',
   ])
     t.ok(lines.includes(line), line);

@@ -255,8 +255,8 @@ const LANDED = {
   '0015_mentions.sql': '8a974342b18ae09a0ebe1cb909578b53d37a1946cf83bb3008f5682f976f58b0',
   '0016_changes.sql': '294ae83bffed7118d1e85c1d9463564cf0cfecc55f18a92efbc658193f95ece4',
   '0017_search.sql': '5c80b2a9072fc0d14ce6d0fc6f3b7eb92f1c12f2782ef3e0ece1a5228538dda0',
-  '0019_last_change.sql': 'c4361db36d01d1842106441b65e3e018dedf1d77ad733bdaaf97ebf67bf0a28a',
   '0018_topic.sql': '2b4be37442242219977b4ab3375c7f5311755ab3e16e1039df8c6766eb0f9a8a',
+  '0019_last_change.sql': 'c4361db36d01d1842106441b65e3e018dedf1d77ad733bdaaf97ebf67bf0a28a',
 };
 const sha256 = (text: string) => createHash('sha256').update(text).digest('hex');
 

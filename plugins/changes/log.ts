@@ -32,8 +32,8 @@ const PAUSE_MS = 250;
  * had done it, so a batch in doubt is made again.
  */
 export class ChangeLog {
-  /** Since the start, for metrics and for tests that guard the cost of a change. */
-  readonly counts = { changes: 0, batches: 0 };
+  /** Since the start, for metrics: what was made, by kind; what was refused; and the batches of both. */
+  readonly counts = { edit: 0, delete: 0, react: 0, unreact: 0, pin: 0, unpin: 0, refused: 0, batches: 0 };
   private readonly queue = new ChangeQueue();
   /** What waits for conversations whose rows somebody holds. */
   private readonly held = new Map<number, ChangeQueue>();
@@ -166,10 +166,11 @@ export class ChangeLog {
     lanes: Asker,
   ): Promise<void> {
     const rings = new Map<number, Ring>();
-    for (const [i, { conversation }] of batch.entries()) {
+    for (const [i, { conversation, kind }] of batch.entries()) {
       const change = outcomes[i];
+      if (typeof change === 'string' && change !== 'same') this.counts.refused++;
       if (typeof change !== 'number') continue;
-      this.counts.changes++;
+      this.counts[kind]++;
       const { first = change, last = change } = rings.get(conversation) ?? {};
       rings.set(conversation, { conversation, first: Math.min(first, change), last: Math.max(last, change) });
     }

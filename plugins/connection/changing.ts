@@ -3,7 +3,7 @@ import type { ChangedMessage } from '../../sql/changes.js';
 import type { End } from '../../sql/conversations.js';
 import { changedFrameOf } from '../message.js';
 import type { ChangeNews } from './change-news.js';
-import type { Lagging } from './lagging.js';
+import type { Lagging, Stretch } from './lagging.js';
 import { ParkingConnection } from './parked.js';
 
 /**
@@ -47,13 +47,12 @@ export abstract class Changing extends ParkingConnection {
       this.cursor.moveChange(conversation, change);
   }
 
-  protected async readChanged(lagging: Lagging, ends: readonly End[], rows: number): Promise<void> {
+  protected async readChanged(lagging: Lagging, stretches: readonly Stretch[], rows: number): Promise<void> {
     const { cursor } = this;
-    const places = ends.flatMap(({ conversation, change: end = 0 }) => {
+    const places = stretches.flatMap(({ conversation, after, until: end }) => {
       const seq = cursor.position(conversation);
       // What it was told of, or will be in a moment, it holds though it is past its position.
       const own = this.sends.isEmpty ? cursor.firstTold(conversation) : seq + 1;
-      const after = cursor.change(conversation);
       return seq === 0 && own === undefined ? [] : [{ conversation, seq, after, end, own }];
     });
     const page = places.length === 0 ? [] : await this.port.reader.changes(this.user, places, rows);
@@ -71,14 +70,11 @@ export abstract class Changing extends ParkingConnection {
       cursor.moveChange(conversation, change);
     }
     const cut = page.length < rows ? undefined : page.at(-1)?.conversation;
-    const first =
-      cut === undefined ? ends.length : ends.findIndex(({ conversation }) => conversation === cut);
-    const done = ends.slice(0, first);
-    for (const end of done) {
+    const first = stretches.findIndex(({ conversation }) => conversation === cut);
+    for (const end of lagging.takeChanged(first < 0 ? stretches : stretches.slice(0, first))) {
       if ((end.change ?? 0) > cursor.change(end.conversation)) this.tellEnd(end);
       cursor.moveChange(end.conversation, end.change ?? 0);
     }
-    lagging.takeChanged(done);
   }
 
   /** Up to this change there is nothing more for the client. */

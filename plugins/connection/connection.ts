@@ -3,7 +3,7 @@ import type { LastPage, StoredMessage } from '../../sql/messages.js';
 import type { ChatError } from '../errors.js';
 import type { Sender } from '../log/types.js';
 import { type Counting, Cursor } from './cursor.js';
-import { Lagging } from './lagging.js';
+import { Lagging, type Stretch } from './lagging.js';
 import type { Port, Transport, Who } from './port.js';
 import { type Behind, LIVE, type State } from './state.js';
 import { Told } from './told.js';
@@ -56,7 +56,11 @@ export abstract class Connection extends Told implements Sender {
   /** Whether its client is told of a message only by how far its conversation goes. */
   protected abstract setsAside(message: StoredMessage): boolean;
   /** Reads what has changed in some conversations of what the client holds, and tells it. */
-  protected abstract readChanged(lagging: Lagging, ends: readonly End[], rows: number): Promise<void>;
+  protected abstract readChanged(
+    lagging: Lagging,
+    stretches: readonly Stretch[],
+    rows: number,
+  ): Promise<void>;
   /** Called when the log has no more for this connection. */
   protected abstract caughtUp(): void;
   abstract onStored(message: StoredMessage): void;

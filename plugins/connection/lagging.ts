@@ -1,4 +1,4 @@
-import { GROUPS } from '../../schemas/limits.js';
+import { CHANGES, GROUPS } from '../../schemas/limits.js';
 import type { End } from '../../sql/conversations.js';
 import type { LastPage, Position } from '../../sql/messages.js';
 import type { Cursor } from './cursor.js';
@@ -6,11 +6,22 @@ import type { Cursor } from './cursor.js';
 /** Groups that a client is brought into at once. */
 const ENTERED = 100;
 
+/**
+ * Changes of a conversation that are looked at together: past `after` up to `until`. A message may have changed any number of times, of
+ * which only the last is told, so that what is told is no bound of what is read.
+ */
+export interface Stretch extends End {
+  after: number;
+  until: number;
+}
+
 /** Conversations that go on past where a client stands, as last read. */
 export class Lagging {
   private readonly ends: End[];
   /** Those in which more has changed than the client was told. */
   private changedEnds: End[];
+  /** By conversation: up to which change the client needn't be told of more. */
+  private readonly walked = new Map<number, number>();
   private readonly groups: ReadonlySet<number>;
   /** Groups where the client isn't far from the end, or was brought near. */
   private readonly near = new Set<number>();
@@ -31,19 +42,24 @@ export class Lagging {
   }
 
   /** Those in which more has changed, as far as so many changes may go. What has changed is told before what is new is read. */
-  changed(rows: number): End[] {
+  changed(rows: number): Stretch[] {
     let n = 0;
-    return this.changedEnds.filter(({ conversation, change = 0 }) => {
+    return this.changedEnds.flatMap((end) => {
+      const { conversation, change = 0 } = end;
+      const after = Math.max(this.cursor.change(conversation), this.walked.get(conversation) ?? 0);
       const wanted = n < rows;
-      n += change - this.cursor.change(conversation);
-      return wanted;
+      n += change - after;
+      return wanted ? [{ ...end, after, until: Math.min(change, after + CHANGES.walk) }] : [];
     });
   }
 
-  /** In these the client knows all changes. */
-  takeChanged(ends: readonly End[]): void {
-    const done = new Set(ends);
-    this.changedEnds = this.changedEnds.filter((end) => !done.has(end));
+  /** The client was given all of these. @returns those that were the last of their conversation: there it knows all changes */
+  takeChanged(stretches: readonly Stretch[]): Stretch[] {
+    for (const { conversation, until } of stretches) this.walked.set(conversation, until);
+    const done = stretches.filter(({ until, change }) => until === change);
+    const known = new Set(done.map(({ conversation }) => conversation));
+    this.changedEnds = this.changedEnds.filter(({ conversation }) => !known.has(conversation));
+    return done;
   }
 
   isGroup(conversation: number): boolean {

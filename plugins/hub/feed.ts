@@ -11,6 +11,7 @@ import type { Bus } from '../bus/bus.js';
 import { pack, type Ring } from '../bus/parcel.js';
 import { Cache } from '../cache.js';
 import { ChangeNews } from '../connection/change-news.js';
+import type { Connection } from '../connection/connection.js';
 import type { Db } from '../db/handle.js';
 import type { Ownership } from './ownership.js';
 import type { Registry } from './registry.js';
@@ -27,6 +28,9 @@ const PAGE = 500;
 const AGAIN_MS = 1000;
 /** Members up to which it is looked up which replicas have them; of more all replicas are told. */
 const LOOKED_UP = 256;
+
+/** What is told of changes. */
+type Informed = Pick<Connection, 'deliverChanges' | 'terminate'>;
 
 interface Waiting {
   /** When it is to be told, in milliseconds of `performance.now()`. */
@@ -54,11 +58,11 @@ export class Feed {
   constructor(
     private readonly log: FastifyBaseLogger,
     private readonly db: Pick<Db, 'delivery'>,
-    private readonly bus: Bus,
-    private readonly registry: Registry,
-    private readonly ownership: Ownership,
-    private readonly remote: Remote,
-    private readonly counts: { delivered: number },
+    private readonly bus: Pick<Bus, 'broadcast'>,
+    private readonly registry: Pick<Registry, 'has'> & { of(user: number): readonly Informed[] },
+    private readonly ownership: Pick<Ownership, 'isElsewhere'>,
+    private readonly remote: Pick<Remote, 'send'>,
+    private readonly counts: { told: number },
   ) {}
 
   /** This replica has stored these changes of a conversation. */
@@ -75,6 +79,9 @@ export class Feed {
     const told = this.told.get(conversation);
     if (told === undefined) this.told.set(conversation, { change: first - 1, next: 0 });
     else if (told.change >= last && !own) return;
+    // So long ago that there is more to look at than what is to be told: who has that from then on reads it for themselves.
+    else if (told.change < first - 1 - CHANGES.walk)
+      this.told.set(conversation, { ...told, change: first - 1 });
     const before = this.waiting.get(conversation);
     if (before !== undefined) before.own ||= own;
     else this.waiting.set(conversation, { due: told?.next ?? 0, own });
@@ -150,7 +157,7 @@ export class Feed {
     this.told.set(conversation, { change: news.end, next });
     for (const user of audience.members)
       for (const connection of this.registry.of(user)) {
-        this.counts.delivered++;
+        this.counts.told++;
         try {
           connection.deliverChanges(news);
         } catch (error) {

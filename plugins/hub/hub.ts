@@ -31,6 +31,7 @@ const FAREWELL_MS = 2000;
 export class Hub implements Port {
   readonly counts = {
     delivered: 0,
+    told: 0,
     published: 0,
     unreceived: 0,
     repaired: 0,

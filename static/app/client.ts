@@ -306,6 +306,7 @@ export function createClient(me: { user_id: number; username: string }) {
 
   function sync(): void {
     asked = randomId();
+    for (const thread of directory.all.value) thread.doubt();
     const positions = directory.all.value.flatMap(({ conversationId, position, at, change, changedAt }) =>
       conversationId === null
         ? []
@@ -349,6 +350,7 @@ export function createClient(me: { user_id: number; username: string }) {
     const first = !synced;
     synced = true;
     answered();
+    for (const thread of directory.all.value) thread.dropUnproven();
     outbox.synced();
     refusals = 0;
     socket.synced();

@@ -129,6 +129,8 @@ export class Thread {
   /** The message up to which everything is in what is known of the group. */
   #groupAsOf = 0;
   readonly #early = new Map<number, Message | Unknown>();
+  /** States past the change position that nothing has proven since it was told. */
+  #unproven = new Set<number>();
   readonly #me: number;
 
   constructor(me: number, user: User) {
@@ -192,8 +194,9 @@ export class Thread {
     const { seq, change = 0 } = state;
     const preview = this.#preview?.seq === seq ? this.#preview : undefined;
     const before = this.messages.get(seq) ?? preview;
-    if (seq < this.begins || this.messages.get(seq) === null || change <= (before?.change ?? 0))
-      return undefined;
+    const isUnproven = this.#unproven.delete(seq);
+    if (seq < this.begins || this.messages.get(seq) === null) return undefined;
+    if (change <= (before?.change ?? 0) && !isUnproven) return undefined;
     if (!before && seq > this.position) return undefined;
     const now = asBefore(state, before);
     if (before?.pinned !== state.pinned) this.pinned.value++;
@@ -205,6 +208,20 @@ export class Thread {
     }
     this.version.value++;
     return before;
+  }
+
+  /** [E6] The server is told where this stands: what is held past that it says again, unless it is of another history. */
+  doubt(): void {
+    const past = [...this.messages.values()].filter((message) => (message?.change ?? 0) > this.change);
+    this.#unproven = new Set(past.flatMap((message) => message?.seq ?? []));
+  }
+
+  /** It has said all that it has to say: what is in doubt still is read again where somebody looks. */
+  dropUnproven(): void {
+    if (this.#unproven.size === 0) return;
+    for (const seq of this.#unproven) this.messages.delete(seq);
+    this.#unproven.clear();
+    this.version.value++;
   }
 
   /**
@@ -515,6 +532,7 @@ export class Thread {
   /** What is held is of another history than the server's, which goes on after `seq`, stored `at`. */
   reset(seq: number, at: number | undefined, change = 0, changedAt?: number): void {
     this.#early.clear();
+    this.#unproven.clear();
     this.messages.clear();
     this.readSeq = 0;
     this.tellRead = 0;

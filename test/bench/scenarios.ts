@@ -1,4 +1,5 @@
 import { away, awayBoth } from './away.js';
+import { burst } from './burst.js';
 import { reacting, syncChanged } from './changes.js';
 import { embedded } from './embedded.js';
 import { channelBesideGroup, groupAt, groupsFull, joining } from './groups.js';
@@ -51,6 +52,7 @@ export const scenarios: Record<string, (bench: Bench) => Promise<Figures>> = {
     channelBesideGroup(bench, 10_000, 50, 1000, { rate: 50 }),
   'joining a channel of 1,000,000 messages': (bench) => joining(bench, 1_000_000),
   'ten who react without pause, and one who writes': (bench) => reacting(bench, 10, 20),
+  '200 who react to one message, 1,000 reactions/s': (bench) => burst(bench, 200, 1000),
   'sync of 1,000 conversations, 10 changed in each': (bench) => syncChanged(bench, 1000, 10),
   '20,000 messages to people who are away': away,
   'to people away, then fetching, plain and extended': awayBoth,

@@ -44,6 +44,30 @@ t.test(
   },
 );
 
+t.test(
+  '[E6] past the position what the server says again is taken, and what it does not is dropped',
+  async (t) => {
+    const thread = filled(4);
+    thread.moveChange(3, 103, 1);
+    thread.alter(state(1, 3, { content: 'shared' }));
+    thread.alter(state(2, 7, { content: 'lost' }));
+    thread.alter(state(3, 8, { content: '', deleted: true }));
+    thread.doubt();
+    thread.alter(state(3, 4, { content: 'four' }));
+    t.equal(thread.alter(state(3, 3)), undefined, 'once');
+    thread.dropUnproven();
+    t.strictSame(
+      [...thread.messages.values()].map((held) => [held?.seq, held?.content]),
+      [
+        [1, 'shared'],
+        [3, 'four'],
+        [4, '4'],
+      ],
+    );
+    t.equal(thread.position, 4);
+  },
+);
+
 t.test('the position of changes goes on without a gap, and is kept', async (t) => {
   const thread = filled(3);
   t.equal(thread.moveChange(1, 100, 1), true);
