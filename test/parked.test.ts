@@ -191,6 +191,35 @@ for (const [kind, making] of kinds) {
   );
 
   t.test(
+    `[G26] so does a mention in ${kind}, where what was said after it came`,
+    { buffered: false },
+    async (t) => {
+      const [owner, bob] = await pair();
+      const id = await making(owner, [bob]);
+      const there = await showing(t, two, bob, []);
+      const { seq } = await say(owner, id);
+      await untilHead(there, id, seq);
+      await two.app.hub.repair();
+      const { bus } = one.app;
+      const [publish, broadcast] = [bus.publish, bus.broadcast];
+      bus.publish = async () => true;
+      bus.broadcast = async () => {};
+      await say(owner, id, { mentions: [bob.user_id] });
+      Object.assign(bus, { publish, broadcast });
+      await say(owner, id);
+      await untilHead(there, id, seq + 2);
+      await there.until(
+        () => heads(there, id).some(({ mention }) => mention === seq + 1),
+        'the mention is not told',
+      );
+      const told = heads(there, id).length;
+      await two.app.hub.repair();
+      await there.barrier();
+      t.equal(heads(there, id).length, told, 'once');
+    },
+  );
+
+  t.test(
     `[G27] ${kind} is parked and shown beside a stream of messages: no hole, nothing twice`,
     async (t) => {
       const [owner, bob] = await pair();
@@ -285,6 +314,32 @@ t.test('[G25] a conversation of two, and a group that is not large, are never pa
     await untilHead(client, id, seq + 2);
     t.ok(places(client, id).every(([, at]) => at <= seq));
   }
+});
+
+t.test('[G28] who says what they show before their sync gets no receipt of what is parked', async (t) => {
+  const [owner, bob] = await pair();
+  const [channel, group] = [await make(owner, [bob]), await make(owner, [bob], 'group')];
+  const b = await connectSynced(t, one, bob);
+  const said = [await say(owner, channel), await say(owner, group)];
+  const witness = await connectSynced(t, two, owner);
+  const o = await connect(t, two, owner, { extended: true });
+  o.send('open', { conversation_ids: [] });
+  await o.barrier();
+  for (const { conversation_id, seq } of said) b.send('read', { conversation_id, seq });
+  await b.barrier();
+  for (const { conversation_id, seq } of said)
+    await witness.until(
+      () =>
+        witness.of('receipt').some((one) => one.conversation_id === conversation_id && one.read_seq === seq),
+      'no receipt comes',
+    );
+  o.send('sync', { positions: [] });
+  await o.next('synced');
+  await o.until(
+    () => o.of('receipt').some(({ read_seq }) => read_seq === said[1].seq),
+    'of the group it comes',
+  );
+  t.ok(o.of('receipt').every(({ conversation_id }) => conversation_id === group));
 });
 
 t.test('[G27] what is too far behind begins with its last page when it is shown', async (t) => {

@@ -121,7 +121,7 @@ export class ExtendedConnection extends Changing {
   sendReceipt(conversation: number, user: number, delivered: number, read: number): void {
     if (user === this.user) return this.sendRead(conversation, read);
     if (this.isParked(conversation)) return;
-    if (!this.hasRoomForNews) return this.receipts.postpone(conversation, user);
+    if (this.mayPark || !this.hasRoomForNews) return this.receipts.postpone(conversation, user);
     const now = this.receipts.grow(conversation, user, { delivered, read });
     if (now !== undefined)
       this.send({
@@ -146,8 +146,7 @@ export class ExtendedConnection extends Changing {
   }
 
   sendTyping(conversation: number, user: number, shown: boolean): void {
-    const isHeard = shown ? this.parking.shows(conversation) : !this.isParked(conversation);
-    if (isHeard && this.hasRoomForNews)
+    if (this.hearsTyping(conversation, shown) && this.hasRoomForNews)
       this.send({ type: 'typing', conversation_id: conversation, user_id: user });
   }
 
@@ -167,6 +166,10 @@ export class ExtendedConnection extends Changing {
     this.contactsVersion = undefined;
     if (version !== undefined) this.sendContacts(version);
     for (const frame of this.own.take()) this.sendOwn(frame);
+    this.tellPostponed();
+  }
+
+  private tellPostponed() {
     for (const { conversation, user } of [...this.receipts.takePostponed(), ...this.reads.takePostponed()])
       this.port.informOf({ to: this.user, user, conversation });
   }
@@ -234,12 +237,8 @@ export class ExtendedConnection extends Changing {
     if (this.state !== syncing) return;
     this.unconfirmed = new Unconfirmed();
     this.cursor.restart(compared.kept, compared.changes);
-    this.lagging = new Lagging(
-      this.cursor,
-      compared.lagging.filter((end) => !this.isParked(end.conversation)),
-    );
-    for (const head of heads) this.noteHead(head);
-    this.tellHeads();
+    this.lagging = new Lagging(this.cursor, this.notParked(compared.lagging));
+    this.tellHeads(heads);
     this.toAnswer = id;
     this.turnToLog(syncing.missed);
   }
@@ -294,6 +293,7 @@ export class ExtendedConnection extends Changing {
   }
 
   protected caughtUp(): void {
+    this.tellPostponed();
     if (this.toAnswer === undefined) return;
     this.send({ type: 'synced', ...this.toAnswer });
     this.toAnswer = undefined;

@@ -30,16 +30,31 @@ export abstract class ParkingConnection extends Connection {
     return this.parking.has(conversation);
   }
 
+  /** Whether it isn't known yet which conversations are parked: that is read with what the client says that it has. */
+  protected get mayPark(): boolean {
+    const { is } = this.state;
+    return this.parking.isSaid && is !== 'live' && is !== 'behind';
+  }
+
+  /** Whether it is told who types. @param shown whether those alone are who show the conversation */
+  protected hearsTyping(conversation: number, shown: boolean): boolean {
+    return shown ? this.parking.shows(conversation) : !this.mayPark && !this.isParked(conversation);
+  }
+
   protected setsAside(message: StoredMessage): boolean {
     const { conversation, seq, createdAt, size } = message;
     if (!this.isParked(conversation, size)) return false;
-    this.noteHead({ conversation, seq, at: createdAt, mention: mentionIn(message, this.user) });
+    this.noteHead({ conversation, seq, at: createdAt, mention: mentionIn(message, this.user) }, seq - 1);
     return true;
   }
 
-  noteHead(head: Head): void {
-    const stands = head.seq <= this.cursor.position(head.conversation);
-    if (!stands && this.isParked(head.conversation) && this.parking.note(head)) this.port.headsSoon(this);
+  noteHead(head: Head, after: number): void {
+    const { conversation, seq } = head;
+    const stands = seq <= this.cursor.position(conversation);
+    if (stands || !this.isParked(conversation)) return;
+    const isNews = this.parking.note(head);
+    this.parking.learnEnd(head, after, this.standing(conversation) ?? 0);
+    if (isNews) this.port.headsSoon(this);
   }
 
   lacksHead({ conversation, seq, size = 0 }: End): boolean {
@@ -49,7 +64,7 @@ export abstract class ParkingConnection extends Connection {
   private isBehindHead(conversation: number, seq: number): boolean {
     // What its client says that it has may have been read already, without this.
     const stands = this.state.is === 'syncing' ? 0 : (this.standing(conversation) ?? seq);
-    return stands < seq && !this.parking.knows(conversation, seq);
+    return stands < seq && !this.parking.hasAll(conversation, seq);
   }
 
   get mayTellHeads(): boolean {
@@ -58,7 +73,9 @@ export abstract class ParkingConnection extends Connection {
     return isTold && this.hasRoomForNews && this.port.clock.now - this.headsAt > HEAD_MS;
   }
 
-  tellHeads(): void {
+  /** @param more heads that are to be told, too */
+  tellHeads(more: readonly Head[] = []): void {
+    for (const head of more) this.noteHead(head, 0);
     const heads = this.parking.take();
     if (heads.length === 0) return;
     this.headsAt = this.port.clock.now;
@@ -67,8 +84,10 @@ export abstract class ParkingConnection extends Connection {
 
   protected override noteSent(message: StoredMessage): void {
     // What is parked waits for nothing before it.
-    if (this.isParked(message.conversation)) this.cursor.sent(message);
-    else super.noteSent(message);
+    const { conversation } = message;
+    if (!this.isParked(conversation)) return super.noteSent(message);
+    this.parking.noteOwn(message, this.cursor.position(conversation));
+    this.cursor.sent(message);
   }
 
   /** How far each conversation goes that the client is given. Of the others it is told what it doesn't know. */
@@ -78,7 +97,11 @@ export abstract class ParkingConnection extends Connection {
     const unknown = ends.filter(
       ({ conversation, seq }) => this.isParked(conversation) && this.isBehindHead(conversation, seq),
     );
-    for (const head of await this.headsOf(unknown)) this.noteHead(head);
+    for (const head of await this.headsOf(unknown)) this.noteHead(head, 0);
+    return this.notParked(ends);
+  }
+
+  protected notParked(ends: readonly End[]): End[] {
     return ends.filter(({ conversation }) => !this.isParked(conversation));
   }
 

@@ -1,5 +1,11 @@
 import { SIZE } from '../../schemas/size.js';
 import type { Head } from '../../sql/heads.js';
+import type { Position } from '../../sql/messages.js';
+
+/** What the client knows of a conversation that is parked, or is about to be told, and up to where that was all there was to tell. */
+interface Told extends Head {
+  whole: number;
+}
 
 /** What a client has on its screen, and what it is told of the conversations that it isn't given meanwhile. */
 export class Parking {
@@ -7,8 +13,7 @@ export class Parking {
   private open: ReadonlySet<number> | undefined;
   /** The bits of those conversations that have any. */
   private sizes: Map<number, number> | undefined;
-  /** How far each that is parked goes, as far as the client was told, or is about to be. */
-  private told: Map<number, number> | undefined;
+  private told: Map<number, Told> | undefined;
   private heads: Map<number, Head> | undefined;
 
   /** Notes the bits of a conversation. */
@@ -32,6 +37,11 @@ export class Parking {
     );
   }
 
+  /** Whether the client has said what it shows. */
+  get isSaid(): boolean {
+    return this.open !== undefined;
+  }
+
   /** Whether the client has said that it shows a conversation. */
   shows(conversation: number): boolean {
     return this.open?.has(conversation) ?? false;
@@ -50,20 +60,53 @@ export class Parking {
 
   /** Whether the client knows, or is about to be told, that a conversation goes so far. */
   knows(conversation: number, seq: number): boolean {
-    return (this.told?.get(conversation) ?? 0) >= seq;
+    return (this.told?.get(conversation)?.seq ?? 0) >= seq;
+  }
+
+  /** Whether the client knows, or is about to be told, all that there is to tell up to there: mentions, too. */
+  hasAll(conversation: number, seq: number): boolean {
+    return (this.told?.get(conversation)?.whole ?? 0) >= seq;
+  }
+
+  /**
+   * The client knows how far a conversation goes, or is about to be told.
+   * @param after from where on that is all there was to tell
+   * @param stands up to where it has all
+   */
+  learnEnd(head: Head, after: number, stands: number): void {
+    const { conversation, seq, mention } = head;
+    const before = this.told?.get(conversation);
+    const known = Math.max(stands, before?.whole ?? 0);
+    this.told ??= new Map();
+    this.told.set(conversation, {
+      ...(before !== undefined && before.seq > seq ? before : head),
+      mention: Math.max(mention ?? 0, before?.mention ?? 0),
+      whole: after <= known ? Math.max(seq, known) : known,
+    });
+  }
+
+  /** What the client has sent itself it needn't be told of, but of what is before it. */
+  noteOwn({ conversation, seq }: Position, stands: number): void {
+    const none = { conversation, seq: 0, at: undefined, mention: undefined, whole: 0 };
+    const before = this.told?.get(conversation) ?? none;
+    const known = Math.max(stands, before.whole);
+    this.told ??= new Map();
+    this.told.set(conversation, { ...before, whole: seq === known + 1 ? seq : known });
   }
 
   /** Notes what the client is to be told. @returns whether that is news */
   note(head: Head): boolean {
-    const { conversation, seq, mention } = head;
+    const { conversation, seq, mention = 0 } = head;
+    const told = this.told?.get(conversation);
+    const isMentioned = mention > (told?.mention ?? 0);
+    if (!isMentioned && this.knows(conversation, seq)) return false;
     const waiting = this.heads?.get(conversation);
-    if (mention === undefined && this.knows(conversation, seq)) return false;
-    const newest = waiting !== undefined && waiting.seq > seq ? waiting : head;
-    const mentioned = Math.max(mention ?? 0, waiting?.mention ?? 0);
+    const end = told !== undefined && told.seq > seq ? told : head;
     this.heads ??= new Map();
-    this.heads.set(conversation, { ...newest, mention: mentioned > 0 ? mentioned : undefined });
-    this.told ??= new Map();
-    this.told.set(conversation, Math.max(seq, this.told.get(conversation) ?? 0));
+    this.heads.set(conversation, {
+      ...{ conversation, seq: end.seq, at: end.at },
+      mention: isMentioned ? mention : waiting?.mention,
+    });
     return true;
   }
 

@@ -17,8 +17,8 @@ export abstract class Told extends Endpoint {
   deliverChanges(_news: ChangeNews): void {}
   /** Whether no messages of a conversation are given now. @param size its bits (schemas/size.ts), where they are known */
   abstract isParked(conversation: number, size?: number): boolean;
-  /** Tells the client, soon, how far a conversation goes that is parked. */
-  abstract noteHead(head: Head): void;
-  /** Whether it was never told that a conversation goes so far, which is parked. */
+  /** Tells the client, soon, how far a conversation goes that is parked. @param after from where on that is all there is to tell */
+  abstract noteHead(head: Head, after: number): void;
+  /** Whether it was never told that a conversation goes so far, which is parked, or not of all before that. */
   abstract lacksHead(end: End): boolean;
 }

@@ -14,6 +14,8 @@ const CROWDS = 1000;
 const MEMBERS = 500_000;
 /** Messages that wait until it is known who is in their conversation; the others repair finds. */
 const WAITING = 1000;
+/** Messages of a conversation that are known to have come before one that is missing. */
+const AHEAD = 64;
 /** Milliseconds from one word to the next to those who haven't a conversation open. */
 const HEAD_MS = 990;
 
@@ -26,8 +28,11 @@ interface Crowd {
   /** Who is given its messages, and who is told how far it goes. */
   readonly live: Set<Connection>;
   readonly parked: Set<Connection>;
-  /** The newest message that came here. */
+  /** The newest message that came here, up to where all came, what came past that, and up to where all was told. */
   seq: number;
+  whole: number;
+  readonly ahead: Set<number>;
+  told: number;
   /** What is to be told, and what of it mentions somebody. */
   news: Arrival | undefined;
   mentioning: Mentioning[];
@@ -122,10 +127,13 @@ export class Crowds {
       if (connection.isClosing || (senders.includes(connection) && connection.isToldOf(message))) continue;
       this.give(connection, message);
     }
-    if (message.seq <= crowd.seq) return;
-    crowd.seq = message.seq;
-    crowd.news = message;
-    if (message.beside?.all || message.beside?.mentions) crowd.mentioning.push(message);
+    const isNewest = message.seq > crowd.seq;
+    const { all, mentions } = message.beside ?? {};
+    // One that comes late may mention somebody all the same.
+    const isMention = (all !== undefined || mentions !== undefined) && lacks(crowd, message.seq);
+    if (isMention) crowd.mentioning.push(message);
+    if (isNewest || isMention) crowd.news = isNewest ? message : (crowd.news ?? message);
+    came(crowd, message.seq);
   }
 
   /** Who of a conversation is here, by who is in it. */
@@ -133,7 +141,8 @@ export class Crowds {
     const before = this.crowds.get(conversation);
     if (before !== undefined && before.version >= version) return before;
     const crowd: Crowd = {
-      ...{ seq: 0, news: undefined, mentioning: [], toldAt: Number.NEGATIVE_INFINITY },
+      ...{ seq: 0, whole: 0, ahead: new Set<number>(), told: 0 },
+      ...{ news: undefined, mentioning: [], toldAt: Number.NEGATIVE_INFINITY },
       ...before,
       ...{
         version,
@@ -182,14 +191,23 @@ export class Crowds {
     }
   }
 
-  /** Whether it is known here that a conversation goes so far, and who is to be told is, or will be. */
+  /** Whether all of a conversation came here up to a place, and who is to be told is, or will be. */
   knows(conversation: number, seq: number): boolean {
-    return (this.crowds.get(conversation)?.seq ?? 0) >= seq;
+    return (this.crowds.get(conversation)?.whole ?? 0) >= seq;
   }
 
   private note(conversation: number, seq: number) {
     const crowd = this.crowds.get(conversation);
-    if (crowd !== undefined) crowd.seq = Math.max(crowd.seq, seq);
+    if (crowd !== undefined) came(crowd, seq);
+  }
+
+  /** Whoever is to be told of a conversation was told of all that is in the log up to a place. */
+  settle(conversation: number, seq: number): void {
+    const crowd = this.crowds.get(conversation);
+    if (crowd === undefined) return;
+    crowd.told = Math.max(crowd.told, seq);
+    for (const each of crowd.ahead) if (each <= seq) crowd.ahead.delete(each);
+    if (seq > crowd.whole) advance(crowd, seq);
   }
 
   /** Tells those who haven't it open how far each conversation goes, where that is news and some time has passed. */
@@ -209,13 +227,36 @@ export class Crowds {
     crowd.news = undefined;
     crowd.mentioning = [];
     const head: Head = { conversation, seq, at: createdAt, mention: undefined };
+    // Where something hasn't come that is before it, it isn't all that there is to tell.
+    const after = crowd.whole < seq ? seq : crowd.told;
+    crowd.told = Math.max(crowd.told, Math.min(crowd.whole, seq));
     for (const connection of parked)
       connection.noteHead(
         mentioning.length === 0 ? head : { ...head, mention: newestOf(mentioning, connection.user) },
+        after,
       );
   }
 }
 
+/** Whether a message hasn't come yet. */
+const lacks = ({ whole, ahead }: Crowd, seq: number): boolean => seq > whole && !ahead.has(seq);
+
+/** A message came here. Of too many that are ahead repair sees to it. */
+function came(crowd: Crowd, seq: number) {
+  crowd.seq = Math.max(crowd.seq, seq);
+  if (seq === crowd.whole + 1) advance(crowd, seq);
+  else if (seq > crowd.whole && crowd.ahead.size < AHEAD) crowd.ahead.add(seq);
+}
+
+/** All came up to a place, and what follows it that is here. */
+function advance(crowd: Crowd, seq: number) {
+  crowd.whole = seq;
+  while (crowd.ahead.delete(crowd.whole + 1)) crowd.whole++;
+}
+
 /** The place of the newest of these that mentions a user. */
 export const newestOf = (messages: readonly Mentioning[], user: number): number | undefined =>
-  messages.reduce<number | undefined>((newest, message) => mentionIn(message, user) ?? newest, undefined);
+  messages.reduce<number | undefined>((newest, message) => {
+    const here = mentionIn(message, user);
+    return here === undefined || (newest !== undefined && newest > here) ? newest : here;
+  }, undefined);

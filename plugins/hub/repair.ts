@@ -115,7 +115,8 @@ export class Repair {
   private async mend(moved: readonly Moved[]) {
     for (const { conversation, change } of moved)
       if (change > 0) this.feed.heard({ conversation, first: change, last: change });
-    if (this.lacking(moved).size === 0 && moved.every((one) => this.untold(one).length === 0)) return;
+    const isAll = this.lacking(moved).size === 0 && moved.every((one) => this.untold(one).length === 0);
+    if (isAll) return this.settleAll(moved);
     await sleep(LATE_MS);
     for (const connection of this.lacking(moved)) {
       // One that reads the log goes on with that.
@@ -123,9 +124,14 @@ export class Repair {
       connection.fallBehind();
     }
     for (const one of moved) await this.tellEnd(one);
+    this.settleAll(moved);
   }
 
-  /** The connections that were never told of the end of a conversation that is parked for them. */
+  private settleAll(moved: readonly Moved[]) {
+    for (const { conversation, end } of moved) this.crowds.settle(conversation, end);
+  }
+
+  /** The connections that were never told of the end of a conversation that is parked for them, or not of all before it. */
   private untold({ conversation, end, members, size }: Moved): Connection[] {
     if (size === 0 || this.crowds.knows(conversation, end)) return [];
     const place = { conversation, seq: end, size };
@@ -144,7 +150,7 @@ export class Repair {
     );
     this.counts.repaired += untold.length;
     for (const connection of untold)
-      connection.noteHead({ conversation, seq, at, mention: newestOf(mentioning, connection.user) });
+      connection.noteHead({ conversation, seq, at, mention: newestOf(mentioning, connection.user) }, 0);
   }
 
   /** The connections that don't have all of these conversations. */

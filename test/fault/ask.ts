@@ -10,7 +10,7 @@ const patience = 60_000;
 const later = [200, 800] as const;
 
 export interface Question {
-  method?: 'GET' | 'POST' | 'DELETE';
+  method?: 'GET' | 'POST' | 'DELETE' | 'PATCH' | 'PUT';
   path: string;
   token: string;
   body?: object;
@@ -22,6 +22,8 @@ interface Reply {
   /** The stable name of an error. */
   error: string;
   data: Frame | undefined;
+  /** What a refusal shows of how things are. */
+  shown?: Frame;
 }
 
 /** Asks once. */
@@ -42,7 +44,8 @@ async function ask({ port }: Door, question: Question): Promise<Reply> {
     const envelope = Frame.parse(await answer.text());
     const { status } = answer;
     if (answer.ok) return { status, error: '', data: envelope.object('data') };
-    return { status, error: envelope.has('error') ? envelope.text('error') : '', data: undefined };
+    const shown = envelope.has('data') && !envelope.isNull('data') ? { shown: envelope.object('data') } : {};
+    return { status, error: envelope.has('error') ? envelope.text('error') : '', data: undefined, ...shown };
   } catch (error) {
     return { status: undefined, error: String(error), data: undefined };
   }
@@ -57,10 +60,20 @@ export interface Settled extends Reply {
   inDoubt: boolean;
 }
 
-/** Asks at one door after the other until somebody answers for good. @throws Error after a minute */
-export async function askOn(doors: readonly Door[], random: Random, question: Question): Promise<Settled> {
+/**
+ * Asks at one door after the other until somebody answers for good.
+ * @param tries is called before each attempt
+ * @throws Error after a minute
+ */
+export async function askOn(
+  doors: readonly Door[],
+  random: Random,
+  question: Question,
+  tries = () => {},
+): Promise<Settled> {
   const end = now() + patience;
   for (let inDoubt = false; ; ) {
+    tries();
     const reply = await ask(random.pick(doors), question);
     if (!mayPass(reply.status)) return { ...reply, inDoubt };
     if (now() > end)

@@ -1,5 +1,5 @@
 /** What was asked of messages, each with all that became of it. */
-import type { Ask, Changed, Diary, Failed, Wish } from './diary.js';
+import type { Ask, Changed, Diary, Entry, Failed, Settled, Wish } from './diary.js';
 
 export interface Asked {
   user: number;
@@ -8,7 +8,7 @@ export interface Asked {
   key: string;
   wish: Wish;
   tries: Ask[];
-  answers: Changed[];
+  answers: (Changed | Settled)[];
   refusals: Failed[];
 }
 
@@ -22,6 +22,9 @@ export const placeKey = ({ conversation, seq }: { conversation: number; seq: num
 export type AllAsked = ReadonlyMap<string, Asked>;
 export const askKey = (user: number, id: string) => `${user}/${id}`;
 
+const isAboutOne = (entry: Entry): entry is Changed | Settled | Failed =>
+  /^(changed|settled|error)$/.test(entry.type);
+
 export function gatherAsked(diaries: readonly Diary[]): AllAsked {
   const all = new Map<string, Asked>();
   for (const { user, entries } of diaries)
@@ -33,10 +36,10 @@ export function gatherAsked(diaries: readonly Diary[]): AllAsked {
         if (known) known.tries.push(entry);
         else
           all.set(key, { user, id, key: placeKey(entry), wish, tries: [entry], answers: [], refusals: [] });
-      } else if ((entry.type === 'changed' || entry.type === 'error') && entry.id !== undefined) {
+      } else if (isAboutOne(entry) && entry.id !== undefined) {
         const one = all.get(askKey(user, entry.id));
-        if (entry.type === 'changed') one?.answers.push(entry);
-        else one?.refusals.push(entry);
+        if (entry.type === 'error') one?.refusals.push(entry);
+        else one?.answers.push(entry);
       }
     }
   return all;
@@ -58,6 +61,6 @@ export function over(asked: Asked): number {
   return answers.length + refusals.length < tries.length ? last + lingers : last;
 }
 
-/** These refusals say how a message is that somebody else has changed meanwhile. */
-const overtaken = /^(conflict|deleted|too_many_reactions)$/;
+/** These refusals say how a message is that somebody else has changed meanwhile, or that a conversation has too much of it. */
+const overtaken = /^(conflict|deleted|too_many_(reactions|pins))$/;
 export const isOvertaken = ({ code }: Failed): boolean => overtaken.test(code);

@@ -370,7 +370,7 @@ test('one device without what another one has', async (t) => {
 });
 
 test('a conversation of more than two', async (t) => {
-  const many: Many = new Map([[9, { owner: 3, members: [1, 3, 4, 5], history: 'all' }]]);
+  const many: Many = new Map([[9, { owner: 3, members: [1, 3, 4, 5], history: 'all', kind: 'group' }]]);
   const at = (seq: number) => ({ conversation: 9, seq, msgId: 900 + seq });
   const words = (from: number, n: number) => ({ to: -9, content: name(from, -9, n) });
   const said = (from: number, n: number, when: number): Entry => ({
@@ -440,7 +440,8 @@ test('a group whose members go and come back', async (t) => {
     ...([3, ...begin(1), sync(1, 1), ...said(1, 1, 10), event('removed', 2, 22)] as const),
     ...[...said(2, 3, 30), event('added', 4, 42), ...said(3, 5, 50)],
   );
-  const group = (history: Group['history']): Many => new Map([[9, { owner: 3, members: [3, 4], history }]]);
+  const group = (history: Group['history']): Many =>
+    new Map([[9, { owner: 3, members: [3, 4], history, kind: 'group' }]]);
   const four = (history: Group['history'], ...entries: Entry[]) =>
     broken(
       run(
@@ -517,7 +518,7 @@ test('messages that change', async (t) => {
   const key = { conversation: 34, seq: 1, msgId: 3401 };
   const text = name(3, 4, 1);
   const state = (change: number, rest: Partial<State> = {}): State => ({
-    ...{ change, content: text, edited: false, deleted: false, reactions: '' },
+    ...{ change, content: text, edited: false, deleted: false, reactions: '', pinned: false },
     ...rest,
   });
   const edited = (change: number, content: string) => state(change, { content, edited: true });
@@ -619,7 +620,14 @@ test('messages that change before plain clients have them', async (t) => {
   });
   const changed = (deleted: boolean): Entry => ({
     ...{ type: 'changed', connection: 1, at: 21, ...place, id: '-13-c1' },
-    state: { change: 1, content: deleted ? '' : content, edited: !deleted, deleted, reactions: '' },
+    state: {
+      change: 1,
+      content: deleted ? '' : content,
+      edited: !deleted,
+      deleted,
+      reactions: '',
+      pinned: false,
+    },
   });
   const to = (does: Wish, ...entries: Entry[]) =>
     broken(

@@ -6,6 +6,7 @@
 import { askKey, isOvertaken } from './asked.js';
 import { missingOnDevices } from './devices.js';
 import type { Diary, Evidence, Failed } from './diary.js';
+import { type HeadFindings, headFindings, untoldAt } from './heads.js';
 import { historyFindings } from './history.js';
 import {
   type ChangeCase,
@@ -25,7 +26,7 @@ import { receipts } from './receipts.js';
 import { asSaid } from './said.js';
 import { measure, type Waits } from './waits.js';
 
-export interface Verdict extends ChangeFindings {
+export interface Verdict extends ChangeFindings, HeadFindings {
   messages: number;
   /** Of these, how many must arrive. */
   owed: number;
@@ -62,6 +63,8 @@ export interface Verdict extends ChangeFindings {
   refused: number;
   /** Edits, deletions and reactions that were asked for. */
   wishes: number;
+  /** Times that somebody was told how far something goes that they don't show. */
+  toldHeads: number;
   waits: Waits;
 }
 
@@ -196,6 +199,12 @@ export function outstanding(told: Evidence): Finding[] {
   ];
 }
 
+/** Whoever isn't told yet how far something goes that they don't show. */
+export function untold(told: Evidence): Finding[] {
+  const { evidence, ledger } = open(told);
+  return untoldAt(evidence, ledger, Number.POSITIVE_INFINITY);
+}
+
 export function check(told: Evidence): Verdict {
   const file = open(told);
   const { evidence, ledger, connections } = file;
@@ -213,6 +222,8 @@ export function check(told: Evidence): Verdict {
     arrived: all.filter((message) => missingTo(message) === undefined).length,
     changes: evidence.changes.length,
     wishes: file.changing.asked.size,
+    toldHeads: evidence.diaries.flatMap(({ entries }) => entries.filter(({ type }) => type === 'head'))
+      .length,
     refused: all.filter(({ errors, told }) => told.length === 0 && isRefusedForGood(errors)).length,
     leaked: leaked(evidence, ledger),
     trespasses: trespasses(evidence, ledger),
@@ -225,6 +236,7 @@ export function check(told: Evidence): Verdict {
     ],
     ...found,
     ...changeFindings(evidence, ledger, file.changing),
+    ...headFindings(evidence, ledger),
     unsent: ledger.unsent,
     contradictions: contradictions(ledger),
     receipts: receipts(evidence.diaries, ledger),
@@ -242,7 +254,7 @@ export function check(told: Evidence): Verdict {
 export function failures(verdict: Verdict): Map<string, Finding[]> {
   const { lost, doubled, outOfOrder, unsent, log, unanswered, odd } = verdict;
   const { contradictions: twofold, receipts: untrue, outcomes: denied, leaked, trespasses } = verdict;
-  const { diverged, changeOrder, undeleted, unkept, unwanted } = verdict;
+  const { diverged, changeOrder, undeleted, unkept, unwanted, heads, parked } = verdict;
   const all = {
     lost,
     doubled,
@@ -259,6 +271,8 @@ export function failures(verdict: Verdict): Map<string, Finding[]> {
     undeleted,
     unkept,
     unwanted,
+    heads,
+    parked,
     unanswered,
     odd,
   };

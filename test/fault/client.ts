@@ -56,7 +56,7 @@ export abstract class Client {
   protected abstract opened(link: Link): void;
   protected abstract frame(link: Link, frame: Frame): void;
   /** Sends a message, if a client of this kind can now. */
-  abstract say(to: number, size: number): void;
+  abstract say(to: number, size: number, mentions?: readonly number[]): void;
 
   get user(): number {
     return this.diary.user;

@@ -24,7 +24,15 @@ type Open = Line & { type: 'open'; port: number };
 /** `own`: the client ended it. */
 type Close = Line & { type: 'close'; code: number; own: boolean };
 /** `n` counts the messages of one sender to one receiver; plain clients have no `id`. */
-export type Send = Line & { type: 'send'; to: number; n: number; content: string; id?: string };
+export type Send = Line & {
+  type: 'send';
+  to: number;
+  n: number;
+  content: string;
+  id?: string;
+  /** Users whom it mentions. */
+  mentions?: readonly number[];
+};
 export type Failed = Line & { type: 'error'; code: string; text: string; retryable?: boolean; id?: string };
 
 /** Told that it was not stored, its sender never sends it again. */
@@ -43,6 +51,7 @@ export interface State {
   edited: boolean;
   deleted: boolean;
   reactions: string;
+  pinned: boolean;
 }
 
 /** A plain client's live frame, and its row of an `offline_list`. */
@@ -83,15 +92,29 @@ type Reset = Line & { type: 'reset'; conversation?: number; seq?: number; change
 export type Wish =
   | { does: 'edit'; content: string; base: number }
   | { does: 'delete' }
-  | { does: 'react'; emoji: string; on: boolean };
+  | { does: 'react'; emoji: string; on: boolean }
+  | { does: 'pin'; on: boolean };
 /** It asks for that; again with the same id as long as it isn't answered. */
 export type Ask = Line & Pick<Place, 'conversation' | 'seq'> & { type: 'ask'; id: string; wish: Wish };
 /** A message has changed; with an `id` it is the answer to what was asked. */
 export type Changed = Line & Place & { type: 'changed'; state: State; id?: string; fromChange?: number };
+/** The same of what was asked over HTTP: the message as it is then. */
+export type Settled = Line & Place & { type: 'settled'; state: State; id: string };
 /** What an edit that came too late was answered: the message as it is. */
 type Conflict = Line & Place & { type: 'conflict'; state: State };
 /** The client stands at this change. */
 type Changes = Line & { type: 'changes'; conversation: number; change: number };
+/** It says that it shows these conversations, as the `nth` time, and no others; and the server has taken that in. */
+export type Show = Line & { type: 'show'; nth: number; conversations: readonly number[] };
+type Shown = Line & { type: 'shown'; nth: number };
+/** How far a conversation goes that it isn't given; `stored` is when the message there was; `mention`, where the user was mentioned. */
+export type Head = Line & {
+  type: 'head';
+  conversation: number;
+  seq: number;
+  stored?: number;
+  mention?: number;
+};
 type Receipt = Line & {
   type: 'receipt';
   conversation: number;
@@ -122,8 +145,12 @@ export type Entry =
   | Reset
   | Ask
   | Changed
+  | Settled
   | Conflict
   | Changes
+  | Show
+  | Shown
+  | Head
   | Receipt
   | Odd;
 
@@ -160,6 +187,8 @@ export interface PageMessage extends Place {
   content: string;
   done?: Done;
   state?: State;
+  /** When, in milliseconds since 1970. */
+  stored?: number;
 }
 /** Each conversation as its people can read it afterwards. */
 export type History = Map<number, PageMessage[]>;
@@ -194,6 +223,10 @@ export interface Evidence {
   away: Away[];
   /** When it ended: connections still open then were closed by the run. */
   until: number;
+  /** When everybody was to show everything. */
+  shownAll?: number;
   history?: History;
   views?: readonly View[];
+  /** The places that are pinned in each conversation, as its people find them listed. */
+  pins?: ReadonlyMap<number, readonly number[]>;
 }

@@ -11,6 +11,7 @@ import { saysNotStored } from './outcomes.js';
 import * as wire from './place.js';
 import { idOf, placeOf, standsAt, timeOf } from './place.js';
 import { Positions } from './positions.js';
+import { Screen } from './screen.js';
 import { Wishes } from './wishes.js';
 
 const pingEvery = 2000;
@@ -22,6 +23,8 @@ const givesUp = 0.3;
 export interface ExtendedSetup extends ClientSetup {
   /** How often a message that is stored is sent again all the same. */
   repeat: number;
+  /** Conversations of which it shows some, and says so; without, it is given everything. */
+  wide?: readonly number[];
 }
 
 /** The id of a `sync`, which is no message's. */
@@ -34,6 +37,7 @@ export class ExtendedClient extends Client {
   readonly #confirming: Confirming;
   readonly #wishes: Wishes;
   readonly #repeat: number;
+  readonly #screen: Screen | undefined;
   /** How far the user has read, as each connection was told of each conversation. */
   readonly #reads = new Map<string, number>();
   #epoch: string | undefined;
@@ -48,7 +52,10 @@ export class ExtendedClient extends Client {
     const position = (conversation: number) => this.#positions.of(conversation);
     const link = () => this.current;
     const write = (entry: Entry) => this.write(entry);
-    this.#wishes = new Wishes({ random: setup.random.fork('wishes'), past, link, position, write });
+    const { doors, token, wide } = setup;
+    const wisher = { random: setup.random.fork('wishes'), past, link, position, write };
+    this.#wishes = new Wishes({ ...wisher, doors, token });
+    this.#screen = wide && new Screen({ random: setup.random.fork('screen'), wide, write });
     this.#confirming = new Confirming({ random: this.random, link, position });
     this.#repeat = setup.repeat;
   }
@@ -73,9 +80,9 @@ export class ExtendedClient extends Client {
   /** `welcome` comes by itself. */
   protected opened(): void {}
 
-  say(to: number, size: number): void {
+  say(to: number, size: number, mentions: readonly number[] = []): void {
     const { n, content } = this.#numbers.next(to, size);
-    this.#outbox.add({ id: idOf(to, n), to, n, content });
+    this.#outbox.add({ id: idOf(to, n), to, n, content, mentions });
     this.#wishes.begin();
     this.#flush();
   }
@@ -89,12 +96,13 @@ export class ExtendedClient extends Client {
     this.#wishes.ask(this.#repeat);
   }
 
-  #post({ id, to, n, content }: Letter): void {
+  #post({ id, to, n, content, mentions }: Letter): void {
     const link = this.current;
     if (!link?.isOpen) return;
-    this.write({ type: 'send', at: now(), connection: link.number, to, n, content, id });
+    const beside = mentions.length > 0 ? { mentions } : {};
+    this.write({ type: 'send', at: now(), connection: link.number, to, n, content, id, ...beside });
     const target = to > 0 ? { to_user_id: to } : { conversation_id: -to };
-    link.send({ type: 'chat', id, ...target, content });
+    link.send({ type: 'chat', id, ...target, content, ...beside });
   }
 
   protected override watch(): void {
@@ -105,7 +113,13 @@ export class ExtendedClient extends Client {
       this.#lastPing = now();
       link.send({ type: 'ping', id: 'p' });
     }
+    if (this.#synced) this.#screen?.look(link);
     this.#flush();
+  }
+
+  /** From now on it shows all that it has. */
+  showAll(): void {
+    this.#screen?.showAll();
   }
 
   protected frame(link: Link, frame: Frame): void {
@@ -173,7 +187,13 @@ export class ExtendedClient extends Client {
         this.#failed(link, id.id, error);
         break;
       }
+      case 'head':
+        if (this.#screen) this.#screen.head(link, frame);
+        else this.odd(link, 'a head');
+        break;
       case 'pong':
+        this.#screen?.pong(link, frame.text('id'));
+        break;
       case 'presence':
         break;
       default:
@@ -245,6 +265,7 @@ export class ExtendedClient extends Client {
     this.#wishes.landAll();
     this.#confirming.clear();
     this.#epoch ??= epoch;
+    this.#screen?.welcome(link);
     this.#sync(link);
   }
 

@@ -27,16 +27,25 @@ export async function readHistory(
   users: readonly { id: number; token: string }[],
   { many, changes }: Pick<Evidence, 'many' | 'changes'>,
   random: Random,
-): Promise<{ history: History; views: View[] }> {
+): Promise<Required<Pick<Evidence, 'history' | 'views' | 'pins'>>> {
   const history: History = new Map();
   const views: View[] = [];
+  const pins = new Map<number, number[]>();
   const readerOf = (user: number): Reader => {
     const token = users.find(({ id }) => id === user)?.token ?? '';
     return { doors, token, random };
   };
+  const readPins = async (user: number, conversation: number) => {
+    const list = await get(readerOf(user), `/api/conversations/${conversation}/pins`);
+    pins.set(
+      conversation,
+      list.list('pins').map((pin) => pin.object('message').number('seq')),
+    );
+  };
   const upTo = Number.MAX_SAFE_INTEGER;
   for (const [conversation, { owner }] of many) {
     history.set(conversation, await readPages(readerOf(owner), { conversation, after: 0, upTo }));
+    await readPins(owner, conversation);
     const moved = new Set(changes.flatMap((one) => (one.conversation === conversation ? [one.user] : [])));
     for (const user of [...moved].slice(0, viewers)) {
       const rows = await readPages(readerOf(user), { conversation, after: 0, upTo });
@@ -49,9 +58,10 @@ export async function readHistory(
     for (const [conversation, last] of await conversationsOf(reader)) {
       if (history.has(conversation)) continue;
       history.set(conversation, await readPages(reader, { conversation, after: 0, upTo: last }));
+      await readPins(id, conversation);
     }
   }
-  return { history, views };
+  return { history, views, pins };
 }
 
 /** Each conversation counts 1, 2, 3 …, has each message once, and where its people were told. */

@@ -94,14 +94,18 @@ interface Wanted {
   edits: Asked[];
   deletions: Asked[];
   reactions: Asked[];
+  pins: Asked[];
 }
+
+const nothing = (): Wanted => ({ edits: [], deletions: [], reactions: [], pins: [] });
 
 function wantedOf(asked: AllAsked): Map<string, Wanted> {
   const all = new Map<string, Wanted>();
   for (const one of asked.values()) {
-    const wanted = all.get(one.key) ?? { edits: [], deletions: [], reactions: [] };
+    const wanted = all.get(one.key) ?? nothing();
     all.set(one.key, wanted);
-    const lists = { edit: wanted.edits, delete: wanted.deletions, react: wanted.reactions };
+    const { edits, deletions, reactions, pins } = wanted;
+    const lists = { edit: edits, delete: deletions, react: reactions, pin: pins };
     lists[one.wish.does].push(one);
   }
   return all;
@@ -137,7 +141,11 @@ function reactionsOf(reactions: readonly Asked[]): Map<Pair, Asked[]> {
 }
 
 /** What a message is in the end, against what was asked of it. */
-function settle(row: PageMessage, { edits, deletions, reactions }: Wanted, found: ChangeFindings): void {
+function settle(
+  row: PageMessage,
+  { edits, deletions, reactions, pins }: Wanted,
+  found: ChangeFindings,
+): void {
   const state = stateOf(row);
   const { content, from } = row;
   const key = placeKey(row);
@@ -145,14 +153,15 @@ function settle(row: PageMessage, { edits, deletions, reactions }: Wanted, found
     found.unkept.push({ what: `${key} ${what}`, user, at: tries[0]?.at ?? 0, content });
   const odd = (what: string) => found.unwanted.push({ what: `${key} ${what}`, user: from, at: 0, content });
 
-  for (const one of [...edits, ...deletions, ...reactions]) {
+  for (const one of [...edits, ...deletions, ...reactions, ...pins]) {
     const newer = one.answers.find((answer) => answer.state.change > state.change);
     if (newer) lost(`was answered with change ${newer.state.change}, and has ${state.change}`, one);
   }
   for (const one of deletions) if (one.answers.length > 0 && !state.deleted) lost('is not deleted', one);
   if (state.deleted) {
     if (deletions.length === 0) odd('was deleted by nobody');
-    if (state.content !== '' || state.reactions !== '') odd('is deleted, and something is left');
+    if (state.content !== '' || state.reactions !== '' || state.pinned)
+      odd('is deleted, and something is left');
     return;
   }
   const isFirst = state.content === content;
@@ -167,14 +176,17 @@ function settle(row: PageMessage, { edits, deletions, reactions }: Wanted, found
   const there = pairsOf(state);
   const all = reactionsOf(reactions);
   for (const pair of there) if (!all.has(pair)) odd(`has a reaction that nobody made: ${pair}`);
-  for (const [pair, asked] of all) {
-    const is = there.has(pair);
+  // What is there or not: the last that was asked of it.
+  const switched = (is: boolean, asked: readonly Asked[], what: string) => {
     const isNew = !is && asked.every((one) => one.answers.length === 0);
-    const agrees = (one: Asked) => one.wish.does === 'react' && one.wish.on === is;
+    const agrees = ({ wish }: Asked) => 'on' in wish && wish.on === is;
     const [one] = asked;
     if (!isNew && one && !asked.some((each) => agrees(each) && mayBeLast(each, asked)))
-      lost(`${is ? 'has' : 'lacks'} the reaction ${pair}`, one);
-  }
+      lost(`${is ? 'has' : 'lacks'} ${what}`, one);
+  };
+  for (const [pair, asked] of all) switched(there.has(pair), asked, `the reaction ${pair}`);
+  if (state.pinned && pins.length === 0) odd('is pinned by nobody');
+  switched(state.pinned, pins, 'a pin');
 }
 
 /** A plain client that comes once a message is deleted isn't given it. */
@@ -211,17 +223,27 @@ function fetchedLate({ diaries }: Evidence, { messages }: Ledger): Finding[] {
   return found;
 }
 
+/** What is pinned stands in its list, and nothing else does. */
+function listed({ history, pins }: Evidence): Finding[] {
+  return [...(pins ?? [])].flatMap(([conversation, seqs]) => {
+    const rows = (history?.get(conversation) ?? []).filter(({ state }) => state?.pinned);
+    const [is, lists] = [rows.map(({ seq }) => seq).join(), [...seqs].sort((a, b) => a - b).join()];
+    const what = `${conversation} lists the pins ${lists}, and has ${is}`;
+    return is === lists ? [] : [{ what, user: 0, at: 0 }];
+  });
+}
+
 export function changeFindings(evidence: Evidence, ledger: Ledger, file: ChangeCase): ChangeFindings {
   const { changeOrder, undeleted, diverged } = file.found;
   const found: ChangeFindings = {
     changeOrder,
     undeleted: [...undeleted, ...fetchedLate(evidence, ledger)],
     diverged: [...diverged, ...diverging(evidence, ledger, file)],
-    ...{ unkept: [], unwanted: [] },
+    ...{ unkept: listed(evidence), unwanted: [] },
   };
   const wanted = wantedOf(file.asked);
   for (const row of [...(evidence.history?.values() ?? [])].flat()) {
-    const asked = wanted.get(placeKey(row)) ?? { edits: [], deletions: [], reactions: [] };
+    const asked = wanted.get(placeKey(row)) ?? nothing();
     if (row.done === undefined && (row.state !== undefined || wanted.has(placeKey(row))))
       settle(row, asked, found);
   }

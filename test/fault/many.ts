@@ -8,13 +8,23 @@ export interface Group {
   members: readonly number[];
   /** What those see who come: all of it, or what is stored from then on. */
   history: 'all' | 'joining';
+  kind: 'group' | 'channel';
 }
+
+/** Members past which a group is given only to who shows it, of those who say what they show. */
+const parkedPast = 256;
+
+/** Whether who doesn't show it may be told only how far it goes. A few who are out for a while make no group small. */
+export const parks = ({ kind, members }: Group): boolean => kind === 'channel' || members.length > parkedPast;
 
 /** Each group by its number. */
 export type Many = ReadonlyMap<number, Group>;
 
 /** What a diary has in the place of a receiver: below zero, so that it is no user. */
 export const addressOf = (conversation: number): number => -conversation;
+
+/** Of the groups, which are channels. */
+const everyChannel = 3;
 
 /**
  * Draws groups of these sizes, of `extended` owners, who have somebody to talk to in each.
@@ -26,10 +36,11 @@ export function drawGroups(
   { extended, plain, silent }: Record<'extended' | 'plain' | 'silent', readonly number[]>,
   random: Random,
 ): Group[] {
-  return sizes.map((size) => {
+  return sizes.map((size, index) => {
     const [owner = 0, other = 0, ...more] = random.shuffle(extended);
     const rest = [...random.shuffle([...more, ...plain]), ...silent];
     const members = [owner, other, ...rest].slice(0, size);
-    return { owner, members, history: random.chance(0.5) ? 'all' : 'joining' };
+    const history = random.chance(0.5) ? 'all' : 'joining';
+    return { owner, members, history, kind: index % everyChannel === 0 ? 'channel' : 'group' };
   });
 }

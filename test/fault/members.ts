@@ -13,6 +13,8 @@ function placeTold(entry: Entry): { conversation: number; seq: number; itself: b
       return { conversation: entry.conversation, seq: entry.seq, itself: true };
     case 'joined':
       return { conversation: entry.conversation, seq: entry.seq, itself: false };
+    case 'head':
+      return { conversation: entry.conversation, seq: entry.seq, itself: false };
     case 'receipt':
       return { conversation: entry.conversation, seq: entry.delivered, itself: false };
     default:

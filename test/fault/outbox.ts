@@ -4,6 +4,8 @@ export interface Letter {
   to: number;
   n: number;
   content: string;
+  /** Users whom it mentions. */
+  mentions: readonly number[];
 }
 
 /** How long a letter may be on the way without an answer before it is sent again. */

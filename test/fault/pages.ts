@@ -5,7 +5,7 @@ import { nameOf, type PageMessage } from './diary.js';
 import type { Frame } from './frame.js';
 import type { Door } from './link.js';
 import { addressOf } from './many.js';
-import { changeIn, doneBy } from './place.js';
+import { changeIn, doneBy, timeOf } from './place.js';
 import type { Random } from './random.js';
 
 /** Who reads, and where. */
@@ -45,6 +45,7 @@ export async function readPages(
         to: row.has('to_user_id') ? row.number('to_user_id') : addressOf(conversation),
         content: done === undefined ? row.text('content') : nameOf(done, place),
         ...(done !== undefined ? { done } : changeIn(row)),
+        stored: timeOf(row),
       });
     }
   }

@@ -31,6 +31,7 @@ export function stateIn(frame: Frame): State {
     edited: frame.has('edited_at'),
     deleted: frame.has('deleted') && frame.flag('deleted'),
     reactions: kinds.map((kind) => `${kind.text('emoji')}:${kind.numbers('users').join()}`).join(' '),
+    pinned: frame.has('pinned'),
   };
 }
 
@@ -60,6 +61,18 @@ export function eventIn(frame: Frame) {
   const done = doneBy(frame.object('event'));
   return { ...wordOf(frame), content: nameOf(done, placeOf(frame)), done };
 }
+
+/** How far each conversation of a `head` goes. */
+export const headsIn = (frame: Frame) =>
+  frame.list('conversations').map((one) => {
+    const stored = standsAt(one);
+    return {
+      conversation: one.number('conversation_id'),
+      seq: one.number('seq'),
+      ...(stored !== undefined && { stored }),
+      ...(one.has('mention') && { mention: one.number('mention') }),
+    };
+  });
 
 export const receiptIn = (frame: Frame) => ({
   conversation: frame.number('conversation_id'),

@@ -43,6 +43,7 @@ export function report(result: RunResult, verdict: Verdict): string {
       `${verdict.diverged.length} devices that hold another state`,
     `groups: ${verdict.changes} changes of members, ${verdict.refused} messages refused to who was out, ` +
       `${verdict.leaked.length} told to who was out`,
+    `not shown: ${verdict.toldHeads} times told how far it goes`,
     '',
     'longest waits in seconds, while alone / among other faults',
     `${'fault'.padEnd(18)} count${'silence'.padStart(15)}${'lateness'.padStart(15)}${'catching up'.padStart(15)}`,

@@ -1,7 +1,7 @@
 /** One run: a world, a crowd that talks, faults, a quiet end, and the diaries of it all. */
 
 import type { Stage } from './act.js';
-import { outstanding } from './checker.js';
+import { outstanding, untold } from './checker.js';
 import { now, sleep } from './clock.js';
 import { type Crowd, makeCrowd, speaksExtended } from './crowd.js';
 import type { Evidence } from './diary.js';
@@ -92,9 +92,14 @@ async function act(stage: Stage, steps: readonly Step[], log: (line: string) => 
   await Promise.all(all);
 }
 
-/** Everything is up and nobody talks: all must arrive now. */
+/** Everything is up and nobody talks: all must be told now how far it goes, and have it once it is to be shown. */
 async function drain(crowd: Crowd, evidence: Evidence, ms: number): Promise<void> {
   const end = now() + ms;
+  do {
+    await sleep(1000);
+  } while (now() < end - ms / 2 && !(crowd.settled() && untold(evidence).length === 0));
+  evidence.shownAll = now();
+  crowd.showAll();
   // A plain message counts only after a while, so the first look comes after that.
   do {
     await sleep(1500);

@@ -75,8 +75,8 @@ const sabotages: Sabotage[] = [
     finds: ['lost', 'contradictions', 'log', 'odd'],
   },
   {
-    // Two at once, since neither needs a fault and each shows by a rule of its own.
-    name: 'who is in a group is kept for too long, and changes are not told: who was removed goes on hearing, who is there does not',
+    // All at once, since none needs a fault and each shows by a rule of its own.
+    name: 'who is in a group is kept for too long, changes are not told, heads lie, and what is shown again is not caught up',
     patches: [
       {
         file: 'sql/append.js',
@@ -88,11 +88,21 @@ const sabotages: Sabotage[] = [
         find: 'deliverChanges(news) {',
         replace: 'deliverChanges(news) { return;',
       },
+      {
+        file: 'plugins/connection/frames.js',
+        find: '.map(presentHead)',
+        replace: '.map((head) => presentHead({ ...head, seq: head.seq - 1 }))',
+      },
+      {
+        file: 'plugins/connection/parked.js',
+        find: 'const more = this.parking.show(conversations);',
+        replace: 'this.parking.show(conversations); return;',
+      },
     ],
     // Nothing else has to go wrong for that.
     steps: [{ at: 8000, kind: 'hop', lasts: 0 }],
     finds: ['leaked'],
-    alsoFinds: [['diverged']],
+    alsoFinds: [['diverged'], ['heads'], ['lost']],
   },
 ];
 

@@ -56,7 +56,8 @@ test('no message is lost, doubled or out of order', async (t) => {
           verdict.changes > 20 && verdict.refused > 0,
           'people went and came back, and said something while they were out',
         );
-        t.ok(verdict.wishes > 100, 'messages were edited, deleted and reacted to');
+        t.ok(verdict.wishes > 100, 'messages were edited, deleted, pinned and reacted to');
+        t.ok(verdict.toldHeads > 20, 'something was not shown');
         for (const rule of ['lost', 'doubled', 'outOfOrder', 'unsent', 'outcomes']) {
           t.strictSame(found.get(rule) ?? [], [], rule);
         }

@@ -13,12 +13,14 @@ export interface StateFindings {
 }
 
 export const unchanged = (content: string): State => ({
-  ...{ change: 0, content, edited: false, deleted: false, reactions: '' },
+  ...{ change: 0, content, edited: false, deleted: false, reactions: '', pinned: false },
 });
 
 /** How a message is, in few words, so that two can be compared. */
-export const brief = ({ change, content, edited, deleted, reactions }: State): string =>
-  [change, edited ? 'edited' : '', deleted ? 'deleted' : '', reactions, content].join('|');
+export const brief = ({ change, content, edited, deleted, reactions, pinned }: State): string =>
+  [change, edited ? 'edited' : '', deleted ? 'deleted' : '', pinned ? 'pinned' : '', reactions, content].join(
+    '|',
+  );
 
 /** What one device holds, by place; and at which change its last connection stood. */
 export interface Device {
@@ -146,6 +148,7 @@ export function follow(
         onChanged(entry);
         break;
       case 'conflict':
+      case 'settled':
         if (held.has(placeKey(entry))) show(entry, entry.state, entry);
         break;
       case 'changes': {

@@ -25,13 +25,14 @@ interface Means {
 /** Makes these groups. @throws Error if that isn't done in a minute */
 export async function makeGroups(drafts: readonly Group[], { doors, tokenOf, random }: Means): Promise<Many> {
   const many = new Map<number, Group>();
-  for (const [index, { owner, members, history }] of drafts.entries()) {
+  for (const [index, draft] of drafts.entries()) {
+    const { owner, members, history, kind } = draft;
     const token = tokenOf(owner);
     const others = members.filter((user) => user !== owner);
     const body = {
       id: `group-${index}`,
       title: `Group ${index}`,
-      history,
+      ...{ history, kind },
       user_ids: others.slice(0, atOnce),
     };
     const post = async (path: string, said: object) => {
@@ -42,7 +43,7 @@ export async function makeGroups(drafts: readonly Group[], { doors, tokenOf, ran
     const id = (await post('/api/conversations', body)).number('conversation_id');
     for (let from = atOnce; from < others.length; from += atOnce)
       await post(`/api/conversations/${id}/members`, { user_ids: others.slice(from, from + atOnce) });
-    many.set(id, { owner, members, history });
+    many.set(id, draft);
   }
   return many;
 }

@@ -1,6 +1,7 @@
 /** How long people waited, by what was broken meanwhile. */
 import type { Evidence, Fault } from './diary.js';
 import { isArrival, type Ledger, type Message, placeOf } from './ledger.js';
+import { parks } from './many.js';
 
 /** The longest wait while only this kind of fault was there, and while it was there among others. */
 export interface Longest {
@@ -70,19 +71,26 @@ function silences(
 }
 
 export function measure(
-  { diaries, faults }: Evidence,
+  { diaries, faults, many }: Evidence,
   { messages, absences }: Ledger,
   known: Map<Message, number>,
 ): Waits {
   const waits: Waits = { silence: new Map(), lateness: new Map(), catchUp: new Map() };
   const inbox = new Map<number, Message[]>();
+  const showing = new Set(
+    diaries.flatMap(({ user, entries }) => (entries.some(({ type }) => type === 'show') ? [user] : [])),
+  );
   for (const message of messages.values()) {
     // Nobody says when what was done to a group was tried first.
     if (message.kind === 'event') continue;
     const place = message.to < 0 ? placeOf(message) : undefined;
+    const group = place && many.get(place.conversation);
+    const isSeldomShown = group !== undefined && parks(group);
     for (const [user, came] of message.first) {
       // Who was out gets it once they are back.
       if (place && absences.during(place.conversation, user, place.seq)) continue;
+      // Who shows it at times only gets it then.
+      if (isSeldomShown && showing.has(user)) continue;
       const users = [message.from, user];
       book(waits.lateness, faults, { from: firstTry(message), to: came, users });
       const list = inbox.get(user);

@@ -1,6 +1,7 @@
 /** What an extended client does to messages, and up to which change it knows each conversation. */
 import { now } from './clock.js';
 import type { Entry, Place, State, Wish } from './diary.js';
+import { type Asking, Errands, type Runner } from './errands.js';
 import type { Frame } from './frame.js';
 import type { Link } from './link.js';
 import { addressOf } from './many.js';
@@ -9,11 +10,8 @@ import { Outbox } from './outbox.js';
 import { changedIn, idOf, placeOf, stateIn } from './place.js';
 import type { Random } from './random.js';
 
-/** A wish on its way. */
-type Asking = Pick<Place, 'conversation' | 'seq'> & { id: string; wish: Wish };
-
 /** The client whose they are. */
-interface Wisher {
+interface Wisher extends Pick<Runner, 'doors' | 'token'> {
   random: Random;
   /** The numbers of another device. */
   past: number;
@@ -32,8 +30,9 @@ interface Held extends Pick<Place, 'conversation' | 'seq'> {
 const reach = 40;
 /** Few, so that people meet in them. */
 const emojis = ['👍', '❤️', '😂', '🎉'];
-/** What people do: react, or else edit, or delete. Of reactions, how many are added. */
+/** What people do: react, or else pin, or else edit, or delete. Of reactions, and of pins, how many are added. */
 const reacts = 0.5;
+const pins = 0.2;
 const edits = 0.7;
 const adds = 0.7;
 /** How often somebody who says something does that, too. */
@@ -43,6 +42,7 @@ const keyOf = ({ conversation, seq }: Pick<Place, 'conversation' | 'seq'>) => `$
 
 export class Wishes {
   readonly #outbox = new Outbox<Asking>();
+  readonly #errands: Errands;
   readonly #recent: Held[] = [];
   /** Of messages that have changed. */
   readonly #states = new Map<string, State>();
@@ -55,10 +55,17 @@ export class Wishes {
     this.#client = client;
     this.#random = client.random;
     this.#count = client.past;
+    const { doors, token, write } = client;
+    const runner: Runner = {
+      ...{ doors, token, write },
+      connection: () => client.link()?.number ?? 0,
+      learn: (place, state) => this.#take(place, state),
+    };
+    this.#errands = new Errands(runner, client.random.fork('errands'));
   }
 
   get size(): number {
-    return this.#outbox.size;
+    return this.#outbox.size + this.#errands.size;
   }
 
   change(conversation: number): number {
@@ -130,18 +137,21 @@ export class Wishes {
     if (!random.chance(changes)) return;
     const here = this.#recent.filter((held) => this.#states.get(keyOf(held))?.deleted !== true);
     const own = here.filter(({ isOwn }) => isOwn);
-    const isReaction = random.chance(reacts) || own.length === 0;
-    const list = isReaction ? here : own;
+    const does = random.chance(reacts) ? 'react' : random.chance(pins) ? 'pin' : 'change';
+    const isChange = does === 'change' && own.length > 0;
+    const list = isChange ? own : here;
     if (list.length === 0) return;
     const held = random.pick(list);
     const { conversation, seq } = held;
     const n = ++this.#count;
-    const wish = isReaction ? this.#reaction() : this.#change(held, n);
-    this.#outbox.add({ id: idOf(addressOf(conversation), `c${n}`), conversation, seq, wish });
+    const wish = isChange ? this.#change(held, n) : this.#switch(does === 'pin');
+    const asking = { id: idOf(addressOf(conversation), `c${n}`), conversation, seq, wish };
+    if (!this.#errands.takes(asking)) this.#outbox.add(asking);
   }
 
-  #reaction(): Wish {
-    return { does: 'react', emoji: this.#random.pick(emojis), on: this.#random.chance(adds) };
+  #switch(isPin: boolean): Wish {
+    const on = this.#random.chance(adds);
+    return isPin ? { does: 'pin', on } : { does: 'react', emoji: this.#random.pick(emojis), on };
   }
 
   #change(held: Held, n: number): Wish {

@@ -157,7 +157,7 @@ class Run {
     await steps.turn();
     for (const place of moved.filter(({ conversation }) => conversation === MANY)) {
       const head = { ...place, at: 0, mention: undefined };
-      if (this.connection?.lacksHead({ ...place, size: LARGE })) this.connection.noteHead(head);
+      if (this.connection?.lacksHead({ ...place, size: LARGE })) this.connection.noteHead(head, 0);
     }
     if (!this.lacks(moved)) return;
     await steps.turn();
