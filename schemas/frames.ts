@@ -122,6 +122,8 @@ export const extendedServer = {
       open_conversations: Id,
       /** Members up to which whoever may write mentions all. */
       mention_all_members: Id,
+      /** Minutes for which one may edit what one wrote; absent: at any time. */
+      edit_minutes: Type.Optional(Id),
     }),
   }),
   synced: frame('synced', { id: Correlation }),

@@ -82,6 +82,8 @@ t.test('[E10] what one wrote may be edited for so long, and deleted at any time'
   const [alice, bob] = [await signUp(server), await signUp(server)];
   const { conversation_id: id, seq } = await say(alice, { to_user_id: bob.user_id }, 'hello');
   t.equal((await ask(alice, 'PATCH', message(id, seq), { content: 'in time' })).status, 200);
+  const { frames } = await connectSynced(t, server, alice);
+  t.match(frames.find(({ type }) => type === 'welcome')?.limits, { edit_minutes: 1 }, 'clients know of it');
   await sql`update messages set created_at = now() - interval '2 minutes' where conversation_id = ${id}`;
   t.match(await ask(alice, 'PATCH', message(id, seq), { content: 'late' }), {
     status: 403,

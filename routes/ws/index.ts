@@ -176,6 +176,7 @@ export default fp(
           parked_members: GROUPS.parked,
           open_conversations: GROUPS.open,
           mention_all_members: GROUPS.mentionAll,
+          ...(app.config.EDIT_MINUTES > 0 && { edit_minutes: app.config.EDIT_MINUTES }),
         },
       });
     }

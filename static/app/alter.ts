@@ -2,11 +2,8 @@ import type { ExtendedClient } from '../../schemas/frames.js';
 import { groupIn } from './peer.js';
 import type { Alteration, Outgoing } from './records.js';
 
-/** What is done with a message, whichever that is. */
-export type Doing =
-  | { what: 'edit'; base: number }
-  | { what: 'delete' }
-  | { what: 'react'; emoji: string; on: boolean };
+/** What is done with a message at once, whichever that is. */
+export type Doing = { what: 'delete' } | { what: 'react'; emoji: string; on: boolean };
 
 /** The frame of a message on its way out. */
 export function messageOf(item: Outgoing): ExtendedClient['chat'] {

@@ -12,6 +12,17 @@ export const asked = signal<{
   at?: { x: number; y: number } | undefined;
 } | null>(null);
 
+/** What is done with the emoji that is picked: it reacts, or is written. */
+export const picking = signal<{ what: 'react' | 'emoji'; run: (emoji: string) => void }>({
+  what: 'emoji',
+  run: () => {},
+});
+
+export function pickEmoji(what: 'react' | 'emoji', run: (emoji: string) => void): void {
+  picking.value = { what, run };
+  openCover('emoji');
+}
+
 /** The conversation that is to be set. */
 export const chosen = signal<Thread | null>(null);
 

@@ -5,6 +5,7 @@ import type { Message } from '../../schemas/message.js';
 import type { SettingsChange } from '../../schemas/settings.js';
 import { createAcks } from './acks.js';
 import { alterationOf, type Doing, messageOf } from './alter.js';
+import { announce } from './announce.js';
 import { ApiError, createApi } from './api.js';
 import { createArrivals } from './arrivals.js';
 import { backoff } from './backoff.js';
@@ -12,7 +13,7 @@ import { learnTime, now } from './clock.js';
 import { createContacts } from './contacts.js';
 import { createDirectory } from './directory.js';
 import { createDrafts } from './drafts.js';
-import { errorText } from './i18n/index.js';
+import { errorText, t } from './i18n/index.js';
 import { randomId } from './id.js';
 import { openLocal } from './local.js';
 import { allNames, besides, type Named } from './mentions.js';
@@ -51,14 +52,21 @@ export function createClient(me: { user_id: number; username: string }) {
   const people = createPeople(socket.send);
   const acks = createAcks((conversation_id, seq) => socket.send({ type: 'ack', conversation_id, seq }));
   const drafts = createDrafts(local);
-  const limits = signal<{ content: number; frame: number; mentionAll: number }>({
+  const limits = signal<{ content: number; frame: number; mentionAll: number; editMs: number }>({
     content: LIMITS.contentBytes,
     frame: LIMITS.frameBytes,
     mentionAll: GROUPS.mentionAll,
+    /** Milliseconds for which one may edit what one wrote. */
+    editMs: Number.POSITIVE_INFINITY,
   });
   const outbox = createOutbox({
     local,
     now,
+    onStored: (id, seq) => drafts.moveEdits(({ of }) => of === id, { seq, of: undefined }),
+    onEdited: (to, seq, base) => {
+      drafts.moveEdits((edit, user) => user === to && edit.seq === seq, { base });
+      announce(t('editedNow'));
+    },
     overdue: (again) => (again ? socket.giveUp() : socket.check()),
     send: (item) => {
       const frame = item.alters
@@ -271,12 +279,13 @@ export function createClient(me: { user_id: number; username: string }) {
 
   async function onWelcome(frame: ExtendedServer['welcome']): Promise<void> {
     const mine = ++line;
-    const { content_bytes, frame_bytes, mention_all_members } = frame.limits;
+    const { content_bytes, frame_bytes, mention_all_members, edit_minutes } = frame.limits;
     // A server of an earlier version doesn't say all of it.
     limits.value = {
       content: content_bytes,
       frame: frame_bytes,
       mentionAll: mention_all_members ?? GROUPS.mentionAll,
+      editMs: edit_minutes === undefined ? Number.POSITIVE_INFINITY : edit_minutes * 60_000,
     };
     learnTime(frame.server_time);
     heardOf(frame.version);
@@ -295,6 +304,7 @@ export function createClient(me: { user_id: number; username: string }) {
     synced = false;
     cursor = undefined;
     outbox.forget();
+    drafts.freeEdits(({ seq }) => seq !== null);
     await directory.forget();
   }
 
@@ -397,6 +407,7 @@ export function createClient(me: { user_id: number; username: string }) {
       const thread = directory.byConversation(conversation_id);
       if (thread) {
         outbox.forget(thread.peer);
+        drafts.freeEdits(({ seq: at }, user) => at !== null && user === thread.peer);
         directory.reset(thread, seq, at, change, changed_at);
       }
       dropped = true;
@@ -556,14 +567,33 @@ export function createClient(me: { user_id: number; username: string }) {
       altering = handler;
     },
 
-    /**
-     * Does something with a message, by and by; while it isn't stored itself that waits.
-     * @param content of an edit
-     */
-    alter(thread: Thread, message: Message | Outgoing, what: Doing, content = ''): void {
+    /** Does something with a message, by and by; while it isn't stored itself that waits. */
+    alter(thread: Thread, message: Message | Outgoing, what: Doing): void {
       const target = 'seq' in message ? { seq: message.seq } : { seq: null, of: message.id };
-      const known = groupIn(thread.peer) === null ? [] : [...drafts.named(thread.peer), ...namedBy(message)];
-      outbox.alter(thread.peer, { ...target, ...what }, content, besides(content, known, GROUPS.mentions));
+      outbox.alter(thread.peer, { ...target, ...what });
+    },
+
+    /** @param content as it is shown */
+    edit(thread: Thread, message: Message | Outgoing, content: string): void {
+      // It may not be here when that is gone on with.
+      for (const named of namedBy(message)) drafts.name(thread.peer, named);
+      const { seq, change = 0 } = 'seq' in message ? message : { seq: null };
+      drafts.edit(thread.peer, { seq, ...(seq === null && { of: message.id }), base: change }, content);
+    },
+
+    /** What is edited is done, by and by. */
+    saveEdit(thread: Thread, content: string): void {
+      const { peer } = thread;
+      const editing = drafts.edits(peer).peek();
+      if (!editing) return;
+      const { seq, of, base } = editing;
+      // Thrown away before it was stored.
+      if (seq === null && !outbox.items.peek().some(({ id }) => id === of)) {
+        drafts.freeEdits((_, user) => user === peer);
+        return;
+      }
+      const beside = groupIn(peer) === null ? {} : besides(content, drafts.named(peer), GROUPS.mentions);
+      outbox.alter(peer, { seq, of, what: 'edit', base }, content, beside, drafts.takeEdited(peer));
     },
 
     /** A state of a message that was answered over HTTP. */
@@ -593,6 +623,7 @@ export function createClient(me: { user_id: number; username: string }) {
 
     discard(id: string): void {
       outbox.discard(id);
+      drafts.freeEdits(({ of }) => of === id);
       listWritten();
     },
 

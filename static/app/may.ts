@@ -1,5 +1,6 @@
 import type { Message } from '../../schemas/message.js';
 import type { Client } from './client.js';
+import { now } from './clock.js';
 import { groupIn } from './peer.js';
 import type { Outgoing } from './records.js';
 import type { Thread } from './thread.js';
@@ -19,6 +20,14 @@ export function mayWrite(client: Client, thread: Thread): boolean {
 
 export const isOwn = (message: Message | Outgoing, me: number): boolean =>
   !('from_user_id' in message) || message.from_user_id === me;
+
+/** An edit of what isn't stored yet waits with it. */
+export function mayEdit(client: Client, thread: Thread, message: Message | Outgoing): boolean {
+  if (!isOwn(message, client.me.user_id) || !mayWrite(client, thread)) return false;
+  if (!('seq' in message)) return message.error === null;
+  const { editMs } = client.limits.peek();
+  return now() - Date.parse(message.created_at) < editMs;
+}
 
 export function mayDelete(client: Client, thread: Thread, message: Message | Outgoing): boolean {
   if (isOwn(message, client.me.user_id))

@@ -118,7 +118,8 @@ export async function incoming(client: Client, thread: Thread, message: Message)
   const group = groupIn(thread.peer);
   const sender = group === null ? name : nameOf(await client.users.named(message.from_user_id, group));
   if (attentive.peek()) {
-    announce(t(group === null ? 'said' : 'saidIn', { name: sender, group: name, text: said }));
+    const how = group === null ? 'said' : thread.mentionsMe(message) ? 'mentionedIn' : 'saidIn';
+    announce(t(how, { name: sender, group: name, text: said }));
     return;
   }
   const moment = now();

@@ -11,6 +11,10 @@ export interface OutboxOptions {
   send: (message: Outgoing) => boolean;
   /** Called where an answer is overdue: is anybody there? And again, where somebody is and still doesn't answer. */
   overdue: (again: boolean) => void;
+  /** A message that was said has this place. */
+  onStored?: (id: string, seq: number) => void;
+  /** An edit was done: that state is of this change. */
+  onEdited?: (to: number, seq: number, change: number) => void;
   /** What the server's clock shows. */
   now?: () => number;
   random?: () => number;
@@ -41,7 +45,15 @@ const remembered = 100;
  * from here or from another tab; one at a time is under way in each conversation, so that a refusal can't turn their order
  * round. Changes of messages go the same way, each behind what was written before it.
  */
-export function createOutbox({ local, send, overdue, now = Date.now, random = Math.random }: OutboxOptions) {
+export function createOutbox({
+  local,
+  send,
+  overdue,
+  onStored,
+  onEdited,
+  now = Date.now,
+  random = Math.random,
+}: OutboxOptions) {
   const items = signal<readonly Outgoing[]>([]);
   const said = computed(() => items.value.filter(({ alters }) => !alters));
   /** The server answers, but can't store at the moment. */
@@ -83,6 +95,7 @@ export function createOutbox({ local, send, overdue, now = Date.now, random = Ma
     for (const item of items.value)
       if (item.alters?.of === id && item.alters.seq === null)
         replace({ ...item, alters: { ...item.alters, seq } });
+    onStored?.(id, seq);
   }
 
   function remember(id: string, seq: number): void {
@@ -198,9 +211,10 @@ export function createOutbox({ local, send, overdue, now = Date.now, random = Ma
     /**
      * Changes a message of theirs or one's own.
      * @param content of an edit
+     * @param also what is written together with it, or not at all
      */
-    alter(to: number, alters: Alteration, content = '', beside: Beside = {}): void {
-      push({ to_user_id: to, content, ...beside, alters }, []);
+    alter(to: number, alters: Alteration, content = '', beside: Beside = {}, ...also: Change[]): void {
+      push({ to_user_id: to, content, ...beside, alters }, also);
     },
 
     /** By hand: what waits because the server couldn't store goes now. */
@@ -302,6 +316,8 @@ export function createOutbox({ local, send, overdue, now = Date.now, random = Ma
           done.alters.what === 'edit'
         )
           replace({ ...item, alters: { ...item.alters, base: Math.max(item.alters.base, change) } });
+      if (done.alters.what === 'edit' && done.alters.seq !== null)
+        onEdited?.(done.to_user_id, done.alters.seq, change);
       if (!waits()) slowed.value = null;
       pump();
       return true;

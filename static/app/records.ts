@@ -29,6 +29,14 @@ export interface Outgoing {
   error: string | null;
 }
 
+/** A message that is edited: by its place, or, while it isn't stored (`seq` is null), as the one that goes as `of`. */
+export interface Edited {
+  seq: number | null;
+  of?: string | undefined;
+  /** The change of the state that it is made on. */
+  base: number;
+}
+
 interface Draft {
   /** Below zero a group, as above. */
   user_id: number;
@@ -37,6 +45,8 @@ interface Draft {
   named?: [string, number][] | undefined;
   /** The message that it answers. */
   reply_to?: number | undefined;
+  /** What is edited in place of writing anew, and how far that is. */
+  edits?: (Edited & { text: string }) | undefined;
 }
 
 /** What is shown of a conversation before the server has answered. */

@@ -42,3 +42,42 @@ t.test('what is being typed is not overwritten by another tab, and what is not i
   await one.load();
   t.equal(one.of(2).value, 'there', 'the last one typed stays');
 });
+
+t.test('what is edited is kept beside what is written newly, and ends in all tabs', async (t) => {
+  const { one, two, keeper } = twoTabs();
+  one.set(2, 'newly');
+  one.edit(2, { seq: null, of: 'a', base: 0 }, 'said');
+  one.set(2, 'said better');
+  one.flush();
+  t.equal(one.of(2).value, 'newly');
+  await two.load();
+  t.match(two.edits(2).value, { of: 'a', text: { value: 'said better' } });
+  const editing = two.edits(2).value;
+  one.set(2, 'said best');
+  one.flush();
+  await two.load();
+  t.equal(two.edits(2).value, editing, 'it is the same edit: whoever looks at it keeps their place');
+  t.equal(editing?.text.value, 'said best');
+  two.moveEdits(({ of }) => of === 'a', { seq: 7, of: undefined });
+  two.moveEdits(({ seq }, user) => user === 2 && seq === 7, { base: 3 });
+  two.flush();
+  await one.load();
+  t.match(one.edits(2).value, { seq: 7, base: 3, text: { value: 'said best' } });
+  await keeper.write(one.takeEdited(2));
+  await two.load();
+  t.equal(two.edits(2).value, null);
+  t.equal(two.of(2).value, 'newly');
+});
+
+t.test('of what isn’t there any more the edit goes on as something new', async (t) => {
+  const { one, two } = twoTabs();
+  one.set(2, 'newly');
+  one.edit(2, { seq: 4, base: 0 }, 'an edit');
+  one.freeEdits(({ seq }) => seq === 5);
+  t.equal(one.edits(2).value?.seq, 4);
+  one.freeEdits(({ seq }) => seq !== null);
+  one.flush();
+  await two.load();
+  t.equal(two.edits(2).value, null);
+  t.equal(two.of(2).value, 'newly\nan edit');
+});

@@ -394,3 +394,31 @@ t.test('no change goes to another history than the one that it was made in', asy
   t.equal(store.kept.size, 2);
   outbox.closed();
 });
+
+t.test(
+  'an edit in progress hears where its message is stored, and what another edit from here has made of it',
+  async (t) => {
+    const heard: unknown[] = [];
+    const sent: Outgoing[] = [];
+    const outbox = createOutbox({
+      local: memory().open(),
+      send: (item) => sent.push(item) > 0,
+      overdue: () => {},
+      onStored: (id, seq) => heard.push([id, seq]),
+      onEdited: (to, seq, change) => heard.push([to, seq, change]),
+    });
+    outbox.opened();
+    outbox.synced();
+    outbox.add(2, 'said');
+    const id = sent[0]?.id ?? '';
+    outbox.sent(id, 5);
+    outbox.alter(2, { seq: 5, what: 'edit', base: 0 }, 'edited');
+    outbox.settled(sent[1]?.id ?? '', 8);
+    outbox.alter(2, { seq: 5, what: 'react', emoji: '👍', on: true });
+    outbox.settled(sent[2]?.id ?? '', 9);
+    t.same(heard, [
+      [id, 5],
+      [2, 5, 8],
+    ]);
+  },
+);

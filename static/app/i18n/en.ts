@@ -33,6 +33,9 @@ export const en = {
   emptied: 'Deleted message',
   edited: 'edited',
   editing: 'Edit message',
+  emoji: 'Emoji',
+  editedNow: 'Message edited.',
+  cancelled: 'Cancelled.',
   save: 'Save',
   selectMessage: 'Select this message',
 

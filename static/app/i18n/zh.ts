@@ -34,6 +34,9 @@ export const zh: Words = {
   emptied: '消息已删除',
   edited: '已编辑',
   editing: '编辑消息',
+  emoji: '表情',
+  editedNow: '消息已编辑。',
+  cancelled: '已取消。',
   save: '保存',
   selectMessage: '选择这条消息',
 

@@ -101,7 +101,7 @@ function Covered({ client, thread, isGroup }: { client: Client; thread: Thread |
     channels: t('channels'),
     search: t('searchTitle'),
     ...(thread && { receipts: t('whoHasIt') }),
-    ...(thread && { delete: t('actions'), emoji: t('actions'), reactions: t('actions') }),
+    ...(thread && { delete: t('actions'), emoji: t('emoji'), reactions: t('actions') }),
     ...(thread && { replies: t('actions'), pins: t('actions') }),
     saved: t('actions'),
     ...(thread && { profile: isGroup ? thread.user.value.username : t('profile') }),

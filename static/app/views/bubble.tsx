@@ -194,6 +194,7 @@ function look(content: string) {
 }
 
 function Bubble({
+  index,
   message,
   shown,
   fate,
@@ -215,6 +216,8 @@ function Bubble({
   const isSelected = 'seq' in message && selected.value?.has(message.seq) === true;
   const place = 'seq' in message ? message.seq : null;
   const isGone = deleted || content === '';
+  /** Whoever goes from one to the next by keyboard hears whose message that is. */
+  const told = `from-${index} text-${index}`;
   return (
     <>
       {/* A finger opens the menu anywhere; for everything else there is the button. */}
@@ -224,15 +227,17 @@ function Bubble({
         {...menuOf(message)}
       >
         {author && first ? (
-          <span class={`author ${hueOf(author.user_id)}`}>
+          <span id={`from-${index}`} class={`author ${hueOf(author.user_id)}`}>
             <Name user={author} />
             <span class="vh">: </span>
           </span>
         ) : (
-          <span class="vh">{sender}: </span>
+          <span id={`from-${index}`} class="vh">
+            {sender}:{' '}
+          </span>
         )}
         {above}
-        <span class="text">
+        <span id={`text-${index}`} class="text">
           {isGone ? <em>{t('emptied')}</em> : <Marked text={content} names={names} me={me} />}
         </span>
         {selected.value === null ? (
@@ -241,6 +246,7 @@ function Bubble({
             class="more"
             tabIndex={newest ? 0 : -1}
             aria-haspopup="menu"
+            aria-describedby={told}
             onClick={({ currentTarget }) => openMenu(message, currentTarget)}
             onKeyDown={walk}
           >
@@ -256,6 +262,7 @@ function Bubble({
               tabIndex={newest ? 0 : -1}
               checked={isSelected}
               aria-label={t('selectMessage')}
+              aria-describedby={told}
               onChange={() => select(place)}
               onKeyDown={walk}
             />

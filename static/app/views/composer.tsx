@@ -1,10 +1,12 @@
 import { useSignal, useSignalEffect } from '@preact/signals';
 import { useLayoutEffect, useRef } from 'preact/hooks';
-import { edit, editing } from '../acting.js';
 import { altered } from '../altered.js';
+import { announce } from '../announce.js';
+import { pickEmoji } from '../chosen.js';
 import type { Client } from '../client.js';
 import { t } from '../i18n/index.js';
 import { composing, touch } from '../keys.js';
+import { mayEdit } from '../may.js';
 import { besides } from '../mentions.js';
 import { bytes, clean, isRtl } from '../text.js';
 import type { Thread } from '../thread.js';
@@ -19,11 +21,12 @@ const twinLength = CSS.supports('field-sizing', 'content') ? 0 : 2_000;
 
 export function Composer({ client, thread }: { client: Client; thread: Thread }) {
   const box = useRef<HTMLTextAreaElement>(null);
+  const isHere = useRef(false);
   const draft = client.drafts.of(thread.peer);
   const complained = useSignal(false);
   const asking = useSignal(false);
   /** What is edited in place of writing anew. */
-  const changes = editing.value?.thread === thread ? editing.value : null;
+  const changes = client.drafts.edits(thread.peer).value;
   const text = changes ? changes.text.value : draft.value;
   const answers = client.drafts.answers(thread.peer).value;
   const size = measure(text, client.limits.value);
@@ -34,16 +37,16 @@ export function Composer({ client, thread }: { client: Client; thread: Thread })
   useLayoutEffect(() => {
     // On a phone that would open the keyboard over what one came to read.
     if (!touch.matches) box.current?.focus({ preventScroll: true });
-    return () => {
-      client.drafts.flush();
-      if (editing.peek()?.thread === thread) editing.value = null;
-    };
+    return client.drafts.flush;
   }, []);
 
   // Whoever begins to edit or to answer goes on here, at the end of the text.
   useSignalEffect(() => {
-    const isBegun = editing.value?.thread === thread || client.drafts.answers(thread.peer).value > 0;
-    if (isBegun) requestAnimationFrame(toField);
+    const isBegun =
+      client.drafts.edits(thread.peer).value !== null || client.drafts.answers(thread.peer).value > 0;
+    // Whoever comes back to it reads first: on a phone the keyboard would cover that.
+    if (isBegun && (isHere.current || !touch.matches)) requestAnimationFrame(toField);
+    isHere.current = true;
   });
 
   function toField(): void {
@@ -55,8 +58,9 @@ export function Composer({ client, thread }: { client: Client; thread: Thread })
 
   /** Back to what was written before. */
   function stop(): void {
-    if (changes) editing.value = null;
+    if (changes) client.drafts.edit(thread.peer, null);
     else client.drafts.answer(thread.peer, 0);
+    announce(t('cancelled'));
     box.current?.focus({ preventScroll: true });
   }
 
@@ -67,8 +71,8 @@ export function Composer({ client, thread }: { client: Client; thread: Thread })
     const own = client.outbox.said.peek().filter((item) => item.to_user_id === thread.peer);
     const last = own.findLast(({ error }) => error === null) ?? thread.lastOf(me.user_id);
     const shown = last && altered(last, items, me.user_id);
-    if (!shown || shown.deleted || !shown.content) return false;
-    edit(thread, last, shown.content);
+    if (!shown || shown.deleted || !shown.content || !mayEdit(client, thread, last)) return false;
+    client.edit(thread, last, shown.content);
     return true;
   }
 
@@ -89,11 +93,19 @@ export function Composer({ client, thread }: { client: Client; thread: Thread })
       return;
     }
     asking.value = false;
-    if (changes) {
-      editing.value = null;
-      client.alter(thread, changes.message, { what: 'edit', base: changes.base }, content);
-    } else client.say(thread, content);
+    if (changes) client.saveEdit(thread, content);
+    else client.say(thread, content);
     box.current?.focus({ preventScroll: true });
+  }
+
+  /** Where the caret is, in place of what is selected. */
+  function put(emoji: string): void {
+    const field = box.current;
+    if (!field) return;
+    field.setRangeText(emoji, field.selectionStart, field.selectionEnd, 'end');
+    field.dispatchEvent(new InputEvent('input', { bubbles: true }));
+    // Once the picker has given the focus back to where it was.
+    if (!touch.matches) setTimeout(() => field.focus({ preventScroll: true }));
   }
 
   function onKeyDown(event: KeyboardEvent): void {
@@ -126,13 +138,7 @@ export function Composer({ client, thread }: { client: Client; thread: Thread })
       {(changes || answers > 0) && (
         <Soon>
           {({ Answering }) => (
-            <Answering
-              client={client}
-              thread={thread}
-              edited={changes?.message}
-              seq={answers}
-              onStop={stop}
-            />
+            <Answering client={client} thread={thread} edit={changes} seq={answers} onStop={stop} />
           )}
         </Soon>
       )}
@@ -167,13 +173,25 @@ export function Composer({ client, thread }: { client: Client; thread: Thread })
           enterkeyhint={touch.matches ? 'enter' : 'send'}
           autocomplete="off"
           onInput={(event) => {
-            if (changes) changes.text.value = event.currentTarget.value;
-            else client.drafts.set(thread.peer, event.currentTarget.value);
+            client.drafts.set(thread.peer, event.currentTarget.value);
             if (event.currentTarget.value && !changes) client.type(thread);
           }}
           onKeyDown={onKeyDown}
           onBlur={client.drafts.flush}
         />
+        <button
+          type="button"
+          class="round put-emoji"
+          aria-haspopup="dialog"
+          title={t('emoji')}
+          // The field keeps the focus, and a phone its keyboard.
+          onPointerDown={(event) => event.preventDefault()}
+          onMouseDown={(event) => event.preventDefault()}
+          onClick={() => pickEmoji('emoji', put)}
+        >
+          <Icon name="smile" />
+          <span class="vh">{t('emoji')}</span>
+        </button>
       </div>
       <button type="submit" class="send" disabled={!text.trim() || size.over > 0}>
         <Icon name={changes ? 'check' : 'send'} />

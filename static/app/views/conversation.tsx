@@ -92,7 +92,8 @@ function Latest({ client, thread, open }: { client: Client; thread: Thread; open
   const pending = client.outbox.said.value.findLast((item) => item.to_user_id === thread.peer);
   const message = pending ?? thread.last;
   const shown = message && altered(message, client.outbox.items.value, client.me.user_id);
-  const draft = open ? '' : client.drafts.of(thread.peer).value;
+  const edit = client.drafts.edits(thread.peer).value;
+  const draft = open ? '' : (edit?.text ?? client.drafts.of(thread.peer)).value;
   const own = message && (!('from_user_id' in message) || message.from_user_id === client.me.user_id);
   const online = client.link.value.state === 'online';
   const receipt = thread.peer === client.me.user_id ? nobody : thread.receipt.value;

@@ -21,8 +21,12 @@ export function Dialog({
     const box = dialog.current;
     const before = document.activeElement;
     if (!box?.open) box?.showModal();
+    // Screen readers say then what it is and what stands in it; of its first button alone some say nothing.
+    if (!box?.querySelector('[autofocus]')) box?.focus({ preventScroll: true });
     return () => {
       box?.close();
+      // Chromium gives a field its focus back without its caret: what is typed then goes nowhere.
+      if (before instanceof HTMLTextAreaElement || before instanceof HTMLInputElement) before.blur();
       if (before instanceof HTMLElement) before.focus({ preventScroll: true });
     };
   }, []);
@@ -30,6 +34,7 @@ export function Dialog({
     // biome-ignore lint/a11y/useKeyWithClickEvents: Escape closes it too, as `cancel`
     <dialog
       ref={dialog}
+      tabIndex={-1}
       aria-labelledby="dialog-title"
       onCancel={(event) => {
         event.preventDefault();

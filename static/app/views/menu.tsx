@@ -1,13 +1,14 @@
 import { useLayoutEffect, useRef } from 'preact/hooks';
 import type { Message } from '../../../schemas/message.js';
-import { edit, editing, selected } from '../acting.js';
+import { selected } from '../acting.js';
 import { altered } from '../altered.js';
+import { announce } from '../announce.js';
 import { codeOf } from '../api.js';
-import { asked } from '../chosen.js';
+import { asked, pickEmoji } from '../chosen.js';
 import type { Client } from '../client.js';
 import { copy } from '../copy.js';
 import { errorText, type Key, t } from '../i18n/later.js';
-import { isOwn, mayDelete, mayWrite } from '../may.js';
+import { isOwn, mayDelete, mayEdit, mayWrite } from '../may.js';
 import { notice } from '../notice.js';
 import { groupIn } from '../peer.js';
 import { recent } from '../recent-emoji.js';
@@ -16,7 +17,6 @@ import { closeCover, closeWithCover, linkTo, openCover } from '../route.js';
 import type { Thread } from '../thread.js';
 import { Icon, type IconName } from './icons.js';
 import { askDeletion } from './messages/deletion.js';
-import { pickEmoji } from './messages/emoji-picker.js';
 import { pin } from './messages/pins.js';
 import { react } from './messages/react.js';
 import { save } from './messages/saved.js';
@@ -58,16 +58,15 @@ const actions: readonly Action[] = [
     isFor: ({ client, thread, seq, isDeleted }) => seq > 0 && !isDeleted && mayWrite(client, thread),
     run: ({ client, thread, seq }) =>
       closeThen(() => {
-        editing.value = null;
+        client.drafts.edit(thread.peer, null);
         client.drafts.answer(thread.peer, seq);
       }),
   },
   {
     label: 'edit',
     icon: 'write',
-    isFor: ({ client, thread, message, isDeleted }) =>
-      !isDeleted && isOwn(message, client.me.user_id) && mayWrite(client, thread) && !isRefused(message),
-    run: ({ thread, message, content }) => closeThen(() => edit(thread, message, content)),
+    isFor: ({ client, thread, message, isDeleted }) => !isDeleted && mayEdit(client, thread, message),
+    run: ({ client, thread, message, content }) => closeThen(() => client.edit(thread, message, content)),
   },
   {
     label: 'copy',
@@ -132,7 +131,6 @@ const actions: readonly Action[] = [
     isFor: ({ seq, isDeleted }) => seq > 0 && !isDeleted,
     run: ({ seq }) =>
       closeThen(() => {
-        editing.value = null;
         selected.value = new Set([seq]);
       }),
   },
@@ -183,6 +181,9 @@ export function Menu({ client, thread }: Place) {
   const seq = 'seq' in message ? message.seq : 0;
   const asks = { client, thread, message, content, isDeleted, seq, button };
   const mayReact = !isDeleted && mayWrite(client, thread) && !isRefused(message);
+  // Below the message it is seen.
+  const reactTo = (emoji: string) =>
+    announce(t(react(client, thread, message, emoji) ? 'reactedNow' : 'unreactedNow', { emoji }));
   return (
     <dialog
       ref={box}
@@ -211,16 +212,12 @@ export function Menu({ client, thread }: Place) {
                   role="menuitem"
                   class="emoji-sign"
                   aria-label={t('reactBy', { emoji })}
-                  onClick={() => closeThen(() => react(client, thread, message, emoji))}
+                  onClick={() => closeThen(() => reactTo(emoji))}
                 >
                   {emoji}
                 </button>
               ))}
-            <button
-              type="button"
-              role="menuitem"
-              onClick={() => pickEmoji((emoji) => react(client, thread, message, emoji))}
-            >
+            <button type="button" role="menuitem" onClick={() => pickEmoji('react', reactTo)}>
               <Icon name="plus" />
               <span class="vh">{t('otherEmoji')}</span>
             </button>

@@ -21,9 +21,11 @@ let server;
 let browser;
 let ana;
 let ben;
+let eva;
 
 before(async () => {
-  server = await startServer();
+  server = await startServer({ EDIT_MINUTES: '30' });
+  eva = await server.account('Eva');
   browser = await launch();
   ana = await person(browser, server, 'Ana');
   ben = await person(browser, server, 'Ben', phone);
@@ -189,6 +191,112 @@ test('of two edits the second is shown the first, and asked', async () => {
   await refused.getByRole('button', { name: 'Put yours in its place' }).click();
   await row(ben.page, 'edited here').waitFor();
   await refused.waitFor({ state: 'detached' });
+});
+
+test('an edit in progress outlives the page and other conversations, in all tabs, until it is sent or cancelled', async () => {
+  const { page, context } = ana;
+  await menu(page, 'edited here');
+  await item(page, 'Edit').click();
+  await page.locator('.answering').waitFor();
+  await composer(page).fill('half an edit');
+  await server.post('/api/messages', { to_user_id: ana.user_id, content: 'elsewhere' }, eva.token);
+  await page.locator('a.conversation', { hasText: 'Eva' }).click();
+  await page.locator('a.conversation', { hasText: 'Draft: half an edit' }).click();
+  assert.equal(await composer(page).inputValue(), 'half an edit');
+  await page.reload();
+  await page.locator('.answering', { hasText: 'edited here' }).waitFor();
+  assert.equal(await composer(page).inputValue(), 'half an edit');
+  const other = await context.newPage();
+  await other.goto(page.url());
+  await other.locator('.answering').waitFor();
+  await composer(other).fill('an edit from another tab');
+  await other.close();
+  await until('its text', async () => (await composer(page).inputValue()) === 'an edit from another tab');
+  await page.close();
+  ana.page = await context.newPage();
+  await ana.page.goto(server.origin);
+  await ana.page.locator('a.conversation', { hasText: 'Ben' }).click();
+  await ana.page.locator('.answering', { hasText: 'edited here' }).waitFor();
+  await composer(ana.page).press('Enter');
+  await row(ben.page, 'an edit from another tab').waitFor();
+  await composer(ana.page).press('ArrowUp');
+  await composer(ana.page).fill('edited here');
+  await ana.page.keyboard.press('Enter');
+  await row(ben.page, 'edited here').waitFor();
+  await composer(ana.page).press('ArrowUp');
+  await composer(ana.page).fill('cancelled');
+  await ana.page.keyboard.press('Escape');
+  await ana.page.reload();
+  await composer(ana.page).waitFor();
+  await row(ana.page, 'edited here').waitFor();
+  assert.equal(await composer(ana.page).inputValue(), '');
+  assert.equal(await ana.page.locator('.answering').count(), 0);
+});
+
+test('an emoji is written where the caret is, by mouse, by keyboard and by finger', async () => {
+  const { page } = ana;
+  await composer(page).fill('so good');
+  for (let i = 0; i < 4; i++) await page.keyboard.press('ArrowLeft');
+  await page.locator('.put-emoji').click();
+  await page.locator('dialog .filter').fill('rocket');
+  await page.locator('.emoji-grid button', { hasText: '🚀' }).first().click();
+  await until('the emoji', async () => (await composer(page).inputValue()) === 'so 🚀good');
+  const focused = () => composer(page).evaluate((field) => field === document.activeElement);
+  await until('the focus', focused);
+  await page.keyboard.type('!');
+  await page.keyboard.press('Tab');
+  await page.keyboard.press('Enter');
+  await page.locator('dialog .filter').fill('rocket');
+  await page.locator('.emoji-grid button', { hasText: '🚀' }).first().waitFor();
+  await page.keyboard.press('Enter');
+  await until('another one', async () => (await composer(page).inputValue()) === 'so 🚀!🚀good');
+  await until('the focus', focused);
+  await composer(page).fill('');
+  await composer(ben.page).fill('by finger ');
+  const { width } = await composer(ben.page).boundingBox();
+  assert.ok(width > 300, `${width} wide`);
+  await ben.page.locator('.put-emoji').tap();
+  await ben.page.locator('.emoji-grid button').first().tap();
+  await until('one by finger', async () =>
+    /^by finger \p{Emoji}/u.test(await composer(ben.page).inputValue()),
+  );
+  await composer(ben.page).fill('');
+});
+
+test('once it is too late Edit isn’t offered, and who began in time is told so and keeps the text', async () => {
+  const { page, context } = ana;
+  // The server says it: nobody waits for half an hour here.
+  const late = await context.newPage();
+  await late.routeWebSocket(/\/ws$/, (ws) => {
+    const toServer = ws.connectToServer();
+    ws.onMessage((data) => {
+      const { type, id } = JSON.parse(data);
+      if (type !== 'edit') toServer.send(data);
+      else
+        ws.send(JSON.stringify({ type: 'error', id, code: 'edit_too_late', retryable: false, message: '' }));
+    });
+  });
+  await late.goto(page.url());
+  await row(late, 'edited here').waitFor();
+  await composer(late).press('ArrowUp');
+  await composer(late).fill('begun in time');
+  await late.keyboard.press('Enter');
+  const refused = row(late, 'edited here').locator('.refused', { hasText: 'it is too late to edit it' });
+  await refused.filter({ hasText: 'begun in time' }).waitFor();
+  assert.deepEqual(await refused.getByRole('button').allTextContents(), ['Copy text', 'Drop it']);
+  await refused.getByRole('button', { name: 'Drop it' }).click();
+  await refused.waitFor({ state: 'detached' });
+  await late.evaluate(() => {
+    const { now } = Date;
+    Date.now = () => now() + 31 * 60_000;
+  });
+  await menu(late, 'edited here');
+  await item(late, 'Delete').waitFor();
+  assert.equal(await item(late, 'Edit').count(), 0);
+  await late.keyboard.press('Escape');
+  await composer(late).press('ArrowUp');
+  assert.equal(await composer(late).inputValue(), '');
+  await late.close();
 });
 
 test('a pin is seen by all, what is saved by who saved it, and a link opens a message where it stands', async () => {

@@ -1,7 +1,10 @@
+import { useEffect } from 'preact/hooks';
 import type { Message } from '../../../../schemas/message.js';
 import { isMine, type Shown } from '../../altered.js';
+import { announce } from '../../announce.js';
 import { asked } from '../../chosen.js';
 import type { Client } from '../../client.js';
+import { copy } from '../../copy.js';
 import { listed } from '../../format.js';
 import { errorText as errorAtFirst } from '../../i18n/index.js';
 import { t } from '../../i18n/later.js';
@@ -81,22 +84,43 @@ function Reactions({ client, thread, message, shown }: BeneathProps) {
   );
 }
 
+/** What was said aloud already of changes that failed, and why they did. */
+const told = new Map<string, string>();
+
 /** What the server won't do as it is: it says why, shows what is there now, and asks. */
 function Failed({ client, message, item }: BeneathProps & { item: Outgoing }) {
   const isEdit = item.alters?.what === 'edit';
   const reason = errorAtFirst(item.error ?? 'other');
   const isConflict = item.error === 'conflict';
+  const isOver =
+    item.error === 'edit_too_late' || item.error === 'deleted' || ('deleted' in message && message.deleted);
+  const what = t(isEdit ? 'notEdited' : 'notDeleted', { reason });
+  // An alert would be said again whenever a dialog closes, or it comes back into view.
+  useEffect(() => {
+    if (told.get(item.id) === reason) return;
+    told.set(item.id, reason);
+    announce(isEdit ? `${what} ${t('yourText')} ${item.content}` : what);
+  }, [item.id, reason]);
   return (
-    <div class="failure refused" role="alert">
-      <p>{t(isEdit ? 'notEdited' : 'notDeleted', { reason })}</p>
+    <div class="failure refused">
+      <p>{what}</p>
       {isEdit && (
         <p class="yours">
           {t('yourText')} <bdi>{item.content}</bdi>
         </p>
       )}
-      {!(item.error === 'deleted' || ('deleted' in message && message.deleted)) && (
+      {!isOver && (
         <button type="button" class="link" onClick={() => client.retry(item)}>
           {t(isConflict ? 'replaceByYours' : 'retry')}
+        </button>
+      )}
+      {isEdit && (
+        <button
+          type="button"
+          class="link"
+          onClick={({ currentTarget }) => void copy(item.content, currentTarget)}
+        >
+          {t('copy')}
         </button>
       )}
       <button type="button" class="link" onClick={() => client.discard(item.id)}>

@@ -1,6 +1,6 @@
 import { signal } from '@preact/signals';
 import type { Message } from '../../../../schemas/message.js';
-import { editing, selected } from '../../acting.js';
+import { selected } from '../../acting.js';
 import { announce } from '../../announce.js';
 import type { Client } from '../../client.js';
 import { t } from '../../i18n/later.js';
@@ -20,6 +20,10 @@ export function askDeletion(messages: readonly (Message | Outgoing)[]): void {
 /** Nothing brings a deleted message back, so it is asked first. */
 export function Deletion({ client, thread }: { client: Client; thread: Thread }) {
   const n = doomed.value.length;
+  const isEdited = (message: Message | Outgoing): boolean => {
+    const edit = client.drafts.edits(thread.peer).peek();
+    return edit !== null && ('seq' in message ? edit.seq === message.seq : edit.of === message.id);
+  };
   return (
     <Dialog title={t('deleteMessages', { n })} onClose={closeCover}>
       <p>{t('deleteMessagesSure', { n })}</p>
@@ -32,7 +36,7 @@ export function Deletion({ client, thread }: { client: Client; thread: Thread })
           class="plain danger"
           onClick={() => {
             for (const message of doomed.peek()) {
-              if (editing.peek()?.message.id === message.id && message.id) editing.value = null;
+              if (isEdited(message)) client.drafts.edit(thread.peer, null);
               // Refused for good, it was never stored.
               if ('error' in message && message.error !== null) client.discard(message.id);
               else client.alter(thread, message, { what: 'delete' });

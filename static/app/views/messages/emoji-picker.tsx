@@ -1,21 +1,14 @@
-import { signal, useComputed, useSignal, useSignalEffect } from '@preact/signals';
+import { useComputed, useSignal, useSignalEffect } from '@preact/signals';
 import { useRef } from 'preact/hooks';
+import { picking } from '../../chosen.js';
 import { type Emoji, found } from '../../emoji.js';
 import { emojiGroups } from '../../emoji-table.js';
 import { tag } from '../../i18n/index.js';
 import { type Key, t } from '../../i18n/later.js';
 import { touch } from '../../keys.js';
 import { choose, recent } from '../../recent-emoji.js';
-import { closeCover, openCover } from '../../route.js';
+import { closeCover } from '../../route.js';
 import { Dialog } from '../dialog.js';
-
-/** What is done with the one that is chosen. */
-const onChoose = signal<(emoji: string) => void>(() => {});
-
-export function pickEmoji(run: (emoji: string) => void): void {
-  onChoose.value = run;
-  openCover('emoji');
-}
 
 const labels: readonly Key[] = [
   'emoji.smileys',
@@ -54,7 +47,7 @@ export function EmojiPicker() {
   const take = (sign: string) => {
     choose(sign);
     closeCover();
-    onChoose.peek()(sign);
+    picking.peek().run(sign);
   };
   const grid = (title: string, signs: readonly string[], isFirst = false) => (
     <section key={title} aria-label={title}>
@@ -93,7 +86,7 @@ export function EmojiPicker() {
   }
 
   return (
-    <Dialog title={t('react')} onClose={closeCover}>
+    <Dialog title={t(picking.value.what)} onClose={closeCover}>
       {/* biome-ignore lint/a11y/noStaticElementInteractions: its keys are those of the emoji in it */}
       <div class="emoji-picker" ref={box} onKeyDown={walk}>
         <input
