@@ -1,7 +1,9 @@
 /** Conversations of which clients are told only how far they go while they haven't them on their screens, at two instances. */
 import t, { type Test } from 'tap';
+import { Parking } from '../plugins/connection/parking.js';
 import type { NewGroup } from '../schemas/group.js';
 import { GROUPS, LIMITS } from '../schemas/limits.js';
+import { SIZE } from '../schemas/size.js';
 import {
   build,
   type Client,
@@ -314,6 +316,26 @@ t.test('[G25] a conversation of two, and a group that is not large, are never pa
     await untilHead(client, id, seq + 2);
     t.ok(places(client, id).every(([, at]) => at <= seq));
   }
+});
+
+t.test('[G26] what is shown for a moment is told of again, and of nothing less than before', (t) => {
+  const parking = new Parking();
+  const told = (seq: number, mention?: number) => {
+    const head = { conversation: 9, seq, at: seq * 10, mention };
+    if (parking.note(head)) parking.learnEnd(head, 0, 0);
+    return parking.take().map((one) => [one.seq, one.at, one.mention]);
+  };
+  parking.learn(9, SIZE.parks);
+  parking.show([]);
+  t.strictSame(told(5, 3), [[5, 50, 3]]);
+  t.strictSame(told(4), []);
+  parking.show([9]);
+  parking.show([]);
+  t.notOk(parking.hasAll(9, 5));
+  t.strictSame(told(4), [[5, 50, undefined]], 'one that comes late');
+  t.strictSame(told(5, 3), [[5, 50, 3]]);
+  t.strictSame(told(5, 3), []);
+  t.end();
 });
 
 t.test('[G28] who says what they show before their sync gets no receipt of what is parked', async (t) => {

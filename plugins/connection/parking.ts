@@ -5,6 +5,8 @@ import type { Position } from '../../sql/messages.js';
 /** What the client knows of a conversation that is parked, or is about to be told, and up to where that was all there was to tell. */
 interface Told extends Head {
   whole: number;
+  /** Not once it was shown: then it is told again how far it goes, and nothing less than before. */
+  isKnown: boolean;
 }
 
 /** What a client has on its screen, and what it is told of the conversations that it isn't given meanwhile. */
@@ -53,14 +55,17 @@ export class Parking {
     this.open = new Set(conversations);
     for (const conversation of parked) {
       this.heads?.delete(conversation);
-      this.told?.delete(conversation);
+      const told = this.told?.get(conversation);
+      if (told !== undefined)
+        this.told?.set(conversation, { ...told, whole: 0, mention: undefined, isKnown: false });
     }
     return parked.length > 0;
   }
 
   /** Whether the client knows, or is about to be told, that a conversation goes so far. */
   knows(conversation: number, seq: number): boolean {
-    return (this.told?.get(conversation)?.seq ?? 0) >= seq;
+    const told = this.told?.get(conversation);
+    return told?.isKnown === true && told.seq >= seq;
   }
 
   /** Whether the client knows, or is about to be told, all that there is to tell up to there: mentions, too. */
@@ -82,12 +87,13 @@ export class Parking {
       ...(before !== undefined && before.seq > seq ? before : head),
       mention: Math.max(mention ?? 0, before?.mention ?? 0),
       whole: after <= known ? Math.max(seq, known) : known,
+      isKnown: true,
     });
   }
 
   /** What the client has sent itself it needn't be told of, but of what is before it. */
   noteOwn({ conversation, seq }: Position, stands: number): void {
-    const none = { conversation, seq: 0, at: undefined, mention: undefined, whole: 0 };
+    const none = { conversation, seq: 0, at: undefined, mention: undefined, whole: 0, isKnown: false };
     const before = this.told?.get(conversation) ?? none;
     const known = Math.max(stands, before.whole);
     this.told ??= new Map();

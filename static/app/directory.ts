@@ -14,6 +14,8 @@ import type { Users } from './users.js';
 
 const pageSize = 100;
 const atOnce = 4;
+/** Conversations that are written to the browser in one task: more are felt while one scrolls. */
+const savedAtOnce = 100;
 
 /**
  * All conversations of the user, what of them this device keeps, and the history that a view asks for.
@@ -109,19 +111,22 @@ export function createDirectory(me: number, local: Keeper, api: Api, users: User
 
   function save(thread: Thread): void {
     dirty.add(thread);
-    saving ??= setTimeout(flush, 400);
+    saving ??= setTimeout(flush, 400, savedAtOnce);
   }
 
-  function flush(): void {
+  /** Writes what is new of conversations, of so many at most; the others follow. */
+  function flush(atMost = Number.POSITIVE_INFINITY): void {
     clearTimeout(saving);
     saving = undefined;
-    const puts = Array.from(dirty, (thread) => {
+    const some = [...dirty].slice(0, atMost);
+    const puts = some.map((thread) => {
       const held = thread.held();
       const people = held.group && users.knownOf(held.tail.flatMap(whoIn));
       return { ...held, people, epoch: epoch() };
     });
     if (puts.length > 0) void local.write(...puts.map((put) => ({ store: 'threads', put }) as const));
-    dirty.clear();
+    for (const thread of some) dirty.delete(thread);
+    if (dirty.size > 0) saving = setTimeout(flush, 50, savedAtOnce);
   }
 
   /** What the server says of one conversation; undefined of one that this version doesn't know how to show. */

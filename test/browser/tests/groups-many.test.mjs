@@ -74,7 +74,8 @@ async function scrolled(page, selector) {
       (event) => event.name === 'RunTask' && own.has(threadOf(event)) && event.tdur,
     );
     assert.ok(tasks.length > frames, `${tasks.length} tasks`);
-    found.push((Math.max(...tasks.map(({ tdur }) => tdur)) / 1000) * slowed);
+    // Of a processor that is shared, the clock of a thread may have counted what others did.
+    found.push((Math.max(...tasks.map(({ dur, tdur }) => Math.min(dur, tdur))) / 1000) * slowed);
   }
   console.log(`# ${selector}: ${found.map(Math.round).join(', ')} ms`);
   return Math.min(...found);
