@@ -36,7 +36,10 @@ export interface Work {
   marks: Mark[];
 }
 
-/** Looks for what isn't in the blocks yet: it finds what an earlier look could not see, in whatever order that was committed. */
+/**
+ * Looks for what isn't in the blocks yet: it finds what an earlier look could not see, in whatever order that was committed. Where
+ * another replica is at it, batches aren't read: each replica asks, and what was stored would be read once for each.
+ */
 export async function lookForWork(sql: Sql, holder: string): Promise<Work> {
   const [row] = await sql<
     [
@@ -55,12 +58,16 @@ export async function lookForWork(sql: Sql, holder: string): Promise<Work> {
       },
     ]
   >`
-    with s as materialized (select * from search_state limit 1), rows as materialized (
-      select at, conversations, ends from batches where xid >= pg_snapshot_xmax((select snapshot from s))
+    with s as materialized (
+      select *, held_until < now() or holder = ${holder} as is_free from search_state limit 1
+    ), rows as materialized (
+      select at, conversations, ends from batches
+      where (select is_free from s) and xid >= pg_snapshot_xmax((select snapshot from s))
       union all
-      select at, conversations, ends from batches where xid = any (array(select pg_snapshot_xip((select snapshot from s))))
+      select at, conversations, ends from batches
+      where (select is_free from s) and xid = any (array(select pg_snapshot_xip((select snapshot from s))))
     ), marked as materialized (select * from search_marks order by mark limit ${MARKS})
-    select s.held_until < now() or s.holder = ${holder} as is_free, s.swept, pg_current_snapshot()::text as snapshot,
+    select s.is_free, s.swept, pg_current_snapshot()::text as snapshot,
       s.snapshot is null or pg_snapshot_xmax(pg_current_snapshot()) < pg_snapshot_xmax(s.snapshot)
         or (select i.pruned >= pg_snapshot_xmin(s.snapshot) from installation i) as is_part,
       (select conversation_id from conversations order by conversation_id desc limit 1) as last,

@@ -1,4 +1,5 @@
 // biome-ignore-all lint/style/noExcessiveLinesPerFile: one contract over a client library whose connections, scripts and errors go through the same few calls.
+import { createHash } from 'node:crypto';
 import { setTimeout as sleep } from 'node:timers/promises';
 import type { FastifyBaseLogger } from 'fastify';
 import { createClient, createCluster } from 'redis';
@@ -44,6 +45,8 @@ for _, other in ipairs(others) do keep(mine > highest and 0 or other[1], other[2
 keep(mine > highest and mine or 0, now + ARGV[3], ARGV[1])
 store()
 return before`;
+/** By this name a server knows the script that has run it once: one in a cluster learns it from the first claim that it gets. */
+const CLAIM_SHA = createHash('sha1').update(CLAIM).digest('hex');
 /** Withdraws a claim. KEYS: the user's; ARGV: this replica. */
 const RELEASE = `${LINES}for alone, till, replica in lines do
   if tonumber(till) > now and replica ~= ARGV[1] then keep(tonumber(alone), tonumber(till), replica) end
@@ -159,7 +162,6 @@ export class RedisBus implements Bus {
   private subscribing = false;
   private connecting = false;
   private closed = false;
-  private claimSha: string | undefined;
   private complained = 0;
 
   /**
@@ -233,12 +235,10 @@ export class RedisBus implements Bus {
 
   private async take(key: string, alone = 0): Promise<unknown> {
     const args = ['1', key, this.replica, String(alone), String(this.options.leaseMs)];
-    if (this.claimSha !== undefined) {
-      try {
-        return await this.commands.send(key, ['EVALSHA', this.claimSha, ...args]);
-      } catch (error) {
-        if (!(error instanceof Error && error.message.startsWith('NOSCRIPT'))) throw error;
-      }
+    try {
+      return await this.commands.send(key, ['EVALSHA', CLAIM_SHA, ...args]);
+    } catch (error) {
+      if (!(error instanceof Error && error.message.startsWith('NOSCRIPT'))) throw error;
     }
     return this.commands.send(key, ['EVAL', CLAIM, ...args]);
   }
@@ -289,22 +289,11 @@ export class RedisBus implements Bus {
     this.ok = works;
     if (works) {
       this.options.log.info('Redis works');
-      void this.loadScript();
       this.listener?.up();
     } else
       this.options.log.warn(
         'Redis (REDIS_ADDR) is away or refuses what is asked: messages between instances are late until it works',
       );
-  }
-
-  private async loadScript() {
-    // In a cluster each node has scripts of its own; there the script travels with every claim.
-    if (this.options.nodes.length > 1) return;
-    try {
-      this.claimSha = String(await deadline(this.send('', ['SCRIPT', 'LOAD', CLAIM])));
-    } catch (error) {
-      this.options.log.debug({ err: error }, 'script not loaded');
-    }
   }
 
   private async subscribe() {

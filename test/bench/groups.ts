@@ -18,7 +18,10 @@ interface Group {
 }
 
 /** @returns the number of its conversation */
-async function make(sql: postgres.Sql, { kind, members, first = 0, messages = 0 }: Group): Promise<number> {
+export async function make(
+  sql: postgres.Sql,
+  { kind, members, first = 0, messages = 0 }: Group,
+): Promise<number> {
   const owner = FIRST + first;
   const [made] = await sql<{ id: string }[]>`
     insert into conversations (user_a, user_b) values (null, null) returning conversation_id as id`;

@@ -5,11 +5,13 @@ import { embedded } from './embedded.js';
 import { channelBesideGroup, groupAt, groupsFull, joining } from './groups.js';
 import { idleOn, idleWith } from './idle.js';
 import { logins } from './logins.js';
+import { looks } from './looks.js';
 import { manyAt } from './many.js';
 import { type Bench, type Figures, fresh } from './measure.js';
 import { pagesOf } from './pages.js';
 import { whileRedisIsStopped } from './redis-stopped.js';
 import { reopening } from './reopening.js';
+import { leases, replicasOn } from './replicas.js';
 import { besideSnapshot } from './snapshot.js';
 import { SECRET } from './stack.js';
 import { contactsAt, loadOn, openLoopOn } from './steady.js';
@@ -66,5 +68,14 @@ export const scenarios: Record<string, (bench: Bench) => Promise<Figures>> = {
   'the libraries alone: 10,000 connections': (bench) => idleOn(bench, { JWT_SECRET: SECRET }, 10_000, BARE),
   'to another instance, Redis stopped': fresh((bench, env) => whileRedisIsStopped(bench, env, 100, 1000)),
   '8 clients that sign in beside 200 messages/s': logins,
+  '2 replicas': (bench) => replicasOn(bench, 2),
+  '4 replicas': (bench) => replicasOn(bench, 4),
+  '8 replicas': (bench) => replicasOn(bench, 8),
+  '2 replicas on a Redis Cluster': (bench) => replicasOn(bench, 2, true),
+  '4 replicas on a Redis Cluster': (bench) => replicasOn(bench, 4, true),
+  '8 replicas on a Redis Cluster': (bench) => replicasOn(bench, 8, true),
+  'leases of 2,000 users': (bench) => leases(bench),
+  'leases of 2,000 users on a Redis Cluster': (bench) => leases(bench, true),
+  'looks at what was stored, by conversations': (bench) => looks(bench, [10, 1000, 10_000]),
   'embedded, 50 pairs, 8 in flight': embedded,
 };

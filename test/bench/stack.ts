@@ -83,14 +83,14 @@ export async function startReplica(
 export class Stack {
   private constructor(
     private readonly pg: Postgres,
-    private readonly redis: Redis,
+    readonly redis: Redis,
     private readonly core: number,
   ) {}
 
   static async start(core: number): Promise<Stack> {
     const pg = await startPostgres({ settings: { shared_buffers: '256MB', min_wal_size: '1GB' } });
     const stack = new Stack(pg, await startRedis(), core);
-    for (const { pid } of await stack.stores()) pin(pid, core);
+    await stack.pinStores();
     await stack.age();
     return stack;
   }
@@ -132,6 +132,11 @@ export class Stack {
     return found;
   }
 
+  /** Ties PostgreSQL and each Redis that was started here to the core of the back end. */
+  async pinStores(): Promise<void> {
+    for (const { pid } of await this.stores()) pin(pid, this.core);
+  }
+
   /** A migrated database with the bench's users in it, and an empty Redis. */
   async fresh(): Promise<Record<string, string>> {
     const url = await this.pg.createDatabase();
@@ -162,7 +167,7 @@ export class Stack {
   /** Brings Redis back, with nothing in it. */
   async startRedis(): Promise<void> {
     await this.redis.restart();
-    for (const { pid, part } of await this.stores()) if (part === 'redis') pin(pid, this.core);
+    await this.pinStores();
   }
 
   async stop(): Promise<void> {
