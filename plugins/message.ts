@@ -9,17 +9,26 @@ import type { StoredMessage } from '../sql/messages.js';
 export const isFor = (user: number, { from, to }: Pick<StoredMessage, 'from' | 'to'>): boolean =>
   user !== from || user === to;
 
+/** A time that was written last, in milliseconds since 1970: what is stored together has the same. */
+let written = { at: 0, text: new Date(0).toISOString() };
+
+/** A time as JSON has it. @param at in milliseconds since 1970 */
+function timeOf(at: number): string {
+  if (at !== written.at) written = { at, text: new Date(at).toISOString() };
+  return written.text;
+}
+
 /** Where a message stands in the log, as its sender is told. */
 export const presentPlace = (message: StoredMessage) => ({
   conversation_id: message.conversation,
   ...(message.to !== undefined && { to_user_id: message.to }),
   msg_id: message.msgId,
   seq: message.seq,
-  created_at: new Date(message.createdAt).toISOString(),
+  created_at: timeOf(message.createdAt),
 });
 
 /** A message as people get it, by whatever way. */
-export const present = (message: StoredMessage) => ({
+const present = (message: StoredMessage) => ({
   conversation_id: message.conversation,
   msg_id: message.msgId,
   seq: message.seq,
@@ -27,7 +36,7 @@ export const present = (message: StoredMessage) => ({
   ...(message.to !== undefined && { to_user_id: message.to }),
   content: message.content,
   ...(message.beside && presentBeside(message.beside)),
-  created_at: new Date(message.createdAt).toISOString(),
+  created_at: timeOf(message.createdAt),
   ...(message.change ? changeOf(message, message.change) : message.deleted && { deleted: message.deleted }),
 });
 
@@ -73,6 +82,27 @@ export function frameOf(message: StoredMessage, id?: string): ExtendedFrame {
   const { content: _content, to_user_id: _to, ...rest } = present(message);
   return { type: 'event', ...rest, event: message.event };
 }
+
+/** The same as JSON. Most have nothing beside their text and never changed: written by hand that takes a fifth of the time. */
+export function frameTextOf(message: StoredMessage, id?: string): string {
+  const { event, beside, change, deleted } = message;
+  if (event !== undefined || beside !== undefined || change !== undefined || deleted !== undefined)
+    return JSON.stringify(frameOf(message, id));
+  const { conversation, msgId, seq, from, to, content, createdAt } = message;
+  const other = to === undefined ? '' : `,"to_user_id":${to}`;
+  const own = id === undefined ? '' : `,"id":${JSON.stringify(id)}`;
+  return `{"type":"chat","conversation_id":${conversation},"msg_id":${msgId},"seq":${seq},"from_user_id":${from}${other},"content":${JSON.stringify(content)},"created_at":"${timeOf(createdAt)}"${own}}`;
+}
+
+/** What its sender is told of a message that was stored, as JSON. */
+export function sentTextOf({ conversation, msgId, seq, to, clientId, createdAt }: StoredMessage): string {
+  const other = to === undefined ? '' : `,"to_user_id":${to}`;
+  return `{"type":"sent","id":${JSON.stringify(clientId)},"conversation_id":${conversation}${other},"msg_id":${msgId},"seq":${seq},"created_at":"${timeOf(createdAt)}"}`;
+}
+
+/** A message that has waited for a plain client, as JSON. */
+export const waitedTextOf = (user: number, { msgId, from, content, createdAt }: StoredMessage): string =>
+  `{"msg_id":${msgId},"to_user_id":${user},"from_user_id":${from},"content":${JSON.stringify(content)},"created_at":"${timeOf(createdAt)}"}`;
 
 /** Its place, where it mentions a user, or all. */
 export const mentionIn = (

@@ -3,7 +3,7 @@ import { SIZE } from '../../schemas/size.js';
 import type { Head } from '../../sql/heads.js';
 import type { LastPage, Position, StoredMessage } from '../../sql/messages.js';
 import { ChatError } from '../errors.js';
-import { frameOf, isFor, presentPlace } from '../message.js';
+import { frameTextOf, isFor, sentTextOf } from '../message.js';
 import { Changing } from './changing.js';
 import type { Counting } from './cursor.js';
 import type { Endpoint } from './endpoint.js';
@@ -79,7 +79,7 @@ export class ExtendedConnection extends Changing {
 
   onStored(message: StoredMessage): void {
     this.answered();
-    this.send({ type: 'sent', id: message.clientId, ...presentPlace(message) });
+    this.write(sentTextOf(message));
     const { is } = this.state;
     if (is === 'live' || is === 'behind') this.noteSent(message);
     else if (this.state.is === 'syncing') this.state.missed = true;
@@ -109,9 +109,9 @@ export class ExtendedConnection extends Changing {
   }
 
   protected give(message: StoredMessage): void {
-    const { conversation, seq, from, clientId } = message;
-    const own = from === this.user;
-    const bytes = own ? this.send(frameOf(message, clientId)) : this.writeFrame(this.port.frames.of(message));
+    const { conversation, seq, from } = message;
+    const copy = from === this.user ? frameTextOf(message, message.clientId) : undefined;
+    const bytes = copy ? this.write(copy) : this.writeFrame(this.port.frames.of(message));
     if (bytes === 0) return;
     // Of what was done nobody wants to know how far it got.
     const informs = message.event === undefined && isFor(this.user, message);

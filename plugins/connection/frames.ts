@@ -1,7 +1,7 @@
 import { LIMITS } from '../../schemas/limits.js';
 import type { Head } from '../../sql/heads.js';
 import type { StoredMessage } from '../../sql/messages.js';
-import { frameOf, presentHead } from '../message.js';
+import { frameTextOf, presentHead } from '../message.js';
 import { frameOf as bytesOf, TEXT } from './outlet.js';
 
 /** The frame of the last message that was asked for: a message to many is the same bytes for all but its sender. */
@@ -11,7 +11,7 @@ export class Frames {
 
   of(message: StoredMessage): Buffer {
     if (this.last?.message !== message) {
-      this.last = { message, frame: bytesOf(TEXT, JSON.stringify(frameOf(message))) };
+      this.last = { message, frame: bytesOf(TEXT, frameTextOf(message)) };
     }
     return this.last.frame;
   }

@@ -4,7 +4,7 @@ import { LIMITS } from '../../schemas/limits.js';
 import type { Waiting } from '../../sql/cursors.js';
 import type { Position, StoredMessage } from '../../sql/messages.js';
 import type { ChatError } from '../errors.js';
-import { present } from '../message.js';
+import { waitedTextOf } from '../message.js';
 import { Connection } from './connection.js';
 import type { Counting } from './cursor.js';
 import type { Endpoint } from './endpoint.js';
@@ -204,8 +204,7 @@ export class PlainConnection extends Connection {
         taken.push(message);
         continue;
       }
-      const { msg_id, from_user_id, content, created_at } = present(message);
-      const row = JSON.stringify({ msg_id, to_user_id: this.user, from_user_id, content, created_at });
+      const row = waitedTextOf(this.user, message);
       length += Buffer.byteLength(row) + 1;
       if (length > OFFLINE_BYTES && rows.length > 0) break;
       rows.push(row);

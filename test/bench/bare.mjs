@@ -14,7 +14,9 @@ app.get('/ws', { websocket: true, preValidation }, (socket, { from }) => {
   sockets.set(from, socket);
   socket.on('message', (data) => {
     const { type, to_user_id, content } = JSON.parse(data);
-    sockets.get(to_user_id)?.send(JSON.stringify({ type, to_user_id, from_user_id: from, content }));
+    const frame = JSON.stringify({ type, to_user_id, from_user_id: from, content });
+    if (to_user_id !== undefined) sockets.get(to_user_id)?.send(frame);
+    else for (const [user, other] of sockets) if (user !== from) other.send(frame);
   });
 });
 await app.listen({ host: process.env.HOST, port: Number(process.env.PORT) });

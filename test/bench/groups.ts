@@ -2,7 +2,7 @@ import { setTimeout as sleep } from 'node:timers/promises';
 import type postgres from 'postgres';
 import { prepared } from './data.js';
 import { ExtendedUser } from './extended.js';
-import { Ledger, openAll, paced, percentile } from './load.js';
+import { Ledger, openAll, openUser, paced, percentile } from './load.js';
 import { type Bench, clocked, type Figures, measure, round, withReplicas } from './measure.js';
 import { flushAll, mint } from './socket.js';
 import { FIRST, SECRET } from './stack.js';
@@ -111,6 +111,34 @@ function begin(pace: Pace, ledger: Ledger, receivers: number, say: (due?: number
     ledger.onArrival = () => {};
   };
 }
+
+/** The same of the libraries alone: what one says is passed on to all others, and nothing is stored. */
+export const bareGroup = (bench: Bench, members: number, rate: number, script: string): Promise<Figures> =>
+  withReplicas(
+    bench,
+    { JWT_SECRET: SECRET },
+    1,
+    async (replicas) => {
+      const ledger = new Ledger(members - 1);
+      const sockets = await openAll(members, (i) => openUser(replicas[0]?.port ?? 0, i, ledger.take));
+      let turn = 0;
+      const stop = paced(rate, (due) => {
+        const from = turn++ % members;
+        sockets[from]?.send(`{"type":"chat","content":"${ledger.next(from, due)}"}`);
+      });
+      await sleep(2000);
+      const { 'messages/s': given = 0, ...figures } = await measure(bench, replicas, ledger);
+      stop();
+      await ledger.drain();
+      for (const socket of sockets) socket.end();
+      return {
+        'given/s': given,
+        'server µs for each given': figures['server µs'] ?? Number.NaN,
+        ...{ lost: ledger.lost, doubled: ledger.doubled },
+      };
+    },
+    script,
+  );
 
 /** A channel of very many, of whom few have it open, beside a group of those few. */
 export async function channelBesideGroup(

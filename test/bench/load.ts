@@ -1,4 +1,5 @@
 import { setTimeout as sleep } from 'node:timers/promises';
+import { ExtendedUser } from './extended.js';
 import { inTime } from './in-time.js';
 import { flushAll, LoadSocket, mint } from './socket.js';
 import { FIRST, SECRET } from './stack.js';
@@ -102,15 +103,40 @@ export async function openAll<T>(count: number, open: (i: number) => Promise<T>)
 export const chat = (socket: LoadSocket | undefined, to: number, content: string) =>
   socket?.send(`{"type":"chat","to_user_id":${FIRST + to},"content":"${content}"}`);
 
+/** Somebody who writes to others, and is given what is for them. */
+interface Talker {
+  chat(to: number, content: string): void;
+  end(): void;
+}
+export type OpenTalker = (port: number, i: number, take: (text: string) => void) => Promise<Talker>;
+
+const plainTalker: OpenTalker = async (port, i, take) => {
+  const socket = await openUser(port, i, take);
+  return { chat: (to, content) => chat(socket, to, content), end: () => socket.end() };
+};
+/** A client of `chat.v2`, which has ids and acknowledges. */
+export const extendedTalker: OpenTalker = async (port, i, take) => {
+  const user = await ExtendedUser.open(port, i);
+  user.onChat = take;
+  await user.sync();
+  return user;
+};
+
 /**
  * A closed loop: pairs that keep so many messages in flight each.
  * @param ports of the senders' and of the receivers' instance
  * @returns what starts it, what stops it until it is started again, and what ends it
  */
-export async function pairs(ledger: Ledger, count: number, inFlight: number, ports: [number, number]) {
-  const receivers = await openAll(count, (i) => openUser(ports[1], count + i, ledger.take));
-  const senders = await openAll(count, (i) => openUser(ports[0], i));
-  const send = (i: number) => chat(senders[i], count + i, ledger.next(i));
+export async function pairs(
+  ledger: Ledger,
+  count: number,
+  inFlight: number,
+  ports: [number, number],
+  open = plainTalker,
+) {
+  const receivers = await openAll(count, (i) => open(ports[1], count + i, ledger.take));
+  const senders = await openAll(count, (i) => open(ports[0], i, () => {}));
+  const send = (i: number) => senders[i]?.chat(count + i, ledger.next(i));
   let running = false;
   ledger.onArrival = (i) => {
     if (running) send(i);

@@ -2,8 +2,9 @@ import { away, awayBoth } from './away.js';
 import { burst } from './burst.js';
 import { reacting, syncChanged } from './changes.js';
 import { embedded } from './embedded.js';
-import { channelBesideGroup, groupAt, groupsFull, joining } from './groups.js';
+import { bareGroup, channelBesideGroup, groupAt, groupsFull, joining } from './groups.js';
 import { idleOn, idleWith } from './idle.js';
+import { extendedTalker } from './load.js';
 import { logins } from './logins.js';
 import { looks } from './looks.js';
 import { manyAt } from './many.js';
@@ -22,6 +23,12 @@ export const scenarios: Record<string, (bench: Bench) => Promise<Figures>> = {
   'the libraries alone, nothing stored: 50 pairs, 8 in flight': (bench) =>
     loadOn(bench, { JWT_SECRET: SECRET }, 8, 1, 50, BARE),
   'one instance, 50 pairs, 8 in flight': fresh((bench, env) => loadOn(bench, env)),
+  'one instance, 50 pairs, 8 in flight, extended': fresh((bench, env) =>
+    loadOn(bench, env, 8, 1, 50, undefined, extendedTalker),
+  ),
+  'two instances, 50 pairs, 8 in flight, extended': fresh((bench, env) =>
+    loadOn(bench, env, 8, 2, 50, undefined, extendedTalker),
+  ),
   'one instance, 50 pairs, 1 in flight': fresh((bench, env) => loadOn(bench, env, 1)),
   'two instances, 50 pairs, 8 in flight': fresh((bench, env) => loadOn(bench, env, 8, 2)),
   'one instance, 10 pairs, 8 in flight': fresh((bench, env) => loadOn(bench, env, 8, 1, 10)),
@@ -37,6 +44,7 @@ export const scenarios: Record<string, (bench: Bench) => Promise<Figures>> = {
   '3,500 users with 20 contacts, 1,500 messages/s': (bench) => contactsAt(bench, 3500, 20, 1500),
   '3,500 users with 20 contacts, 12,000 messages/s': (bench) => contactsAt(bench, 3500, 20, 12_000),
   '200 in a conversation, 50 messages/s': (bench) => manyAt(bench, 200, 50),
+  'the libraries alone: a group of 200, 50 messages/s': (bench) => bareGroup(bench, 200, 50, BARE),
   'a group of 200, 50 messages/s': (bench) =>
     groupAt(bench, { kind: 'group', members: 200 }, { live: 200 }, { rate: 50 }),
   'a group of 200, 50 in flight': (bench) =>

@@ -1,17 +1,26 @@
 import { setTimeout as sleep } from 'node:timers/promises';
 import { prepared, ring, talks } from './data.js';
-import { Ledger, openAll, openUser, type Pick, pace, pairs } from './load.js';
+import { Ledger, type OpenTalker, openAll, openUser, type Pick, pace, pairs } from './load.js';
 import { type Bench, type Env, type Figures, measure, withReplicas } from './measure.js';
 
 /** Pairs in a closed loop, on one instance or across two. */
-export const loadOn = (bench: Bench, env: Env, inFlight = 8, instances = 1, count = 50, script?: string) =>
+export const loadOn = (
+  bench: Bench,
+  env: Env,
+  inFlight = 8,
+  instances = 1,
+  count = 50,
+  script?: string,
+  open?: OpenTalker,
+) =>
   withReplicas(
     bench,
     env,
     instances,
     async (replicas) => {
       const ledger = new Ledger();
-      const load = await pairs(ledger, count, inFlight, [replicas[0]?.port ?? 0, replicas.at(-1)?.port ?? 0]);
+      const ports: [number, number] = [replicas[0]?.port ?? 0, replicas.at(-1)?.port ?? 0];
+      const load = await pairs(ledger, count, inFlight, ports, open);
       await load.start();
       await sleep(3000);
       const figures = await measure(bench, replicas, ledger);
