@@ -96,13 +96,14 @@ export async function startServer(env = {}, program = entry) {
       process.off('exit', kill);
       rmSync(folder, { recursive: true, force: true });
     },
-    async post(path, body, token) {
+    post: (path, body, token) => server.ask('POST', path, body, token),
+    async ask(method, path, body, token) {
       const headers = {
         'content-type': 'application/json',
         ...(token && { authorization: `Bearer ${token}` }),
       };
       const answer = await fetch(`http://127.0.0.1:${port}${path}`, {
-        method: 'POST',
+        method,
         headers,
         body: JSON.stringify(body),
       });

@@ -15,6 +15,7 @@ const wanted = process.argv.slice(2);
 const best = new Map([
   ['desktop-light-en-thread', 'desktop-light-thread'],
   ['desktop-dark-en-thread', 'desktop-dark-thread'],
+  ['desktop-light-en-group', 'desktop-light-group'],
   ['phone-light-en-list', 'phone-light-list'],
   ['phone-dark-en-thread', 'phone-dark-thread'],
   ['phone-light-en-offline', 'phone-light-offline'],
@@ -110,6 +111,42 @@ for (const name of ['Hana', 'Gustavo Peña', 'Farid Haddad', 'Bruno', '王小明
 }
 await server.account('Brigitte');
 await server.account('Bo');
+
+/** A group of some of them: who said what, and what came of it. */
+const { Hana: hana, Bruno: bruno, 'Farid Haddad': farid } = people;
+const { data: crew } = await server.post(
+  '/api/conversations',
+  {
+    title: 'Climbing',
+    topic: 'Wednesdays at seven, beginners welcome',
+    user_ids: [hana, bruno, farid, people.王小明].map(({ user_id }) => user_id),
+  },
+  ana.token,
+);
+const inCrew = `/api/conversations/${crew.conversation_id}`;
+const tell = async (who, content, beside) => {
+  const said = { conversation_id: crew.conversation_id, content, ...beside };
+  return (await server.post('/api/messages', said, who.token)).data.seq;
+};
+const booked = await tell(bruno, 'Hall 2 is ours on Wednesday, from 19:00 to 21:00 🧗');
+await tell(hana, 'I’ll be ten minutes late, start without me', { reply_to: booked });
+await tell(farid, '@Ana Lima can you bring the long rope?', { mentions: [ana.user_id] });
+const rope = await tell(ana, 'It’s in the car already');
+await tell(people.王小明, '我带两个朋友来，都是新手');
+await server.ask(
+  'PATCH',
+  `${inCrew}/messages/${booked}`,
+  { content: 'Hall 3 is ours on Wednesday, from 19:00 to 21:00 🧗' },
+  bruno.token,
+);
+for (const [who, seq, emoji] of [
+  [hana, booked, '🎉'],
+  [farid, booked, '🎉'],
+  [ana, booked, '👍'],
+  [farid, rope, '❤️'],
+])
+  await server.ask('PUT', `${inCrew}/messages/${seq}/reactions/${encodeURIComponent(emoji)}`, {}, who.token);
+await server.post(`${inCrew}/read`, { seq: rope + 1 }, ana.token);
 
 /** The messages were stored a moment ago; on the pictures they are as old as the stories say. */
 async function age(context) {
@@ -244,8 +281,16 @@ const scenes = {
     await bruno.context.close();
     await context.close();
   },
+  async group(options, name) {
+    const { page, context } = await member(ana, options);
+    await page.locator('a.conversation', { hasText: 'Climbing' }).click();
+    await bubble(page, '我带两个朋友来').waitFor();
+    await page.locator('.row', { hasText: 'Hall 3' }).first().getByText('🎉').waitFor();
+    if (options.isMobile) await composer(page).evaluate((box) => box.blur());
+    await shoot(page, name);
+    await context.close();
+  },
   async unread(options, name) {
-    const hana = people.Hana;
     const eva = await server.account(`Eva ${name}`);
     await server.post('/api/messages', { to_user_id: hana.user_id, content: 'I am on the train' }, eva.token);
     for (let i = 0; i < 14; i++) {
@@ -372,7 +417,7 @@ const scenes = {
   },
   async chinese(options, name) {
     const { page, context } = await member(ana, options);
-    await page.locator('a.conversation', { hasText: '王小明' }).click();
+    await page.locator('a.conversation', { hasText: '我带上你要的书' }).click();
     await bubble(page, '我带上你要的书').waitFor();
     await shoot(page, name);
     await context.close();
