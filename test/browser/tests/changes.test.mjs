@@ -193,11 +193,21 @@ test('of two edits the second is shown the first, and asked', async () => {
   await refused.waitFor({ state: 'detached' });
 });
 
+/** Until the text that is edited is in the composer, with the caret behind it: what comes before that would be put beside it. */
+const edits = (page, text) =>
+  until('the caret', () =>
+    composer(page).evaluate(
+      (box, said) =>
+        box === document.activeElement && box.value === said && box.selectionStart === said.length,
+      text,
+    ),
+  );
+
 test('an edit in progress outlives the page and other conversations, in all tabs, until it is sent or cancelled', async () => {
   const { page, context } = ana;
   await menu(page, 'edited here');
   await item(page, 'Edit').click();
-  await page.locator('.answering').waitFor();
+  await edits(page, 'edited here');
   await composer(page).fill('half an edit');
   await server.post('/api/messages', { to_user_id: ana.user_id, content: 'elsewhere' }, eva.token);
   await page.locator('a.conversation', { hasText: 'Eva' }).click();
@@ -220,10 +230,12 @@ test('an edit in progress outlives the page and other conversations, in all tabs
   await composer(ana.page).press('Enter');
   await row(ben.page, 'an edit from another tab').waitFor();
   await composer(ana.page).press('ArrowUp');
+  await edits(ana.page, 'an edit from another tab');
   await composer(ana.page).fill('edited here');
   await ana.page.keyboard.press('Enter');
   await row(ben.page, 'edited here').waitFor();
   await composer(ana.page).press('ArrowUp');
+  await edits(ana.page, 'edited here');
   await composer(ana.page).fill('cancelled');
   await ana.page.keyboard.press('Escape');
   await ana.page.reload();
@@ -279,6 +291,7 @@ test('once it is too late Edit isn’t offered, and who began in time is told so
   await late.goto(page.url());
   await row(late, 'edited here').waitFor();
   await composer(late).press('ArrowUp');
+  await edits(late, 'edited here');
   await composer(late).fill('begun in time');
   await late.keyboard.press('Enter');
   const refused = row(late, 'edited here').locator('.refused', { hasText: 'it is too late to edit it' });
