@@ -4,8 +4,12 @@ const INTERVAL_MS = 3;
 /**
  * Makes one call of many that are asked for at the same time: while one is under way, the next gathers.
  * @param work for all keys at once; by key, missing where there is nothing
+ * @param atMost keys of one call
  */
-export function gathered<K, V>(work: (keys: K[]) => Promise<Map<K, V>>): (key: K) => Promise<V | undefined> {
+export function gathered<K, V>(
+  work: (keys: K[]) => Promise<Map<K, V>>,
+  atMost = Number.POSITIVE_INFINITY,
+): (key: K) => Promise<V | undefined> {
   let waiting: { key: K; resolve(value: V | undefined): void; reject(error: unknown): void }[] = [];
   let running = false;
   let startedAt = Number.NEGATIVE_INFINITY;
@@ -16,7 +20,7 @@ export function gathered<K, V>(work: (keys: K[]) => Promise<Map<K, V>>): (key: K
       const batch = new Map<K, (typeof waiting)[number]>();
       const rest: typeof waiting = [];
       for (const item of waiting) {
-        if (batch.has(item.key)) rest.push(item);
+        if (batch.size >= atMost || batch.has(item.key)) rest.push(item);
         else batch.set(item.key, item);
       }
       waiting = rest;

@@ -26,8 +26,9 @@ import { within } from '../db/failure.js';
 import type { Db } from '../db/handle.js';
 import { gathered } from '../gathered.js';
 
-/** Positions up to which who comes back is compared together with others: nobody waits for one who holds many. */
+/** Positions up to which who comes back is compared together with others, and how many of them: nobody waits for one who holds many. */
 const TOGETHER = 200;
+const COMPARED = 100;
 
 /** Reads the log for connections, on lanes of their own. */
 export class LogReader implements Reader {
@@ -38,7 +39,7 @@ export class LogReader implements Reader {
     this.together = gathered(async (asked) => {
       const found = await this.compare(asked);
       return new Map(asked.map((one, i) => [one, found[i] ?? []]));
-    });
+    }, COMPARED);
   }
 
   ends(user: number): Promise<End[]> {

@@ -27,7 +27,9 @@ const emojis = new Cache<string, string>({ entries: 500 });
 
 /** @throws ChatError `emoji_invalid` unless it is one emoji @returns it in NFC */
 export function checkedEmoji(said: string): string {
-  const emoji = emojis.get(said) ?? readEmoji(said);
+  const known = emojis.get(said);
+  if (known !== undefined) return known;
+  const emoji = readEmoji(said);
   if (emoji === undefined) throw new ChatError('emoji_invalid');
   emojis.set(said, emoji);
   return emoji;

@@ -37,6 +37,24 @@ t.test('[X2] nothing live comes before sync, and all of it after', async (t) => 
   t.strictSame(chats(a), ['before', 'too', 'live']);
 });
 
+t.test('[X2] of many who sync at a moment each is given what they lack themselves', async (t) => {
+  const [bob, ...others] = (await users(6)) as [User, ...User[]];
+  const named = await Promise.all(
+    others.map(async (user, i) => {
+      const conversation_id = await store(bob, user, [`${i}a`, `${i}b`, `${i}c`]);
+      return { conversation_id, seq: i === 4 ? 9 : Math.min(i, 3) };
+    }),
+  );
+  const clients = await Promise.all(others.map((user) => open(t, user)));
+  for (const [i, client] of clients.entries()) client.send('sync', { positions: [named[i]] });
+  await Promise.all(clients.map((client) => client.next('synced')));
+  t.strictSame(clients.map(chats), [['0a', '0b', '0c'], ['1b', '1c'], ['2c'], [], []]);
+  t.strictSame(
+    clients.map((client) => client.of('reset').map(({ conversation_id, seq }) => [conversation_id, seq])),
+    [[], [], [], [], [[named[4]?.conversation_id, 3]]],
+  );
+});
+
 t.test('[X2] with `rest` a conversation that is not named goes on from its end', async (t) => {
   const [alice, bob, carol] = (await users(3)) as [User, User, User];
   const withBob = await store(bob, alice, ['b1', 'b2']);
