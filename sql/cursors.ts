@@ -30,18 +30,12 @@ export async function moveCursors(
         ${numbers(sorted.map((move) => move.conversation))}::bigint[],
         ${numbersOrNull(sorted.map((move) => move.delivered))}::bigint[], ${numbersOrNull(sorted.map((move) => move.pushed))}::bigint[],
         ${numbersOrNull(sorted.map((move) => move.fetched))}::bigint[]) s(user_id, conversation_id, delivered, pushed, fetched)
-    ), met as (
-      delete from plain_gaps where ctid = any (array(
-        select g.ctid from said s cross join lateral (
-          select ctid from plain_gaps x
-          where x.user_id = s.user_id and x.conversation_id = s.conversation_id and x.first_seq <= s.fetched offset 0
-        ) g))
-      returning user_id, conversation_id, last_seq
-    ), rest as (
-      insert into plain_gaps (user_id, conversation_id, first_seq, last_seq)
-      select m.user_id, m.conversation_id, s.fetched + 1, m.last_seq
-      from met m join said s on s.user_id = m.user_id and s.conversation_id = m.conversation_id
-      where m.last_seq > s.fetched
+    ), cut as (
+      update plain_gaps g set first_seq = s.fetched + 1 from said s
+      where g.user_id = s.user_id and g.conversation_id = s.conversation_id and s.fetched between g.first_seq and g.last_seq - 1
+    ), over as (
+      delete from plain_gaps g using said s
+      where g.user_id = s.user_id and g.conversation_id = s.conversation_id and g.last_seq <= s.fetched
     ), far as materialized (
       select s.user_id, s.conversation_id, s.pushed, c.delivered_seq, c.plain_seq, greatest(s.delivered, case
         when s.pushed is not null or s.fetched is not null then coalesce((

@@ -29,7 +29,10 @@ export async function withReplicas<T>(
   try {
     for (let i = 0; i < count; i++)
       replicas.push(await startReplica({ ...env, INSTANCE_ID: `server-${i + 1}` }, bench.core, script));
-    return await work(replicas);
+    await bench.stack.countStatements();
+    const result = await work(replicas);
+    await bench.stack.sayStatements();
+    return result;
   } finally {
     for (const replica of replicas) await replica.stop();
   }

@@ -16,6 +16,10 @@ export const FIRST = 1001;
 const USERS = 14_000;
 const TICK_US = 10_000;
 const linux = process.platform === 'linux';
+/** Whether PostgreSQL counts what each statement takes, which takes something itself. */
+const COUNTS = process.env.BENCH_STATEMENTS !== undefined;
+/** Statements of which that is said. */
+const SAID = 16;
 
 /** Ties a process and all its threads to one processor; on other systems the kernel decides. */
 export function pin(pid: number, core: number): void {
@@ -88,8 +92,11 @@ export class Stack {
   ) {}
 
   static async start(core: number): Promise<Stack> {
-    const pg = await startPostgres({ settings: { shared_buffers: '256MB', min_wal_size: '1GB' } });
+    const counting = { shared_preload_libraries: 'pg_stat_statements', 'pg_stat_statements.track': 'all' };
+    const settings = { shared_buffers: '256MB', min_wal_size: '1GB', ...(COUNTS && counting) };
+    const pg = await startPostgres({ settings });
     const stack = new Stack(pg, await startRedis(), core);
+    if (COUNTS) await pg.command('create extension pg_stat_statements');
     await stack.pinStores();
     await stack.age();
     return stack;
@@ -105,6 +112,23 @@ export class Stack {
     end $$`);
     await sql.end();
     await this.checkpoint();
+  }
+
+  /** Counts statements from now on. */
+  async countStatements(): Promise<void> {
+    if (COUNTS) await this.pg.command('select pg_stat_statements_reset()');
+  }
+
+  /** Says which statements took most since then, those within functions among them. */
+  async sayStatements(): Promise<void> {
+    if (!COUNTS) return;
+    const sql = postgres(this.pg.adminUrl(), { max: 1 });
+    const rows = await sql<{ ms: number; calls: number; rows: number; wal: number; query: string }[]>`
+      select total_exec_time::int as ms, calls::int, rows::int, (wal_bytes / 1000)::int as wal, query from pg_stat_statements
+      order by total_exec_time desc limit ${SAID}`;
+    await sql.end();
+    for (const { ms, calls, rows: n, wal, query } of rows)
+      process.stderr.write(`${ms} ms, ${calls} calls, ${n} rows, ${wal} KB of log: ${query.replace(/\s+/g, ' ').slice(0, 300)}\n`);
   }
 
   /** Writes out what was changed, so that none of it falls into a measurement. */
