@@ -38,8 +38,6 @@ export const LIMITS = {
   messageChunks: 2048,
   /** Bytes of messages that wait to be stored; past them a send is refused, retryable. */
   waitingBytes: 67_108_864,
-  /** Bytes of stored messages whose ids are remembered, in each of two generations. */
-  recentBytes: 4_194_304,
   /** Bytes of who is in conversations of many, in each of two generations. */
   rosterBytes: 8_388_608,
   /** Bytes of messages on their way to other instances; the log has those that are dropped. */

@@ -1,17 +1,15 @@
 import { randomBytes } from 'node:crypto';
-import { LIMITS } from '../../schemas/limits.js';
 import type { Beside } from '../../sql/beside.js';
 import { findTargets, type Member } from '../../sql/conversations.js';
-import type { StoredMessage, Target } from '../../sql/messages.js';
+import type { Target } from '../../sql/messages.js';
 import { Cache } from '../cache.js';
 import type { Asker } from '../db/lanes.js';
 import { ChatError } from '../errors.js';
-import { weightOf } from '../weight.js';
-import { type Entry, idKey, isOurs, isSame, OURS, storedKey } from './entry.js';
+import { type Entry, idKey, isSame, OURS } from './entry.js';
 import type { Held } from './held.js';
 import { ATTEMPT_MS } from './store.js';
 import type { Teller } from './teller.js';
-import type { Arrival, Send } from './types.js';
+import type { Send } from './types.js';
 
 /** Between two nobody is mentioned. */
 const betweenTwo = ({ replyTo }: Beside): Beside | undefined =>
@@ -19,16 +17,12 @@ const betweenTwo = ({ replyTo }: Beside): Beside | undefined =>
 
 const memberKey = ({ user, conversation }: Member) => `${user}:${conversation}`;
 
-/** Makes of what is asked what is to be stored: whom it is for, and what was asked before, by its id. */
+/** Makes of what is asked what is to be stored: whom it is for, and what is asked twice, by its id. */
 export class Intake {
   private readonly prefix = `${OURS}${randomBytes(6).toString('base64url')}.`;
   private counter = 0;
   /** By who writes, and where: what that names. It is known of those only who are in the conversation. */
   private readonly targets = new Cache<string, Target>({ entries: 50_000, ageMs: 600_000 });
-  private readonly recent = new Cache<string, StoredMessage>(
-    { entries: 20_000, bytes: LIMITS.recentBytes },
-    weightOf,
-  );
 
   constructor(
     private readonly lanes: Asker,
@@ -37,24 +31,13 @@ export class Intake {
     private readonly counts: { statements: number },
   ) {}
 
-  /** Bytes of what is remembered. */
-  get bytes(): number {
-    return this.recent.bytes;
-  }
-
-  /** These are stored: whoever says one of them again is answered at once. */
-  remember(arrivals: readonly Arrival[]): void {
-    for (const message of arrivals)
-      if (!isOurs(message.clientId)) this.recent.set(storedKey(message), message);
-  }
-
   /** Somebody isn't in a conversation any more. */
   forgetMember(member: Member): void {
     this.targets.delete(memberKey(member));
   }
 
   /**
-   * Answers what is known or nowhere to go, has what waits for a conversation wait there, and folds what is asked twice.
+   * Has what waits for a conversation wait there, and folds what is asked twice.
    * @returns what is to be stored, in its order; and what isn't, since its sender isn't in the conversation, unless it is stored
    * @throws PostgresError, DeadlineError where the conversations can't be found
    */
@@ -88,8 +71,8 @@ export class Intake {
   }
 
   /**
-   * Whether its id was there before: whoever says the same again is answered, or will be with whoever said it first; who says
-   * something else with it is refused.
+   * Whether its id waits already: whoever says the same again will be answered with whoever said it first; who says something else
+   * with it is refused.
    * @param named entries of this batch, by id, to which a new one is added
    * @param held what waits for its conversation, by id
    */
@@ -99,18 +82,15 @@ export class Intake {
     held: ReadonlyMap<string, Entry> | undefined,
   ): boolean {
     const key = idKey(entry);
-    const known = this.recent.get(key);
-    const twin = named.get(key) ?? held?.get(key);
-    const first = known ?? twin;
+    const first = named.get(key) ?? held?.get(key);
     if (first === undefined) {
       if (held === undefined) named.set(key, entry);
       return false;
     }
-    if (!isSame(first, entry))
+    if (isSame(first, entry)) first.senders.push(...entry.senders);
+    else
       for (const sender of entry.senders)
         this.teller.failed(sender, entry.clientId, new ChatError('id_reused'));
-    else if (known !== undefined) for (const sender of entry.senders) this.teller.stored(sender, known);
-    else twin?.senders.push(...entry.senders);
     return true;
   }
 

@@ -163,7 +163,6 @@ export class MessageLog {
 
   private tell(outcome: Outcome) {
     for (const { again } of outcome.arrivals) if (!again) this.counts.messages++;
-    this.intake.remember(outcome.arrivals);
     for (const user of outcome.repeaters) this.repeaters.add(user);
     for (const { entry } of outcome.failed)
       if ('conversation' in entry.target) this.intake.forgetMember({ user: entry.from, ...entry.target });
@@ -190,9 +189,9 @@ export class MessageLog {
     return this.queue.bytes + this.held.bytes;
   }
 
-  /** Bytes that messages take here: those that wait, those that are remembered, and whom they are for. */
+  /** Bytes that messages take here: those that wait, and whom they are for. */
   get bytes(): number {
-    return this.waitingBytes + this.intake.bytes + this.store.bytes;
+    return this.waitingBytes + this.store.bytes;
   }
 
   /** Whether messages can be stored now, as far as is known. */

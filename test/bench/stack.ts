@@ -18,6 +18,8 @@ const TICK_US = 10_000;
 const linux = process.platform === 'linux';
 /** Whether PostgreSQL counts what each statement takes, which takes something itself. */
 const COUNTS = process.env.BENCH_STATEMENTS !== undefined;
+/** The processor of PostgreSQL and Redis, where that isn't the server's: a profile then holds no pauses in which they had it. */
+const STORES = process.env.BENCH_STORES === undefined ? undefined : Number(process.env.BENCH_STORES);
 /** Statements of which that is said. */
 const SAID = 16;
 
@@ -158,7 +160,7 @@ export class Stack {
 
   /** Ties PostgreSQL and each Redis that was started here to the core of the back end. */
   async pinStores(): Promise<void> {
-    for (const { pid } of await this.stores()) pin(pid, this.core);
+    for (const { pid } of await this.stores()) pin(pid, STORES ?? this.core);
   }
 
   /** A migrated database with the bench's users in it, and an empty Redis. */
