@@ -12,14 +12,14 @@ export const numbersOrNull = (values: readonly (number | undefined)[]): string =
 
 /** PostgreSQL's text form of an array of strings (PostgreSQL manual, 8.15.2). */
 export function strings(values: readonly string[]): string {
-  let text = '{';
-  for (let i = 0; i < values.length; i++) text += `${i === 0 ? '' : ','}${quoted(values[i] ?? '')}`;
-  return `${text}}`;
+  if (values.length === 0) return '{}';
+  const some = values.some((value) => NEEDS_ESCAPE.test(value));
+  return `{"${(some ? values.map(escaped) : values).join('","')}"}`;
 }
-const quoted = (value: string) => `"${NEEDS_ESCAPE.test(value) ? value.replace(ESCAPED, '\\$&') : value}"`;
+const escaped = (value: string) => value.replace(ESCAPED, '\\$&');
 /** The same with NULL for what isn't there. */
 export const stringsOrNull = (values: readonly (string | undefined)[]): string =>
-  `{${values.map((value) => (value === undefined ? 'null' : quoted(value))).join(',')}}`;
+  `{${values.map((value) => (value === undefined ? 'null' : `"${escaped(value)}"`)).join(',')}}`;
 const NEEDS_ESCAPE = /["\\]/;
 const ESCAPED = /["\\]/g;
 

@@ -25,7 +25,7 @@ export abstract class Changing extends ParkingConnection {
       // One that it doesn't hold yet may be on its way as it was before.
       if (!this.hasRoom() || message.seq > cursor.position(conversation)) return this.fallBehind();
       const frame = news.isFor(this.user, message) ? news.frame(i) : undefined;
-      if (frame !== undefined) this.writeFrame(frame);
+      if (frame !== undefined) this.write(frame);
       else
         this.tellEnd({
           conversation,

@@ -3,7 +3,7 @@ import type { ErrorCode } from '../../schemas/error.js';
 import type { Token } from '../../schemas/token.js';
 import type { ChatError } from '../errors.js';
 import type { Inbox } from './inbox.js';
-import { Outlet, PING, PONG, TEXT } from './outlet.js';
+import { frameOf, Outlet, PING, PONG } from './outlet.js';
 import type { Port, Transport, Who } from './port.js';
 import { Sends } from './sends.js';
 import type { State } from './state.js';
@@ -86,13 +86,8 @@ export abstract class Endpoint {
     return this.isOpen && !this.outlet.isFull;
   }
 
-  /** Writes a frame. @returns its length in bytes, 0 if nothing goes out any more */
-  protected write(text: string): number {
-    return this.canWrite ? this.outlet.put(TEXT, text) : 0;
-  }
-
-  /** The same of a frame that is made. */
-  protected writeFrame(frame: Buffer): number {
+  /** Writes a frame that is made, or a text. @returns the frame's length in bytes, 0 if nothing goes out any more */
+  protected write(frame: Buffer | string): number {
     return this.canWrite ? this.outlet.push(frame) : 0;
   }
 
@@ -165,7 +160,7 @@ export abstract class Endpoint {
   /** Pings, as a sign of life and, where there is no other, as a receipt. */
   ping(): void {
     this.pingedAt = this.port.clock.now;
-    if (this.canWrite) this.outlet.put(PING, this.pingPayload());
+    if (this.canWrite) this.outlet.push(frameOf(PING, this.pingPayload()));
   }
 
   onPong(_payload: string): void {
@@ -175,7 +170,7 @@ export abstract class Endpoint {
   /** The client pings: it is answered unless it doesn't read its answers (RFC 6455, 5.5.3: the last ping is enough). */
   onPing(payload: Buffer): void {
     this.heardAt = this.port.clock.now;
-    if (this.canWrite && !this.outlet.isFull) this.outlet.put(PONG, payload);
+    if (this.canWrite && !this.outlet.isFull) this.outlet.push(frameOf(PONG, payload));
     else if (this.isOpen) this.inbox.pause();
   }
 

@@ -3,7 +3,7 @@ import { SIZE } from '../../schemas/size.js';
 import type { Head } from '../../sql/heads.js';
 import type { LastPage, Position, StoredMessage } from '../../sql/messages.js';
 import { ChatError } from '../errors.js';
-import { frameTextOf, isFor, sentTextOf } from '../message.js';
+import { isFor, sentTextOf } from '../message.js';
 import { Changing } from './changing.js';
 import type { Counting } from './cursor.js';
 import type { Endpoint } from './endpoint.js';
@@ -110,8 +110,7 @@ export class ExtendedConnection extends Changing {
 
   protected give(message: StoredMessage): void {
     const { conversation, seq, from } = message;
-    const copy = from === this.user ? frameTextOf(message, message.clientId) : undefined;
-    const bytes = copy ? this.write(copy) : this.writeFrame(this.port.frames.of(message));
+    const bytes = this.write(this.port.frames.of(message, this.user));
     if (bytes === 0) return;
     // Of what was done nobody wants to know how far it got.
     const informs = message.event === undefined && isFor(this.user, message);

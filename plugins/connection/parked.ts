@@ -79,7 +79,7 @@ export abstract class ParkingConnection extends Connection {
     const heads = this.parking.take();
     if (heads.length === 0) return;
     this.headsAt = this.port.clock.now;
-    for (const frame of this.port.frames.heads(heads)) this.writeFrame(frame);
+    for (const frame of this.port.frames.heads(heads)) this.write(frame);
   }
 
   protected override noteSent(message: StoredMessage): void {

@@ -64,8 +64,11 @@ export interface Port {
   readonly clock: Pick<Clock, 'now'>;
   /** Has what is written wait for the end of the turn. */
   readonly turn: Turn;
-  /** The frame of a message as all extended clients are given it, but for those of its sender; those of how far conversations go. */
-  readonly frames: { of(message: StoredMessage): Buffer; heads(heads: readonly Head[]): Buffer[] };
+  /** The frame of a message, or its text, as the extended clients of a user are given it; those of how far conversations go. */
+  readonly frames: {
+    of(message: StoredMessage, user: number): Buffer | string;
+    heads(heads: readonly Head[]): Buffer[];
+  };
   /** Names the installation; clients that hold another one's messages begin afresh. */
   readonly epoch: string;
   readonly reader: Reader;

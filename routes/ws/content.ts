@@ -36,8 +36,8 @@ export function checkedEmoji(said: string): string {
 }
 
 /** What is said beside a text; undefined where that is nothing. */
-export function asBeside({ mentions = [], mention_all: all, reply_to: replyTo }: Said): Beside | undefined {
-  if (mentions.length === 0 && all === undefined && replyTo === undefined) return undefined;
+export function asBeside({ mentions, mention_all: all, reply_to: replyTo }: Said): Beside | undefined {
+  if (!mentions?.length && all === undefined && replyTo === undefined) return undefined;
   const people = [...new Set(mentions)].sort((a, b) => a - b);
   return { mentions: people.length > 0 ? people : undefined, all, replyTo };
 }

@@ -37,17 +37,19 @@ function change(
 const tableOf = (app: FastifyInstance): { [K in keyof typeof extendedClient]: Handler } => ({
   sync: row(extendedClient.sync, (connection: ExtendedConnection, frame) => connection.sync(frame)),
   chat: row(extendedClient.chat, (connection: ExtendedConnection, frame) => {
-    const { id: clientId, content } = frame;
-    const send = {
-      from: connection.user,
-      target: targetOf(frame),
-      clientId,
-      content: checkedContent(content, trimmed),
-      beside: asBeside(frame),
-    };
-    app.limits.send(connection.user, send.content);
+    const target = targetOf(frame);
+    const content = checkedContent(frame.content, trimmed);
+    const beside = asBeside(frame);
+    app.limits.send(connection.user, content);
     connection.sending();
-    app.messages.append({ ...send, sender: connection });
+    app.messages.append({
+      from: connection.user,
+      target,
+      clientId: frame.id,
+      content,
+      beside,
+      sender: connection,
+    });
   }),
   edit: row(extendedClient.edit, (connection: ExtendedConnection, frame) => {
     const content = checkedContent(frame.content, trimmed);

@@ -130,7 +130,9 @@ export class Stack {
       order by total_exec_time desc limit ${SAID}`;
     await sql.end();
     for (const { ms, calls, rows: n, wal, query } of rows)
-      process.stderr.write(`${ms} ms, ${calls} calls, ${n} rows, ${wal} KB of log: ${query.replace(/\s+/g, ' ').slice(0, 300)}\n`);
+      process.stderr.write(
+        `${ms} ms, ${calls} calls, ${n} rows, ${wal} KB of log: ${query.replace(/\s+/g, ' ').slice(0, 300)}\n`,
+      );
   }
 
   /** Writes out what was changed, so that none of it falls into a measurement. */
