@@ -1,5 +1,6 @@
 import { numbers, numbersOrNull, parseNumbers, type Sql } from './handle.js';
-import { type MessageRow, type StoredMessage, toStored } from './messages.js';
+import type { StoredMessage } from './messages.js';
+import { packed, unpacked } from './packed.js';
 
 /** How far a client of a user has come in a conversation; what isn't said hasn't moved. */
 export interface Move {
@@ -32,10 +33,12 @@ export async function moveCursors(
         ${numbersOrNull(sorted.map((move) => move.fetched))}::bigint[]) s(user_id, conversation_id, delivered, pushed, fetched)
     ), cut as (
       update plain_gaps g set first_seq = s.fetched + 1 from said s
-      where g.user_id = s.user_id and g.conversation_id = s.conversation_id and s.fetched between g.first_seq and g.last_seq - 1
+      where s.fetched is not null
+        and g.user_id = s.user_id and g.conversation_id = s.conversation_id and s.fetched between g.first_seq and g.last_seq - 1
     ), over as (
       delete from plain_gaps g using said s
-      where g.user_id = s.user_id and g.conversation_id = s.conversation_id and g.last_seq <= s.fetched
+      where s.fetched is not null
+        and g.user_id = s.user_id and g.conversation_id = s.conversation_id and g.last_seq <= s.fetched
     ), far as materialized (
       select s.user_id, s.conversation_id, s.pushed, c.delivered_seq, c.plain_seq, greatest(s.delivered, case
         when s.pushed is not null or s.fetched is not null then coalesce((
@@ -131,7 +134,12 @@ export async function readWaiting(
       and (x.from_user_id <> ${user}
         or x.conversation_id = (select conversation_id from conversations where user_a = ${user} and user_b = ${user}))
     order by x.seq limit g.rows`;
-  const rows = await sql<(MessageRow & { more: boolean })[]>`
+  const page = sql`
+    select conversation_id, seq, msg_id, from_user_id, ${user}::bigint as to_user_id, created_at, client_id, content,
+      null::bigint as reply_to, null::jsonb as extra, null::jsonb as event, change, null::timestamptz as edited_at,
+      kind = 'deleted' as is_deleted, null::boolean as pinned, null::json as reactions
+    from known where place <= ${limit} and before < ${bytes} order by msg_id`;
+  const [row] = await sql<[{ page: string | null; more: boolean }]>`
     with gaps as materialized (
       select *, least(${limit} + 1, greatest(${FEW}, 2 * ${limit} / count(*) over ())) as rows from (
         select g.conversation_id, greatest(g.first_seq, (${afters}::bigint[])[p.place] + 1) as first_seq,
@@ -168,10 +176,8 @@ export async function readWaiting(
         select * from messages x where x.conversation_id = p.conversation_id and x.seq = p.seq limit 1
       ) m
     )
-    select conversation_id, seq, msg_id, from_user_id, ${user}::bigint as to_user_id, created_at, client_id, content,
-      change, kind = 'deleted' as is_deleted,
-      (select id from cut) is not null
-        or exists (select from known where place > ${limit} or before >= ${bytes}) as more
-    from known where place <= ${limit} and before < ${bytes} order by msg_id`;
-  return { messages: rows.map(toStored), more: rows[0]?.more ?? false };
+    select ${packed(sql, page)} as page, (select id from cut) is not null
+      or exists (select from known where place > ${limit} or before >= ${bytes}) as more`;
+  const messages = unpacked(row.page);
+  return { messages, more: messages.length > 0 && row.more };
 }

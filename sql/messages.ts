@@ -199,35 +199,6 @@ export const toUser = (sql: Sql, user: number) =>
   sql`case when m.from_user_id <> ${user} and c.user_a is not null then ${user} else c.user_a + c.user_b - ${user} end`;
 
 /**
- * What is left after the given positions of a user, each conversation in order, as far as they may see it. Where it doesn't go on from
- * there by one, what was between is gone, or not for them.
- */
-export async function readAfter(
-  sql: Sql,
-  user: number,
-  positions: readonly Position[],
-  limit: number,
-): Promise<StoredMessage[]> {
-  const rows = await sql<MessageRow[]>`
-    select ${columns(sql, user)}, ${toUser(sql, user)} as to_user_id
-    from unnest(${numbers(positions.map((position) => position.conversation))}::bigint[],
-      ${numbers(positions.map((position) => position.seq))}::bigint[]) with ordinality p(conversation_id, seq, i)
-    cross join lateral (select * from conversations x where x.conversation_id = p.conversation_id limit 1) c
-    cross join lateral (
-      select first_seq, last_seq, hidden from members x where x.user_id = ${user} and x.conversation_id = p.conversation_id limit 1
-    ) me
-    cross join lateral (
-      select * from messages where conversation_id = p.conversation_id
-        and messages.seq > greatest(p.seq, me.first_seq - 1, c.first_seq - 1)
-        and messages.seq <= coalesce(me.last_seq, ${Number.MAX_SAFE_INTEGER})
-        and (me.hidden is null or not me.hidden @> messages.seq)
-      order by messages.seq limit ${limit}
-    ) m
-    order by p.i, m.seq limit ${limit}`;
-  return rows.map(toStored);
-}
-
-/**
  * A page of a conversation's history, oldest first, as far as a user may see it.
  * @param page `before`: below that `seq`, the nearest; `after`: above it; neither: the newest
  */

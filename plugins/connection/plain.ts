@@ -32,6 +32,13 @@ interface Given {
   bytes: number;
 }
 
+/** How far a conversation was confirmed, of what was pushed and of what had waited; and the other of the two, where they are told. */
+interface Moved {
+  pushed: number | undefined;
+  fetched: number | undefined;
+  informs: number | undefined;
+}
+
 /**
  * A connection of the reference's protocol. It can't acknowledge, so a ping is written after its messages, and that very
  * ping's pong is the receipt of all that came before it.
@@ -164,11 +171,21 @@ export class PlainConnection extends Connection {
     this.pings.splice(0, i + 1);
     const arrived = this.unconfirmed.splice(0, ping.covers - this.confirmed);
     this.confirmed = ping.covers;
-    for (const { conversation, seq, waited, informs, bytes: size } of arrived) {
-      this.unconfirmedBytes -= size;
-      const how = waited ? { fetched: seq } : { pushed: seq };
+    const moved = new Map<number, Moved>();
+    for (const { conversation, seq, waited, informs, bytes } of arrived) {
+      this.unconfirmedBytes -= bytes;
+      let one = moved.get(conversation);
+      if (one === undefined) {
+        one = { pushed: undefined, fetched: undefined, informs: undefined };
+        moved.set(conversation, one);
+      }
+      if (waited) one.fetched = seq;
+      else one.pushed = seq;
+      one.informs ??= informs;
+    }
+    for (const [conversation, { pushed, fetched, informs }] of moved) {
       const to = informs === undefined ? [] : [informs];
-      this.port.confirmed({ user: this.user, conversation, ...how, informs: to });
+      this.port.confirmed({ user: this.user, conversation, pushed, fetched, informs: to });
     }
     this.progress();
   }

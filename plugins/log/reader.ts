@@ -13,14 +13,8 @@ import {
 } from '../../sql/conversations.js';
 import { moveCursors, readWaiting, type Waiting } from '../../sql/cursors.js';
 import { type Head, headsOf } from '../../sql/heads.js';
-import {
-  type LastPage,
-  lastPages,
-  type Position,
-  readAfter,
-  type StoredMessage,
-  timesOf,
-} from '../../sql/messages.js';
+import { type LastPage, lastPages, type Position, type StoredMessage, timesOf } from '../../sql/messages.js';
+import { readAfter } from '../../sql/packed.js';
 import type { Reader } from '../connection/port.js';
 import { within } from '../db/failure.js';
 import type { Db } from '../db/handle.js';

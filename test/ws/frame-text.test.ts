@@ -41,3 +41,9 @@ for (const [name, message] of Object.entries(messages))
       ...{ content: message.content, created_at: '2026-11-28T12:34:56.789Z' },
     });
   });
+
+t.test('times are as dates write them, in whatever minutes they come', async (t) => {
+  const at = plain.createdAt;
+  for (const createdAt of [0, 59_999, 60_000, at, at + 1, at - 86_400_000, at + 4211, 253_402_300_799_999])
+    t.equal(JSON.parse(sentTextOf({ ...plain, createdAt })).created_at, new Date(createdAt).toISOString());
+});
