@@ -155,11 +155,17 @@ export class Sockets {
     return this.peers.get(raw.socket)?.unknown === true;
   }
 
-  /** The WebSocket library has taken a connection over; from now on its deadlines are those of the hub. */
+  /**
+   * The WebSocket library has taken a connection over; from now on its deadlines are those of the hub. The request and its answer are
+   * let go, which are most of what a connection that is idle would keep in memory.
+   */
   upgraded({ socket }: IncomingMessage): void {
     const peer = this.peers.get(socket);
     if (peer === undefined) return;
     peer.state = 'upgraded';
+    peer.answer?.detachSocket(socket);
+    peer.answer = undefined;
+    peer.request = undefined;
     this.http.delete(peer);
   }
 

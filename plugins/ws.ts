@@ -3,6 +3,7 @@ import type { Duplex } from 'node:stream';
 import { setTimeout as sleep } from 'node:timers/promises';
 import websocket from '@fastify/websocket';
 import fp from 'fastify-plugin';
+import type { WebSocket } from 'ws';
 import { HTTP, LIMITS } from '../schemas/limits.js';
 import { ChatError, rawAnswer } from './errors.js';
 
@@ -21,6 +22,17 @@ const CLOSING = { closeTimeout: HTTP.farewellMs };
 const GRACE_MS = 3000;
 /** Milliseconds between looks at whether the last connection has gone. */
 const LOOK_MS = 20;
+
+/** A client broke the protocol. The library has written the close frame that says why; cut at once, the client might not get to read it. */
+function onBroken(this: WebSocket): void {
+  setTimeout(() => this.terminate(), GRACE_MS).unref();
+}
+
+/** Has an error of a socket heard by us: the library's listener would keep the request in memory. */
+export function hearErrors(socket: WebSocket): void {
+  socket.removeAllListeners('error');
+  socket.on('error', onBroken);
+}
 
 /** What is let in. */
 interface Doors {
@@ -56,10 +68,6 @@ export default fp(
         maxBufferedChunks: LIMITS.messageChunks,
         perMessageDeflate: false,
         handleProtocols: (protocols: Set<string>) => (protocols.has(EXTENDED) ? EXTENDED : false),
-      },
-      // The library has written the close frame that says why; cut at once, the client might not get to read it.
-      errorHandler: (_error, socket) => {
-        setTimeout(() => socket.terminate(), GRACE_MS).unref();
       },
       preClose: (done) => {
         leave().then(() => done(), done);

@@ -38,6 +38,9 @@ export async function addSession(sql: Sql, session: NewSession, atMost: number):
 }
 
 /** What decides whether tokens of a user are valid. */
+/** Of those who have a token without a session, or none: many have, and each map takes memory. */
+const NONE: ReadonlyMap<string, number> = new Map();
+
 export interface Standing {
   suspended: boolean;
   /** Whether there is a second factor. */
@@ -76,7 +79,7 @@ export async function standingsOf(sql: Sql, users: readonly number[]): Promise<M
         hasFactor: row.has_factor,
         createdAt: row.created_at?.getTime(),
         tokensFrom: row.tokens_from?.getTime(),
-        sessions: new Map(sessions),
+        sessions: sessions.length === 0 ? NONE : new Map(sessions),
       };
       return [row.user_id, standing];
     }),

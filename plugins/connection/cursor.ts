@@ -183,7 +183,7 @@ export class Cursor {
   }
 
   /** Begins anew at these positions. */
-  restart(positions: Map<number, number>, changes?: Map<number, number>): void {
+  restart(positions: Map<number, number> | undefined, changes?: Map<number, number>): void {
     this.positions = positions;
     this.changes = changes;
     this.told = undefined;

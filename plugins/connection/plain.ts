@@ -17,6 +17,7 @@ const PING_AT = 64;
 const OFFLINE_ROWS = 1000;
 const OFFLINE_BYTES = 524_288;
 const OFFLINE_CONTENT = 393_216;
+const NOWHERE: ReadonlyMap<number, number> = new Map();
 /** It knows no positions, so that the server keeps them, no conversations but of two, and it isn't told of its own messages. */
 const COUNTING: Counting = { copies: false, many: false };
 
@@ -56,9 +57,9 @@ export class PlainConnection extends Connection {
   private offlineRequests = 0;
   private offlineFrames = 0;
   /** Where it began in each conversation: only what is before that waits for it. */
-  private places: ReadonlyMap<number, number> = new Map();
+  private places = NOWHERE;
   /** Of what waited, how far the client was given each conversation. */
-  private readonly fetched = new Map<number, number>();
+  private fetched: Map<number, number> | undefined;
 
   readonly inbox: Inbox;
 
@@ -74,7 +75,7 @@ export class PlainConnection extends Connection {
   /** What comes after these places is pushed, what was there before waits for `get_offline`. */
   begin(places: ReadonlyMap<number, number>): void {
     this.places = places;
-    this.cursor.restart(new Map(places));
+    this.cursor.restart(places.size === 0 ? undefined : new Map(places));
   }
 
   protected opened(missed: boolean): State {
@@ -205,7 +206,7 @@ export class PlainConnection extends Connection {
 
   protected override async read(): Promise<boolean> {
     if (this.offlineRequests === 0) return super.read();
-    const { user, places, fetched, port } = this;
+    const { user, places, fetched = NOWHERE, port } = this;
     const page = await port.reader.waiting(user, places, fetched, OFFLINE_ROWS, OFFLINE_CONTENT);
     return this.isOpen && this.giveOffline(page);
   }
@@ -236,6 +237,7 @@ export class PlainConnection extends Connection {
     }
     for (const message of taken) {
       this.note(message, true, message.deleted ? 0 : Math.ceil(bytes / rows.length));
+      this.fetched ??= new Map();
       this.fetched.set(message.conversation, message.seq);
     }
     if (taken.length > 0) this.ping();

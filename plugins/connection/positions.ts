@@ -18,7 +18,7 @@ export interface Named {
 export interface Compared {
   /** By conversation: where it goes on from. */
   kept: Map<number, number>;
-  /** The same of changes. */
+  /** The same of changes, of those that have any: most have none. */
   changes: Map<number, number>;
   /** The conversations that go on from there, with their ends. */
   lagging: End[];
@@ -60,9 +60,9 @@ export function comparePositions(
   standings: readonly Standing[],
 ): Compared {
   const kept = new Map(rest ? standings.map(({ conversation, end }) => [conversation, end]) : []);
-  const changes = new Map(
-    rest ? standings.map(({ conversation, change = 0 }) => [conversation, change]) : [],
-  );
+  const changes = new Map<number, number>();
+  if (rest)
+    for (const { conversation, change = 0 } of standings) if (change > 0) changes.set(conversation, change);
   const there = new Map(standings.map((standing) => [standing.conversation, standing]));
   const arrived: Position[] = [];
   const resets: End[] = [];
@@ -77,7 +77,9 @@ export function comparePositions(
       (at === undefined || standing?.at === undefined || standing.at === at);
     if (standing !== undefined) {
       kept.set(conversation, valid ? seq : end);
-      changes.set(conversation, valid ? from : (standing.change ?? 0));
+      const change = valid ? from : (standing.change ?? 0);
+      if (change > 0) changes.set(conversation, change);
+      else changes.delete(conversation);
     }
     if (!valid)
       resets.push({ conversation, seq: end, change: standing?.change, changedAt: standing?.changedAt });

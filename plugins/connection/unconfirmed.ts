@@ -13,7 +13,7 @@ const NOBODY: ReadonlySet<number> = new Set();
 
 /** What a client was written and hasn't acknowledged, by conversation. */
 export class Unconfirmed {
-  private readonly given = new Map<number, Given[]>();
+  private given: Map<number, Given[]> | undefined;
   private count = 0;
   private bytes = 0;
 
@@ -22,6 +22,7 @@ export class Unconfirmed {
   }
 
   add(conversation: number, given: Given): void {
+    this.given ??= new Map();
     const list = this.given.get(conversation);
     if (list === undefined) this.given.set(conversation, [given]);
     else list.push(given);
@@ -31,11 +32,11 @@ export class Unconfirmed {
 
   /** Everything in a conversation up to a place has arrived. @returns whose messages those were */
   takeUpTo(conversation: number, seq: number): ReadonlySet<number> {
-    const list = this.given.get(conversation);
+    const list = this.given?.get(conversation);
     if (list === undefined) return NOBODY;
     const rest = list.findIndex((given) => given.seq > seq);
     const arrived = rest === -1 ? list.splice(0) : list.splice(0, rest);
-    if (list.length === 0) this.given.delete(conversation);
+    if (list.length === 0) this.given?.delete(conversation);
     this.count -= arrived.length;
     const writers = new Set<number>();
     for (const { bytes, from } of arrived) {

@@ -8,7 +8,7 @@ import { ExtendedConnection } from '../../plugins/connection/extended.js';
 import { PlainConnection } from '../../plugins/connection/plain.js';
 import type { Transport, Who } from '../../plugins/connection/port.js';
 import { ChatError } from '../../plugins/errors.js';
-import { EXTENDED } from '../../plugins/ws.js';
+import { EXTENDED, hearErrors } from '../../plugins/ws.js';
 import { CLOSE } from '../../schemas/close.js';
 import { GROUPS, LIMITS } from '../../schemas/limits.js';
 import type { Token } from '../../schemas/token.js';
@@ -99,6 +99,7 @@ export default fp(
       const who = { user: token.user_id, username, number, alone, token };
       const opened = extended ? openExtended(transport, who) : openPlain(transport, who, line);
       const { connection, leave } = opened;
+      hearErrors(socket);
       // Frames that come from now on wait in the socket, in order, until the connection is ready.
       socket.pause();
       socket.on('message', (data: Buffer, isBinary: boolean) => {
