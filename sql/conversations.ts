@@ -1,5 +1,5 @@
 import { sizeOf } from '../schemas/size.js';
-import { numbers, parseNumbers, type Sql, strings } from './handle.js';
+import { numbers, parseNumbers, type Sql } from './handle.js';
 import type { Position, Target } from './messages.js';
 
 /** Somebody in a conversation. */
@@ -80,25 +80,20 @@ export async function rosterOf(
   return row && { ...row, members: parseNumbers(row.members), channel: row.channel === true };
 }
 
-/** Places in a conversation that somebody says they stand at; 0 is none. */
-export interface Proof extends Position {
-  change: number;
-}
-
 /** The last change of the conversation of a member `m`, for who is in it. */
-const lastChange = (sql: Sql) => sql`left join lateral (
+export const lastChange = (sql: Sql) => sql`left join lateral (
     select change, at from changes x where x.conversation_id = m.conversation_id order by change desc limit 1
   ) h on m.last_seq is null`;
 
 /** Members, and how far their conversations go: where nothing is left, as far as they went. One without a message is left out. */
-const goingTo = (sql: Sql) => sql`members m join lateral (
+export const goingTo = (sql: Sql) => sql`members m join lateral (
     select coalesce(
       (select seq from messages x where x.conversation_id = m.conversation_id order by seq desc limit 1),
       (select nullif(first_seq, 1) - 1 from conversations x where x.conversation_id = m.conversation_id)) as seq offset 0
   ) e on e.seq is not null`;
 
 /** What a member's group is, where it is one. */
-const groupOf = (sql: Sql) => sql`left join lateral (
+export const groupOf = (sql: Sql) => sql`left join lateral (
     select members, kind from groups x where m.joined_seq is not null and x.conversation_id = m.conversation_id limit 1
   ) g on true`;
 
@@ -107,21 +102,24 @@ interface Sized {
   kind: string | null;
 }
 
-const withSize = <T extends Sized>({ members, kind, ...row }: T) => ({
-  ...row,
-  size: members === null ? 0 : sizeOf(members, kind === 'channel'),
-});
+/** Bits of schemas/size.ts, of a row with what its group is. */
+export const sizeIn = ({ members, kind }: Sized): number =>
+  members === null ? 0 : sizeOf(members, kind === 'channel');
 
 /** How far each conversation of a user goes, as far as they may see it; one without a message is left out. */
 export async function lastSeqs(sql: Sql, user: number): Promise<End[]> {
   const rows = await sql<
-    (Omit<End, 'changedAt' | 'size'> & Sized & { change: number | null; changed_at: Date | null })[]
+    (Required<Pick<End, 'conversation' | 'seq' | 'grouped'>> &
+      Sized & { change: number | null; changed_at: Date | null })[]
   >`
     select m.conversation_id as conversation, least(e.seq, m.last_seq) as seq, m.joined_seq is not null as grouped,
       g.members, g.kind, h.change, h.at as changed_at
     from ${goingTo(sql)} ${groupOf(sql)} ${lastChange(sql)} where m.user_id = ${user}`;
-  return rows.map(({ change, changed_at, ...end }) => ({
-    ...withSize(end),
+  return rows.map(({ conversation, seq, grouped, change, changed_at, ...group }) => ({
+    conversation,
+    seq,
+    grouped,
+    size: sizeIn(group),
     change: change ?? undefined,
     changedAt: changed_at?.getTime(),
   }));
@@ -143,82 +141,6 @@ export async function plainLastSeqs(sql: Sql, user: number, number: number): Pro
   return rows.flatMap(({ conversation, seq }) =>
     conversation === null || seq === null ? [] : [{ conversation, seq }],
   );
-}
-
-/** How far a conversation of a user goes, and what its cursor says. */
-export interface Standing {
-  conversation: number;
-  /** As far as they may see it. */
-  end: number;
-  /** Whether it is a group, or a channel. */
-  grouped?: boolean;
-  /** Bits of schemas/size.ts; undefined: none. */
-  size?: number;
-  /** How far one of their devices has it. */
-  delivered: number;
-  /** When the message at the position that was asked for was stored, in milliseconds since 1970; undefined where it isn't there. */
-  at: number | undefined;
-  /** Its last change, and when that was stored; undefined where there is none. */
-  change?: number | undefined;
-  changedAt?: number | undefined;
-  /** When the change that was asked for was stored; undefined where it isn't there. */
-  provenAt?: number | undefined;
-  /** Whether they aren't in it any more. */
-  left?: boolean;
-}
-
-/** Who asks how far their conversations go, and whose messages and changes of these they ask for. */
-export interface Comparing {
-  user: number;
-  proofs: readonly Proof[];
-}
-
-/** How far each conversation of these users goes, in the order given; one without a message is left out. */
-export async function standings(sql: Sql, asked: readonly Comparing[]): Promise<Standing[][]> {
-  const sorted = asked.map(({ proofs }) => proofs.toSorted((x, y) => x.conversation - y.conversation));
-  const said = (what: (proof: Proof) => number) => strings(sorted.map((proofs) => numbers(proofs.map(what))));
-  const rows = await sql<
-    (Pick<Standing, 'conversation' | 'end' | 'grouped' | 'delivered' | 'left'> &
-      Sized & {
-        i: number;
-        at: Date | null;
-        change: number | null;
-        changed_at: Date | null;
-        proven_at: Date | null;
-      })[]
-  >`
-    select u.i, s.* from unnest(${numbers(asked.map(({ user }) => user))}::bigint[], ${said(({ conversation }) => conversation)}::text[],
-      ${said(({ seq }) => seq)}::text[], ${said(({ change }) => change)}::text[]) with ordinality u(user_id, ids, seqs, changes, i)
-    -- Read once, not for each conversation.
-    cross join lateral (select u.ids::bigint[] as ids, u.seqs::bigint[] as seqs, u.changes::bigint[] as changes offset 0) o
-    cross join lateral (
-      select m.conversation_id as conversation, m.last_seq is not null as "left", h.change, h.at as changed_at, (
-          select at from changes x where x.conversation_id = o.ids[p.place]
-            and x.change = o.changes[p.place] and x.conversation_id = m.conversation_id
-        ) as proven_at, least(e.seq, m.last_seq) as "end", m.joined_seq is not null as grouped,
-        g.members, g.kind, coalesce(k.delivered_seq, 0) as delivered, (
-          select created_at from messages x
-          where x.conversation_id = o.ids[p.place] and x.seq = o.seqs[p.place]
-            and x.conversation_id = m.conversation_id and x.seq >= m.first_seq and (m.hidden is null or not m.hidden @> x.seq)
-        ) as at
-      from ${goingTo(sql)} ${lastChange(sql)}
-      cross join lateral (select width_bucket(m.conversation_id, o.ids) as place) p
-      left join lateral (
-        select delivered_seq from cursors x where x.user_id = m.user_id and x.conversation_id = m.conversation_id limit 1
-      ) k on true
-      ${groupOf(sql)}
-      where m.user_id = u.user_id
-    ) s`;
-  const found: Standing[][] = asked.map(() => []);
-  for (const { i, at, change, changed_at, proven_at, ...row } of rows)
-    found[i - 1]?.push({
-      ...withSize(row),
-      at: at?.getTime(),
-      change: change ?? undefined,
-      changedAt: changed_at?.getTime(),
-      provenAt: proven_at?.getTime(),
-    });
-  return found;
 }
 
 /**

@@ -17,12 +17,16 @@ type Packed = readonly [
   msgId: number,
   from: number,
   to: number | null,
-  /** Microseconds since 1970. */
-  at: number,
+  /** Milliseconds since 1970. */
+  createdAt: number,
   clientId: string,
   content: string,
   rare?: Rare,
 ];
+
+/** A time in whole milliseconds since 1970, as dates have it: PostgreSQL knows microseconds, and a number has room for them. */
+export const millis = (sql: Sql, time: postgres.PendingQuery<postgres.Row[]>) =>
+  sql`(date_part('epoch', ${time}) * 1000000)::bigint / 1000`;
 
 /**
  * Messages as one text, in the order of the rows, null where there are none: to read a thousand rows by their columns costs the client
@@ -31,7 +35,7 @@ type Packed = readonly [
  */
 export const packed = (sql: Sql, rows: postgres.PendingQuery<postgres.Row[]>) => sql`(
     select string_agg('[' || concat_ws(',', x.conversation_id, x.seq, x.msg_id, x.from_user_id, coalesce(x.to_user_id::text, 'null'),
-        (date_part('epoch', x.created_at) * 1000000)::bigint, to_json(x.client_id), to_json(x.content),
+        ${millis(sql, sql`x.created_at`)}, to_json(x.client_id), to_json(x.content),
         case when x.reply_to is not null or x.extra is not null or x.event is not null or x.change is not null or x.is_deleted
           then json_build_object('reply_to', x.reply_to, 'extra', x.extra, 'event', x.event, 'change', x.change,
             'edited_at', x.edited_at, 'is_deleted', x.is_deleted, 'pinned', x.pinned, 'reactions', x.reactions) end) || ']', ',')
@@ -41,8 +45,7 @@ export const packed = (sql: Sql, rows: postgres.PendingQuery<postgres.Row[]>) =>
 export function unpacked(text: string | null): StoredMessage[] {
   if (text === null) return [];
   const all: Packed[] = JSON.parse(`[${text}]`);
-  return all.map(([conversation, seq, msgId, from, to, at, clientId, content, rare]) => {
-    const createdAt = Math.floor(at / 1000);
+  return all.map(([conversation, seq, msgId, from, to, createdAt, clientId, content, rare]) => {
     if (rare === undefined)
       return { conversation, seq, msgId, from, to: to ?? undefined, clientId, content, createdAt };
     return toStored({

@@ -1,10 +1,11 @@
 import type { BaseLogger } from 'pino';
 import type { Token } from '../../schemas/token.js';
 import type { ChangedMessage, HeldPlace } from '../../sql/changes.js';
-import type { End, Member, Proof, Standing } from '../../sql/conversations.js';
+import type { End, Member } from '../../sql/conversations.js';
 import type { Move, Waiting } from '../../sql/cursors.js';
 import type { Head } from '../../sql/heads.js';
 import type { LastPage, Position, StoredMessage } from '../../sql/messages.js';
+import type { Proof, Standing } from '../../sql/standings.js';
 import type { Clock } from '../clock.js';
 
 /** `to` is to hear that `user` has received or read more of a conversation. */

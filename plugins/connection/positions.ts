@@ -1,6 +1,7 @@
 import { SIZE } from '../../schemas/size.js';
-import type { End, Proof, Standing } from '../../sql/conversations.js';
+import type { End } from '../../sql/conversations.js';
 import type { Position } from '../../sql/messages.js';
+import type { Proof, Standing } from '../../sql/standings.js';
 
 const isUnnoted = (standing: Standing | undefined) => ((standing?.size ?? 0) & SIZE.unnoted) !== 0;
 

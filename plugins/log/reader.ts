@@ -1,20 +1,11 @@
 import { GROUPS, LIMITS } from '../../schemas/limits.js';
 import { type ChangedMessage, type HeldPlace, readChanges } from '../../sql/changes.js';
-import {
-  type Comparing,
-  type End,
-  lastSeqs,
-  type Member,
-  othersIn,
-  type Proof,
-  plainLastSeqs,
-  type Standing,
-  standings,
-} from '../../sql/conversations.js';
+import { type End, lastSeqs, type Member, othersIn, plainLastSeqs } from '../../sql/conversations.js';
 import { moveCursors, readWaiting, type Waiting } from '../../sql/cursors.js';
 import { type Head, headsOf } from '../../sql/heads.js';
 import { type LastPage, lastPages, type Position, type StoredMessage, timesOf } from '../../sql/messages.js';
 import { readAfter } from '../../sql/packed.js';
+import { type Comparing, type Proof, type Standing, standings } from '../../sql/standings.js';
 import type { Reader } from '../connection/port.js';
 import { within } from '../db/failure.js';
 import type { Db } from '../db/handle.js';

@@ -14,10 +14,11 @@ import type {
 } from '../../plugins/connection/port.js';
 import { isFor } from '../../plugins/message.js';
 import { SIZE } from '../../schemas/size.js';
-import type { End, Member, Standing } from '../../sql/conversations.js';
+import type { End, Member } from '../../sql/conversations.js';
 import type { Waiting } from '../../sql/cursors.js';
 import type { Head } from '../../sql/heads.js';
 import type { Position, StoredMessage } from '../../sql/messages.js';
+import type { Standing } from '../../sql/standings.js';
 import type { Random } from '../fault/random.js';
 
 /** Whose connection it is, whom they talk to, and each one's conversation with them. */
