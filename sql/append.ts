@@ -30,6 +30,8 @@ export interface Appended {
   version: number | undefined;
   /** Milliseconds since 1970. */
   createdAt: number;
+  /** The transaction that stored it. */
+  xid: number;
 }
 
 /** Names the conversation of a message. */
@@ -124,10 +126,11 @@ export async function append(
       refused: string | null;
       msg_ids: string;
       at: Date;
+      xid: string;
     }[]
   >`
     select ids::text, ends::text, versions::text, rosters::text, outsiders::text, muted::text, unanswerable::text, unheard::text,
-      refused::text, msg_ids::text, at
+      refused::text, msg_ids::text, at, pg_current_xact_id()::text as xid
     from append_4(
       ${numbers(pairs.map((pair) => pair.a))}::bigint[], ${numbers(pairs.map((pair) => pair.b))}::bigint[],
       ${numbers(named.map(({ id }) => id))}::bigint[], ${numbers(known.map((roster) => roster?.version ?? -1))}::bigint[],
@@ -161,6 +164,7 @@ export async function append(
   const ends = parseNumbers(row.ends);
   const msgIds = parseNumbers(row.msg_ids);
   const createdAt = row.at.getTime();
+  const xid = Number(row.xid);
   return partOf.map(({ place, members, version }, i) => {
     const conversation = ids[place - 1] ?? Number.NaN;
     if (Number.isNaN(conversation)) return refused.has(place) ? 'refused' : 'absent';
@@ -173,6 +177,7 @@ export async function append(
       members,
       version,
       createdAt,
+      xid,
     };
   });
 }

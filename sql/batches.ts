@@ -1,5 +1,5 @@
 import { sizeOf } from '../schemas/size.js';
-import { parseNumbers, type Sql } from './handle.js';
+import { numbers, parseNumbers, type Sql } from './handle.js';
 
 /** A conversation that was appended to. */
 export interface Moved {
@@ -33,16 +33,19 @@ export interface Look {
  * read, whatever its number, and nothing is missed, however late it commits.
  * @param since the `snapshot` of that look; undefined for the first one, before which anything may have come
  * @param settled that of an earlier one: what was over then is known to every standby that loses nothing
+ * @param own transactions whose batches needn't be read
  */
 export async function lookAtBatches(
   sql: Sql,
   since: string | undefined,
   settled: string | undefined,
+  own: readonly number[],
 ): Promise<Look> {
   if (since === undefined) {
     const [row] = await sql<[{ snapshot: string }]>`select pg_current_snapshot()::text as snapshot`;
     return { snapshot: row.snapshot, isPart: true, isUndone: false, moved: [] };
   }
+  const known = numbers(own.toSorted((a, b) => a - b));
   const [row] = await sql<
     [
       {
@@ -64,9 +67,12 @@ export async function lookAtBatches(
     ]
   >`
     with rows as materialized (
-      select conversations, ends, changes from batches where xid >= pg_snapshot_xmax(${since}::pg_snapshot)
-      union all
-      select conversations, ends, changes from batches where xid = any (array(select pg_snapshot_xip(${since}::pg_snapshot)))
+      select conversations, ends, changes from (
+        select * from batches where xid >= pg_snapshot_xmax(${since}::pg_snapshot)
+        union all
+        select * from batches where xid = any (array(select pg_snapshot_xip(${since}::pg_snapshot)))
+      ) b
+      where (${known}::xid8[])[width_bucket(b.xid, ${known}::xid8[])] is distinct from b.xid
     ), moved as materialized (
       select e.id, max(e.seq) as seq, min(e.seq) as first, coalesce(max(e.change), 0) as change
       from rows, unnest(conversations, ends, changes) e(id, seq, change) group by 1

@@ -86,6 +86,7 @@ export class Hub implements Port {
       db.history,
     );
     this.router.onRing = (ring) => this.feed.heard(ring);
+    this.router.onGiven = (xids) => this.repairs.given(xids);
     this.beat = new Beat(config, clock, registry, () => {
       ownership.checkLate();
       ownership.renew();

@@ -27,6 +27,9 @@ const SWEEP_PAUSE_MS = 50;
 /** Milliseconds after which what a look saw is known to a standby that loses nothing: what was undone by itself, too, and had no commit. */
 const SETTLED_MS = 1000;
 
+/** Transactions that needn't be looked at, at most: where the database is away for long, what is more is looked at. */
+const GIVEN = 10_000;
+
 /** Looks, again and again, for messages that a connection doesn't know of: their publish was lost, or is late. */
 export class Repair {
   private timer: NodeJS.Timeout | undefined;
@@ -39,6 +42,8 @@ export class Repair {
   /** What an earlier one could, and one that came long enough after it to take its place. */
   private settled: string | undefined;
   private settling: { snapshot: string; at: number } | undefined;
+  /** Transactions of this replica since the last look: what they stored was given to everybody here. */
+  private own = new Set<number>();
   private prunedAt = performance.now();
   private sweep: Iterator<Connection> | undefined;
   private sweepDue = 0;
@@ -74,6 +79,11 @@ export class Repair {
     }, ALONE_MS * spread);
   }
 
+  /** What these transactions have stored was given to everybody who is here. */
+  given(xids: readonly number[]): void {
+    if (this.own.size < GIVEN) for (const xid of xids) this.own.add(xid);
+  }
+
   /** Looks for all that is there at this moment: a look that is under way may have begun before it, so another follows. */
   now(): Promise<void> {
     this.next ??= this.looking.then(() => {
@@ -87,9 +97,10 @@ export class Repair {
   private async look() {
     try {
       const { delivery, history } = this.db;
+      const own = [...this.own];
       const { snapshot, isPart, isUndone, moved } = await delivery.ask(async (sql) => {
         await history.prove(sql);
-        return lookAtBatches(sql, this.snapshot, this.settled);
+        return lookAtBatches(sql, this.snapshot, this.settled, own);
       });
       if (isUndone) history.lose();
       if (isPart) await this.sweepAll();
@@ -97,6 +108,7 @@ export class Repair {
       await this.mend(moved);
       // Only now: what a look that failed had found is found again.
       this.snapshot = snapshot;
+      for (const xid of own) this.own.delete(xid);
       this.settle(snapshot);
       await this.prune();
     } catch (error) {

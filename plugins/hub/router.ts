@@ -18,6 +18,9 @@ export class Router {
   /** Told who failed at the doors of other replicas. */
   onFailed: (failed: Failed) => void = () => {};
 
+  /** Told which transactions have stored what everybody here was given, or other replicas sent. */
+  onGiven: (xids: readonly number[]) => void = () => {};
+
   /** Told of changed messages. */
   onRing: (ring: Ring) => void = () => {};
 
@@ -47,8 +50,10 @@ export class Router {
   /** Messages were stored, in this order. */
   onStored(deliveries: readonly Delivery[]): void {
     this.ownership.checkLate();
+    const xids: number[] = [];
     for (const { message, senders } of deliveries) {
       this.history.saw(message);
+      if (message.xid !== undefined && message.xid !== xids.at(-1)) xids.push(message.xid);
       if (((message.size ?? 0) & SIZE.quiet) !== 0) {
         this.crowds.onStored(message, senders);
         this.remote.pushToAll(message, message.version);
@@ -60,6 +65,7 @@ export class Router {
       }
     }
     this.remote.publish();
+    this.onGiven(xids);
   }
 
   /**

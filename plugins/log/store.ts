@@ -243,6 +243,7 @@ function sort(outcome: Outcome, entries: readonly Entry[], rows: readonly (Appen
       to: row.to,
       members: row.members,
       version: row.version,
+      xid: row.xid,
       size: sizeIn(entry, row.members),
       clientId,
       content,

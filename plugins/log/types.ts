@@ -36,6 +36,8 @@ export interface Stored extends Arrival {
   members: readonly number[];
   /** Of the members of a conversation that isn't one of two; undefined where that isn't known. */
   version?: number | undefined;
+  /** The transaction that stored it just now; undefined where that was another one, or isn't known. */
+  xid?: number;
 }
 
 /** A message just stored, and who asked for that: they know of it. */

@@ -23,9 +23,9 @@ import { BLOCK, Signs } from './signs.js';
 const LOOK_MS = 1000;
 const STEP_MS = 20;
 /** Messages that are read at once, conversations of a step, and characters that are folded before others have their turn. */
-const MESSAGES = 512;
+const MESSAGES = 256;
 const CONVERSATIONS = 200;
-const CHARACTERS = 65_536;
+const CHARACTERS = 8192;
 /** Milliseconds that a step may take up before it is looked again for what is new. */
 const SLICE_MS = 500;
 

@@ -42,7 +42,7 @@ export async function looks(bench: Bench, counts: readonly number[]): Promise<Fi
       );
       figures[`${name}, ${many}: server µs`] = round((user + system) / done, 0);
     };
-    await cost('repair', () => lookAtBatches(sql, before.snapshot, undefined));
+    await cost('repair', () => lookAtBatches(sql, before.snapshot, undefined, []));
     await cost('index of another', () => lookForWork(sql, 'me'));
   }
   await sql.end();
