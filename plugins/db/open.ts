@@ -25,7 +25,7 @@ export const IDLE_SECONDS = 10;
  * How every statement is planned: once, and by index. Each is short and has one; statistics are late on tables that grow from
  * nothing and whose rows live for moments, and a plan made from them has read a whole table for each of 3,500 users.
  */
-const PLANNING = {
+export const PLANNING = {
   plan_cache_mode: 'force_generic_plan',
   enable_seqscan: 'off',
   enable_hashjoin: 'off',

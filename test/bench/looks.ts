@@ -1,4 +1,5 @@
 import postgres from 'postgres';
+import { PLANNING } from '../../plugins/db/open.js';
 import { lookAtBatches } from '../../sql/batches.js';
 import { lookForWork } from '../../sql/search-index.js';
 import { prepared, ring, talks } from './data.js';
@@ -17,7 +18,7 @@ export async function looks(bench: Bench, counts: readonly number[]): Promise<Fi
   const sql = postgres(env.DB_URL ?? '', {
     max: 1,
     types: { bigint: { to: 20, from: [20], parse: Number, serialize: String } },
-    connection: { plan_cache_mode: 'force_generic_plan' },
+    connection: PLANNING,
   });
   const figures: Figures = {};
   for (const many of counts) {

@@ -1,3 +1,4 @@
+import { statementsAlone } from './alone.js';
 import { away, awayBoth } from './away.js';
 import { burst } from './burst.js';
 import { reacting, syncChanged } from './changes.js';
@@ -73,6 +74,7 @@ export const scenarios: Record<string, (bench: Bench) => Promise<Figures>> = {
   '5,000 idle connections': fresh((bench, env) => idleOn(bench, env, 5000)),
   '10,000 idle connections': fresh((bench, env) => idleOn(bench, env, 10_000)),
   '10,000 idle with 20 conversations each': (bench) => idleWith(bench, 10_000, 20),
+  'the statements alone': (bench) => statementsAlone(bench),
   'the libraries alone: 10,000 connections': (bench) => idleOn(bench, { JWT_SECRET: SECRET }, 10_000, BARE),
   'to another instance, Redis stopped': fresh((bench, env) => whileRedisIsStopped(bench, env, 100, 1000)),
   '8 clients that sign in beside 200 messages/s': logins,
