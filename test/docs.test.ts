@@ -163,5 +163,5 @@ t.test('what SECURITY.md adds up for 1,000 connections is what the bounds are', 
     t.equal(Number(bytes), bounds.get(name), name);
     t.equal(Number(mebibytes), Math.round((Number(bytes) * Number(times)) / 1_048_576), name);
   }
-  t.equal(rows.length, 8);
+  t.equal(rows.length, 7);
 });

@@ -6,13 +6,15 @@ import { readAfter } from '../../sql/packed.js';
 import { standingsOf } from '../../sql/sessions.js';
 import { standings } from '../../sql/standings.js';
 import { drawConnections } from '../../sql/users.js';
-import { prepared, ring, talks } from './data.js';
+import { prepared, talks } from './data.js';
 import { type Bench, type Figures, round } from './measure.js';
 import { FIRST } from './stack.js';
 
 const MEASURED_MS = 3000;
-/** Users with conversations, so many each, and messages in each of these. */
-const [USERS, CONTACTS, EACH] = [2000, 50, 4];
+/** Users to whom others have written, so many to each, and messages of each of them: as in away.ts. */
+const [USERS, OTHERS, EACH] = [2000, 50, 4];
+/** The first of those who wrote, and of others who are in no conversation. */
+const [OTHER, FRESH] = [2000, 2100];
 /** Connections that open at a moment. */
 const TOGETHER = 10;
 
@@ -22,7 +24,9 @@ const TOGETHER = 10;
  */
 export async function statementsAlone(bench: Bench): Promise<Figures> {
   const env = await prepared(bench.stack, async (sql) => {
-    await talks(sql, ring(sql, USERS, CONTACTS), EACH);
+    const pairs = sql`select ${FIRST}::bigint + i as a, ${FIRST + OTHER}::bigint + j as b
+      from generate_series(0, ${USERS - 1}::int) i, generate_series(0, ${OTHERS - 1}::int) j`;
+    await talks(sql, pairs, EACH);
     await sql`update cursors set delivered_seq = 0, plain_seq = 0`;
   });
   const sql = postgres(env.DB_URL ?? '', {
@@ -55,8 +59,8 @@ export async function statementsAlone(bench: Bench): Promise<Figures> {
       const pair = 2 * ((sent + i) % 50);
       const [from, to] = i % 2 === 0 ? [pair, pair + 1] : [pair + 1, pair];
       return {
-        from: FIRST + USERS + from,
-        target: { user: FIRST + USERS + to },
+        from: FIRST + FRESH + from,
+        target: { user: FIRST + FRESH + to },
         clientId: `${sent + i}`,
         content: 'x'.repeat(100),
       };
@@ -99,8 +103,8 @@ export async function statementsAlone(bench: Bench): Promise<Figures> {
     );
     return users.length;
   };
-  await cost('µs an opening', (turn) => open(usersOf(turn, 5000).map((user) => user + USERS + 100)));
-  await cost(`µs an opening, ${CONTACTS} conversations`, (turn) => open(usersOf(turn)));
+  await cost('µs an opening', (turn) => open(usersOf(turn, 5000).map((user) => user + FRESH + 100)));
+  await cost(`µs an opening, ${OTHERS} conversations`, (turn) => open(usersOf(turn)));
   await sql.end();
   return figures;
 }
