@@ -26,6 +26,19 @@ t.test(
   },
 );
 
+t.test(
+  'texts whose characters take several bytes come whole, at lengths where a longer frame begins',
+  async (t) => {
+    const [alice, bob] = await pair();
+    const [a, b] = [await connect(t, server, alice), await connect(t, server, bob)];
+    // In characters and in bytes, frames of less than 126 and of more.
+    const counts = [...Array(80).keys()].map((i) => i + 1);
+    const texts = ['x', 'é', '柚', '🙂'].flatMap((letter) => counts.map((count) => letter.repeat(count)));
+    for (const content of texts) a.send('chat', { to_user_id: bob.user_id, content });
+    for (const content of texts) t.equal((await b.next('chat')).content, content);
+  },
+);
+
 t.test('[P1] a user can write to himself', async (t) => {
   const [alice] = await pair();
   const a = await connect(t, server, alice);
