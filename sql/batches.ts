@@ -1,5 +1,5 @@
 import { sizeOf } from '../schemas/size.js';
-import { numbers, parseNumbers, type Sql } from './handle.js';
+import { millis, numbers, parseNumbers, type Sql } from './handle.js';
 
 /** A conversation that was appended to. */
 export interface Moved {
@@ -93,7 +93,7 @@ export async function lookAtBatches(
       )) filter (where c.user_a is null)::text as rosters,
       array_agg((select g.conversation_id from groups g where g.conversation_id = m.id and g.kind = 'channel'))
         filter (where c.user_a is null)::text as channels,
-      array_agg((select floor(extract(epoch from x.created_at) * 1000)::bigint from messages x
+      array_agg((select ${millis(sql, sql`x.created_at`)} from messages x
         where x.conversation_id = m.id and x.seq = m.seq)) filter (where c.user_a is null)::text as times,
       (select array_agg(conversation_id)::text from gone) as left_ids, (select array_agg(last_seq)::text from gone) as left_ends,
       (select array_agg(user_id)::text from gone) as left_users

@@ -26,3 +26,7 @@ const ESCAPED = /["\\]/g;
 /** Reads PostgreSQL's text form of an array of numbers. */
 export const parseNumbers = (text: string): number[] =>
   text.length < 3 ? [] : text.slice(1, -1).split(',').map(Number);
+
+/** A time in whole milliseconds since 1970, as dates have it: PostgreSQL knows microseconds, and a number has room for them. */
+export const millis = (sql: Sql, time: postgres.PendingQuery<postgres.Row[]>) =>
+  sql`(date_part('epoch', ${time}) * 1000000)::bigint / 1000`;

@@ -1,5 +1,5 @@
 import type postgres from 'postgres';
-import { numbers, type Sql } from './handle.js';
+import { millis, numbers, type Sql } from './handle.js';
 import { columns, type MessageRow, type Position, type StoredMessage, toStored, toUser } from './messages.js';
 
 /** What few messages have: it is left out where there is none of it. */
@@ -23,10 +23,6 @@ type Packed = readonly [
   content: string,
   rare?: Rare,
 ];
-
-/** A time in whole milliseconds since 1970, as dates have it: PostgreSQL knows microseconds, and a number has room for them. */
-export const millis = (sql: Sql, time: postgres.PendingQuery<postgres.Row[]>) =>
-  sql`(date_part('epoch', ${time}) * 1000000)::bigint / 1000`;
 
 /**
  * Messages as one text, in the order of the rows, null where there are none: to read a thousand rows by their columns costs the client

@@ -1,7 +1,6 @@
 import { goingTo, groupOf, lastChange, sizeIn } from './conversations.js';
-import { numbers, type Sql, strings } from './handle.js';
+import { millis, numbers, type Sql, strings } from './handle.js';
 import type { Position } from './messages.js';
-import { millis } from './packed.js';
 
 /** Places in a conversation that somebody says they stand at; 0 is none. */
 export interface Proof extends Position {

@@ -17,6 +17,7 @@ const PING_AT = 64;
 const OFFLINE_ROWS = 1000;
 const OFFLINE_BYTES = 524_288;
 const OFFLINE_CONTENT = 393_216;
+/** Where a client stands that has no conversation, or was given nothing: one map for all. */
 const NOWHERE: ReadonlyMap<number, number> = new Map();
 /** It knows no positions, so that the server keeps them, no conversations but of two, and it isn't told of its own messages. */
 const COUNTING: Counting = { copies: false, many: false };

@@ -43,7 +43,7 @@ export class Repair {
   private settled: string | undefined;
   private settling: { snapshot: string; at: number } | undefined;
   /** Transactions of this replica since the last look: what they stored was given to everybody here. */
-  private own = new Set<number>();
+  private readonly own = new Set<number>();
   private prunedAt = performance.now();
   private sweep: Iterator<Connection> | undefined;
   private sweepDue = 0;
