@@ -4,6 +4,7 @@ import { join } from 'node:path';
 import { failures, type Verdict } from './checker.js';
 import type { Entry, Evidence } from './diary.js';
 import type { RunResult } from './run.js';
+import { stories } from './story.js';
 import type { Longest } from './waits.js';
 import type { World } from './world.js';
 
@@ -31,6 +32,7 @@ export function report(result: RunResult, verdict: Verdict): string {
     ...findings
       .slice(0, 5)
       .map(({ what, user, content }) => `  user ${user}: ${what} ${content?.slice(0, 30) ?? ''}`),
+    ...stories(evidence, findings),
   ]);
   return [
     `${evidence.faults.length} faults in ${result.seconds.toFixed(0)} s, ${messages} messages: ` +

@@ -3,6 +3,7 @@
 import type { Stage } from './act.js';
 import { outstanding, untold } from './checker.js';
 import { now, sleep } from './clock.js';
+import { watchCommits } from './commits.js';
 import { type Crowd, makeCrowd, speaksExtended } from './crowd.js';
 import type { Evidence } from './diary.js';
 import { commit } from './faults.js';
@@ -146,6 +147,7 @@ export async function run(
     trouble: (what) => void troubles.push(what),
   });
   const watch = watchOurselves(stage);
+  const stopWatching = watchCommits(world, stage.away);
   try {
     for (const client of crowd.clients) client.start();
     await connected(crowd);
@@ -176,6 +178,7 @@ export async function run(
     await inspect({ evidence, seconds: (now() - begun) / 1000, troubles }, world);
   } finally {
     clearInterval(watch);
+    await stopWatching();
     crowd.hush();
     await steward.stop();
     for (const client of crowd.clients) client.stop();

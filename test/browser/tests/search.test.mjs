@@ -135,6 +135,7 @@ test('in a group, who is in it is offered as writer, met before or not', async (
   const { conversation_id } = data;
   await server.post('/api/messages', { conversation_id, content: 'a plum of Lou' }, loud.token);
   await server.post('/api/messages', { conversation_id, content: 'a plum of mine' }, me.token);
+  await indexed(me, 'mine');
   const { page } = me;
   await page.getByRole('link', { name: /Orchard/ }).click();
   await bubble(page, 'a plum of mine').waitFor();
