@@ -1,5 +1,5 @@
 /** Milliseconds from the start of one call to the next: the cost of one is mostly its own, not that of its keys. */
-const INTERVAL_MS = 3;
+const INTERVAL_MS = 8;
 
 /**
  * Makes one call of many that are asked for at the same time: while one is under way, the next gathers.

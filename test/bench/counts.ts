@@ -21,8 +21,9 @@ const NOT_ASKED = new Set([
 export interface Counts {
   /** Commands that Redis was sent. */
   commands: number;
-  /** Of them: claims and releases, looks for owners, and parcels, beats among them. */
+  /** Users who were claimed and released, some by one command. */
   claims: number;
+  /** Of the commands: looks for owners, and parcels, beats among them. */
   lookups: number;
   parcels: number;
   /** Bytes that Redis has read and written. */
@@ -54,11 +55,11 @@ async function countRedis(nodes: readonly Redis[]) {
     const of = (name: string) => calls.get(name) ?? 0;
     for (const [name, count] of calls)
       if (!NOT_ASKED.has(name.split('|')[0] ?? name)) counts.commands += count;
-    // Each script asks once for the time, and for what stands at its key.
-    const inScripts = of('time');
-    counts.commands -= inScripts;
-    counts.claims += of('eval') + of('evalsha');
-    counts.lookups += of('mget') + of('get') - inScripts;
+    // Each script reads each of its keys and writes it, on the master; the other copy hears only of what was written.
+    const keys = of('time') === 0 ? 0 : of('set') + of('del');
+    counts.commands -= keys;
+    counts.claims += keys;
+    counts.lookups += of('mget') + of('get') - keys;
     counts.parcels += of('spublish');
     const net = await node.command('info', 'stats');
     counts.redisBytes +=

@@ -35,6 +35,7 @@ export const idleOn = (
         'opened/s': opened.rate,
         'µs/opened': opened.all,
         'server µs/opened': opened.server,
+        'redis µs/opened': opened.redis,
         'KB/connection': round((after - before) / 1024 / count),
       };
     },

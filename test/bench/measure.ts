@@ -94,7 +94,7 @@ export async function clocked<T>(work: () => Promise<T>): Promise<{ result: T; m
   return { result, ms: performance.now() - started };
 }
 
-/** Does something with so many messages, and says what one cost: `rate` a second, `all` and `server` µs. */
+/** Does something with so many messages, and says what one cost: `rate` a second, `all`, `server` and `redis` µs. */
 export async function timed<T>(
   bench: Bench,
   replicas: readonly Replica[],
@@ -111,6 +111,7 @@ export async function timed<T>(
     rate: Math.round((count * 1000) / ms),
     all: round(all / count),
     server: round(server / count),
+    redis: round((after.redis - before.redis) / count),
   };
 }
 

@@ -1,5 +1,6 @@
 import { randomBytes } from 'node:crypto';
 import pino from 'pino';
+import { createClient } from 'redis';
 import t, { type Test } from 'tap';
 import { type Bus, MemoryBroker, MemoryBus } from '../../plugins/bus/bus.js';
 import { RedisBus } from '../../plugins/bus/redis-bus.js';
@@ -103,6 +104,32 @@ for (const [name, network] of implementations) {
     );
   });
 
+  t.test(`${name}: of many claims in one turn each is told what stood before it`, async (t) => {
+    const [a, b] = (await start(t, 'a', 'b')).map(({ bus }) => bus) as [Bus, Bus];
+    const users = Array.from({ length: 250 }, freshUser);
+    const [some = 0] = users;
+    const odd = users.filter((user) => user % 2 === 1);
+    await Promise.all(odd.map((user) => b.claim({ user, alone: user })));
+    const found = await Promise.all(users.map((user) => a.claim({ user, alone: 7 })));
+    t.strictSame(
+      found,
+      users.map((user) => (user % 2 === 1 ? [owner('b', user)] : [])),
+    );
+    t.strictSame(
+      await b.owners(users),
+      users.map((user) => (user % 2 === 1 ? [owner('b', user), owner('a')] : [owner('a', 7)])),
+    );
+    t.strictSame(await Promise.all([a.claim({ user: some }), a.claim({ user: some, alone: 8 })]), [
+      [owner('a', 7)],
+      [owner('a')],
+    ]);
+    await a.release(users);
+    t.strictSame(
+      await b.owners(users),
+      users.map((user) => (user % 2 === 1 ? [owner('b', user)] : [])),
+    );
+  });
+
   t.test(`${name}: a release withdraws only what that replica has claimed`, async (t) => {
     const [a, b] = (await start(t, 'a', 'b')).map(({ bus }) => bus) as [Bus, Bus];
     const [user, other] = [freshUser(), freshUser()];
@@ -154,3 +181,36 @@ for (const [name, network] of implementations) {
     );
   });
 }
+
+if (REAL)
+  t.test(
+    'the bus on Redis: what is no claim is overruled, and nobody else is kept from theirs',
+    async (t) => {
+      const nodes = [process.env.TEST_REDIS_ADDR ?? ''];
+      const namespace = `contract:${randomBytes(4).toString('hex')}`;
+      const bus = new RedisBus('a', {
+        nodes,
+        namespace,
+        leaseMs: 60_000,
+        log: pino({ level: 'silent' }),
+        clock,
+      });
+      await bus.connect();
+      await bus.listen({ message: () => {}, up: () => {} });
+      t.teardown(() => bus.close());
+      const redis = createClient({ url: `redis://${nodes[0]}` });
+      await redis.connect();
+      t.teardown(() => redis.destroy());
+      await redis.rPush(`${namespace}:online:1`, 'a list');
+      await redis.set(`${namespace}:online:2`, 'no claim\n5:x:c');
+      const claims = [1, 2, 3].map((user) => bus.claim({ user, alone: 4 }));
+      t.strictSame(await Promise.all(claims), [[], [], []]);
+      const own = [{ replica: 'a', alone: 4 }];
+      t.strictSame(await bus.owners([1, 2, 3]), [own, own, own]);
+      await redis.sendCommand(['SCRIPT', 'FLUSH']);
+      t.strictSame(await bus.claim({ user: 3, alone: 4 }), own, 'a server that has forgotten the script');
+      await redis.sendCommand(['SCRIPT', 'FLUSH']);
+      await bus.release([1, 2, 3]);
+      t.strictSame(await redis.keys(`${namespace}:online:[123]`), []);
+    },
+  );
