@@ -200,7 +200,7 @@ export class RedisBus implements Bus {
   claim(claim: Claim): Promise<Owner[]> {
     if (!this.ok) return Promise.reject(new Error('Redis is away'));
     return new Promise((resolve, reject) => {
-      // What one turn of the event loop claims goes together: that costs Redis half of it, and this replica a tenth.
+      // What one turn of the event loop claims goes together: a command costs both ends more than what it says.
       if (this.claims.length === 0) setImmediate(() => this.claimAll());
       this.claims.push({ claim, resolve, reject });
     });

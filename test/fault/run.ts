@@ -147,7 +147,7 @@ export async function run(
     trouble: (what) => void troubles.push(what),
   });
   const watch = watchOurselves(stage);
-  const stopWatching = watchCommits(world, stage.away);
+  const stopWatching = watchCommits(stage);
   try {
     for (const client of crowd.clients) client.start();
     await connected(crowd);

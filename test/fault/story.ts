@@ -5,7 +5,8 @@ import type { Finding } from './ledger.js';
 /** Connections that are told of. */
 const few = 5;
 
-function said(entry: Entry): string {
+/** In a word; undefined of what is no event of the connection itself. */
+function said(entry: Entry): string | undefined {
   switch (entry.type) {
     case 'connect':
       return `tried ${entry.replica}`;
@@ -18,7 +19,7 @@ function said(entry: Entry): string {
     case 'close':
       return `closed ${entry.code}${entry.own ? ' by itself' : ''}`;
     default:
-      return '';
+      return undefined;
   }
 }
 
@@ -32,14 +33,13 @@ export function stories(evidence: Evidence, findings: readonly Finding[]): strin
     return [...new Set(sends.map(({ connection }) => connection))].map((connection) => {
       const own = entries.filter((entry) => entry.connection === connection);
       const events = own.flatMap((entry) => {
-        if (entry.type === 'send' && contents.has(entry.content)) return `${time(entry.at)} sent it`;
-        const what = said(entry);
-        return what === '' ? [] : `${time(entry.at)} ${what}`;
+        const what = entry.type === 'send' && contents.has(entry.content) ? 'sent it' : said(entry);
+        return what === undefined ? [] : `${time(entry.at)} ${what}`;
       });
       const [from, to] = [own[0]?.at ?? 0, own.at(-1)?.at ?? 0];
       const away = evidence.away
         .filter((one) => one.from <= to && one.to >= from)
-        .map((one) => `${one.what} ${one.name} ${time(one.from)} to ${time(one.to)}`.replace('  ', ' '));
+        .map(({ what, name, ...one }) => `${`${what} ${name}`.trim()} ${time(one.from)} to ${time(one.to)}`);
       return [
         `  user ${user}, ${kind}, connection ${connection}: ${events.join(', ')}`,
         ...(away.length > 0 ? [`    away: ${away.join(', ')}`] : []),
