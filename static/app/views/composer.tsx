@@ -1,4 +1,4 @@
-import { useSignal, useSignalEffect } from '@preact/signals';
+import { useSignal } from '@preact/signals';
 import { useLayoutEffect, useRef } from 'preact/hooks';
 import { altered } from '../altered.js';
 import { announce } from '../announce.js';
@@ -40,14 +40,14 @@ export function Composer({ client, thread }: { client: Client; thread: Thread })
     return client.drafts.flush;
   }, []);
 
-  // Whoever begins to edit or to answer goes on here, at the end of the text.
-  useSignalEffect(() => {
-    const isBegun =
-      client.drafts.edits(thread.peer).value !== null || client.drafts.answers(thread.peer).value > 0;
+  // Whoever begins to edit or to answer goes on here, at the end of the text: at once, since the next key may be one that
+  // moves or selects. The same edit goes on where it was, whatever it is based on by now.
+  useLayoutEffect(() => {
+    const isBegun = changes !== null || answers > 0;
     // Whoever comes back to it reads first: on a phone the keyboard would cover that.
-    if (isBegun && (isHere.current || !touch.matches)) requestAnimationFrame(toField);
+    if (isBegun && (isHere.current || !touch.matches)) toField();
     isHere.current = true;
-  });
+  }, [changes?.text, answers]);
 
   function toField(): void {
     const field = box.current;

@@ -275,6 +275,47 @@ test('an emoji is written where the caret is, by mouse, by keyboard and by finge
   await composer(ben.page).fill('');
 });
 
+test('the caret of an edit is at its end at once, and stays where one puts it when the message is stored meanwhile', async () => {
+  const { page, context } = ana;
+  const slow = await context.newPage();
+  let release;
+  await slow.routeWebSocket(/\/ws$/, (ws) => {
+    const toServer = ws.connectToServer();
+    toServer.onMessage((data) => {
+      if (JSON.parse(data).type === 'sent') release = () => ws.send(data);
+      else ws.send(data);
+    });
+  });
+  await slow.goto(page.url());
+  await row(slow, 'edited here').waitFor();
+  await say(slow, 'stored slowly');
+  await until('it is stored, which is not said', () => release !== undefined);
+  const caret = () =>
+    composer(slow).evaluate((field) => [field.value, field.selectionStart, field.selectionEnd]);
+  await composer(slow).evaluate(async (field) => {
+    field.setSelectionRange(0, 0);
+    field.dispatchEvent(new KeyboardEvent('keydown', { key: 'ArrowUp', bubbles: true, cancelable: true }));
+    await new Promise((resolve) => setTimeout(resolve));
+    window.begun = [field.value, field.selectionStart];
+    field.setSelectionRange(0, 6);
+  });
+  assert.deepEqual(await slow.evaluate(() => window.begun), ['stored slowly', 13]);
+  release();
+  await fate(slow, 'stored slowly', 'sent');
+  await slow.evaluate(
+    () => new Promise((resolve) => requestAnimationFrame(() => requestAnimationFrame(resolve))),
+  );
+  assert.deepEqual(await caret(), ['stored slowly', 0, 6]);
+  await slow.keyboard.type('Put');
+  await slow.keyboard.press('Enter');
+  await row(page, 'Put slowly').locator('.edited').waitFor();
+  await slow.close();
+  await menu(page, 'Put slowly');
+  await item(page, 'Delete').click();
+  await page.getByRole('dialog').getByRole('button', { name: 'Delete' }).click();
+  await row(page, 'Put slowly').waitFor({ state: 'detached' });
+});
+
 test('once it is too late Edit isn’t offered, and who began in time is told so and keeps the text', async () => {
   const { page, context } = ana;
   // The server says it: nobody waits for half an hour here.
