@@ -1,3 +1,4 @@
+import { setTimeout as sleep } from 'node:timers/promises';
 import postgres from 'postgres';
 import { PLANNING } from '../../plugins/db/open.js';
 import { append } from '../../sql/append.js';
@@ -7,6 +8,7 @@ import { standingsOf } from '../../sql/sessions.js';
 import { standings } from '../../sql/standings.js';
 import { drawConnections } from '../../sql/users.js';
 import { prepared, talks } from './data.js';
+import { percentile } from './load.js';
 import { type Bench, type Figures, round } from './measure.js';
 import { FIRST } from './stack.js';
 
@@ -15,6 +17,10 @@ const MEASURED_MS = 3000;
 const [USERS, OTHERS, EACH] = [2000, 50, 4];
 /** The first of those who wrote, and of others who are in no conversation. */
 const [OTHER, FRESH] = [2000, 2100];
+/** Users who were given all, the first of them, and how many have written to each. */
+const [KNOWING, KNOWN, FEW] = [2000, 8000, 20];
+/** Milliseconds from one batch to the next, where they come at a rate. */
+const BATCH_MS = 4;
 /** Connections that open at a moment. */
 const TOGETHER = 10;
 
@@ -28,6 +34,9 @@ export async function statementsAlone(bench: Bench): Promise<Figures> {
       from generate_series(0, ${USERS - 1}::int) i, generate_series(0, ${OTHERS - 1}::int) j`;
     await talks(sql, pairs, EACH);
     await sql`update cursors set delivered_seq = 0, plain_seq = 0`;
+    const known = sql`select ${FIRST + KNOWN}::bigint + i as a, ${FIRST + KNOWN + KNOWING}::bigint + j as b
+      from generate_series(0, ${KNOWING - 1}::int) i, generate_series(0, ${FEW - 1}::int) j`;
+    await talks(sql, known, EACH);
   });
   const sql = postgres(env.DB_URL ?? '', {
     max: 1,
@@ -53,11 +62,16 @@ export async function statementsAlone(bench: Bench): Promise<Figures> {
     }
     figures[name] = round(((await bench.stack.used([])).postgres - before) / done);
   };
-  /** A batch of so many messages between fifty pairs. */
-  const batch = (size: number) => async () => {
+  /** Between fifty pairs. */
+  const inPairs = (n: number): [number, number] => {
+    const pair = 2 * (n % 50);
+    return n % 2 === 0 ? [pair, pair + 1] : [pair + 1, pair];
+  };
+  /** From fifty to each of a hundred others, as in away.ts. */
+  const toMany = (n: number): [number, number] => [n % 50, 50 + (Math.floor(n / 50) % 100)];
+  const batch = (size: number, between: (n: number) => [number, number]) => async () => {
     const messages = Array.from({ length: size }, (_, i) => {
-      const pair = 2 * ((sent + i) % 50);
-      const [from, to] = i % 2 === 0 ? [pair, pair + 1] : [pair + 1, pair];
+      const [from, to] = between(sent + i);
       return {
         from: FIRST + FRESH + from,
         target: { user: FIRST + FRESH + to },
@@ -66,13 +80,36 @@ export async function statementsAlone(bench: Bench): Promise<Figures> {
       };
     });
     sent += size;
-    return (await append(sql, messages, false, { get: () => undefined, set() {} })).length;
+    return append(sql, messages, false, { get: () => undefined, set() {} });
   };
+  const many = (size: number, between: (n: number) => [number, number]) => async () =>
+    (await batch(size, between)()).length;
   const usersOf = (turn: number, of = USERS) =>
     Array.from({ length: TOGETHER }, (_, i) => FIRST + ((turn * TOGETHER + i) % of));
 
-  await cost('µs a message, batches of 200', batch(200));
-  await cost('µs a message, batches of 6', batch(6));
+  await cost('µs a message, batches of 200', many(200, inPairs));
+  // All conversations are there before that is measured.
+  for (let i = 0; i < 25; i++) await batch(200, toMany)();
+  await cost('µs a message, batches of 200, each to another', many(200, toMany));
+  await cost('µs a message, batches of 6', many(6, toMany));
+  await cost('µs a message, batches of 6, and its cursor', async () => {
+    const stored = await batch(6, toMany)();
+    const moves = stored.flatMap((one) =>
+      typeof one === 'object' && one.to !== undefined
+        ? [{ user: one.to, conversation: one.conversation, pushed: one.seq }]
+        : [],
+    );
+    return (await moveCursors(sql, moves)).length;
+  });
+  const took: number[] = [];
+  const started = performance.now();
+  for (let due = started; due < started + MEASURED_MS; due += BATCH_MS) {
+    await sleep(Math.max(0, due - performance.now()));
+    await batch(6, toMany)();
+    took.push(performance.now() - due);
+  }
+  for (const p of [50, 99])
+    figures[`p${p} ms of a batch of 6, one each ${BATCH_MS} ms`] = round(percentile(took, p));
   await cost('µs a message fetched, extended', async (turn) => {
     const [user = 0] = usersOf(turn);
     const [found = []] = await standings(sql, [{ user, proofs: [] }]);
@@ -93,9 +130,12 @@ export async function statementsAlone(bench: Bench): Promise<Figures> {
     await moveCursors(sql, moves);
     return messages.length;
   });
-  const open = async (users: readonly number[]) => {
+  const begin = async (users: readonly number[]) => {
     await standingsOf(sql, users);
     await drawConnections(sql, users);
+  };
+  const open = async (users: readonly number[]) => {
+    await begin(users);
     const line = Number.MAX_SAFE_INTEGER;
     await beginPlain(
       sql,
@@ -105,6 +145,16 @@ export async function statementsAlone(bench: Bench): Promise<Figures> {
   };
   await cost('µs an opening', (turn) => open(usersOf(turn, 5000).map((user) => user + FRESH + 100)));
   await cost(`µs an opening, ${OTHERS} conversations`, (turn) => open(usersOf(turn)));
+  await cost(`µs an extended opening and its sync, ${FEW} conversations`, async (turn) => {
+    const users = usersOf(turn, KNOWING).map((user) => user + KNOWN);
+    await begin(users);
+    return (
+      await standings(
+        sql,
+        users.map((user) => ({ user, proofs: [] })),
+      )
+    ).filter(({ length }) => length === FEW).length;
+  });
   await sql.end();
   return figures;
 }

@@ -3,6 +3,7 @@ import { ExtendedUser } from './extended.js';
 import { chat, Ledger, openAll, openUser, settled } from './load.js';
 import { type Bench, type Figures, sideBySide, timed, withReplicas } from './measure.js';
 import { flushAll } from './socket.js';
+import type { Replica } from './stack.js';
 
 /** How one of the protocols stores and fetches. */
 interface Form {
@@ -60,9 +61,9 @@ function extended(): Form {
  * Messages to people who are away, as fast as they are taken; then they come and fetch them. Once in a process that has just
  * started, and once more after that: a round is over before the compiler has seen much of the code.
  */
-async function awayAs(bench: Bench, form: Form): Promise<Figures> {
+async function awayAs(bench: Bench, form: Form, script?: string): Promise<Figures> {
   const [messages, senders, receivers] = [20_000, 50, 100];
-  return withReplicas(bench, await bench.stack.fresh(), 1, async (replicas) => {
+  const run = async (replicas: Replica[]): Promise<Figures> => {
     const port = replicas[0]?.port ?? 0;
     const ledger = new Ledger();
     const clients = await openAll(senders, (i) => form.sender(port, i));
@@ -101,11 +102,12 @@ async function awayAs(bench: Bench, form: Form): Promise<Figures> {
     }
     for (const client of clients) client.end();
     return { ...figures, lost: ledger.lost, doubled: ledger.doubled };
-  });
+  };
+  return withReplicas(bench, script === undefined ? await bench.stack.fresh() : {}, 1, run, script);
 }
 
 export const away = (bench: Bench) => awayAs(bench, plain());
 
-/** Both protocols, each on a server and a database of its own. */
-export const awayBoth = async (bench: Bench) =>
-  sideBySide(await awayAs(bench, plain()), await awayAs(bench, extended()));
+/** Both protocols, each on a server and a database of its own. @param script another that takes their place, and stores nothing */
+export const awayBoth = async (bench: Bench, script?: string) =>
+  sideBySide(await awayAs(bench, plain(), script), await awayAs(bench, extended(), script));

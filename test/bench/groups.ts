@@ -116,7 +116,7 @@ function begin(pace: Pace, ledger: Ledger, receivers: number, say: (due?: number
 export const bareGroup = (bench: Bench, members: number, rate: number, script: string): Promise<Figures> =>
   withReplicas(
     bench,
-    { JWT_SECRET: SECRET },
+    {},
     1,
     async (replicas) => {
       const ledger = new Ledger(members - 1);

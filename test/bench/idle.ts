@@ -42,15 +42,26 @@ export const idleOn = (
     script,
   );
 
+/** Opens extended connections that name so many conversations, and waits for each one's `synced`. */
+export const syncedWith = (conversations: number) => (port: number, i: number) => {
+  const named = Array.from({ length: conversations }, (_, k): [number, number] => [
+    i * conversations + k + 1,
+    1,
+  ]);
+  return synced(port, i, new Map(named));
+};
+
+async function synced(port: number, i: number, positions: Map<number, number> | undefined): Promise<Client> {
+  const user = await ExtendedUser.open(port, i, positions);
+  await user.sync();
+  return user;
+}
+
 /** Both kinds of connections, of users that have conversations; the extended ones have synced. */
 export async function idleWith(bench: Bench, count: number, conversations: number): Promise<Figures> {
   const env = await prepared(bench.stack, (sql) => talks(sql, ring(sql, count, conversations)));
   const positions = await positionsOf(env, count);
   const plain = await idleOn(bench, env, count);
-  const extended = await idleOn(bench, env, count, undefined, async (port, i) => {
-    const user = await ExtendedUser.open(port, i, positions[i]);
-    await user.sync();
-    return user;
-  });
+  const extended = await idleOn(bench, env, count, undefined, (port, i) => synced(port, i, positions[i]));
   return sideBySide(plain, extended);
 }

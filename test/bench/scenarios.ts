@@ -4,8 +4,8 @@ import { burst } from './burst.js';
 import { reacting, syncChanged } from './changes.js';
 import { embedded } from './embedded.js';
 import { bareGroup, channelBesideGroup, groupAt, groupsFull, joining } from './groups.js';
-import { idleOn, idleWith } from './idle.js';
-import { extendedTalker } from './load.js';
+import { idleOn, idleWith, syncedWith } from './idle.js';
+import { extendedTalker, type OpenTalker } from './load.js';
 import { logins } from './logins.js';
 import { looks } from './looks.js';
 import { manyAt } from './many.js';
@@ -15,14 +15,25 @@ import { whileRedisIsStopped } from './redis-stopped.js';
 import { reopening } from './reopening.js';
 import { leases, replicasOn } from './replicas.js';
 import { besideSnapshot } from './snapshot.js';
-import { SECRET } from './stack.js';
 import { contactsAt, loadOn, openLoopOn } from './steady.js';
 
 const BARE = 'test/bench/bare.mjs';
+const CONFIRMS = { CONFIRMS: '1' };
+/** Pairs that talk over the libraries alone; what two instances pass on goes through Redis. */
+const bare =
+  (instances: number, open?: OpenTalker) =>
+  (bench: Bench): Promise<Figures> =>
+    loadOn(bench, instances > 1 ? { REDIS_ADDR: bench.stack.redis.addr } : {}, 8, instances, 50, BARE, open);
 
 export const scenarios: Record<string, (bench: Bench) => Promise<Figures>> = {
-  'the libraries alone, nothing stored: 50 pairs, 8 in flight': (bench) =>
-    loadOn(bench, { JWT_SECRET: SECRET }, 8, 1, 50, BARE),
+  'the libraries alone, nothing stored: 50 pairs, 8 in flight': bare(1),
+  'the libraries alone, nothing stored: 50 pairs, extended': bare(1, extendedTalker),
+  'the libraries alone, nothing stored: two instances, 50 pairs': bare(2),
+  'the libraries alone, nothing stored: two instances, 50 pairs, extended': bare(2, extendedTalker),
+  'the libraries alone, nothing stored: 3,500 users, 1,500 messages/s': (bench) =>
+    openLoopOn(bench, CONFIRMS, 3500, 1500, undefined, BARE),
+  'the libraries alone, nothing stored: 3,500 users, 12,000 messages/s': (bench) =>
+    openLoopOn(bench, CONFIRMS, 3500, 12_000, undefined, BARE),
   'one instance, 50 pairs, 8 in flight': fresh((bench, env) => loadOn(bench, env)),
   'one instance, 50 pairs, 8 in flight, extended': fresh((bench, env) =>
     loadOn(bench, env, 8, 1, 50, undefined, extendedTalker),
@@ -66,7 +77,8 @@ export const scenarios: Record<string, (bench: Bench) => Promise<Figures>> = {
   '200 who react to one message, 1,000 reactions/s': (bench) => burst(bench, 200, 1000),
   'sync of 1,000 conversations, 10 changed in each': (bench) => syncChanged(bench, 1000, 10),
   '20,000 messages to people who are away': away,
-  'to people away, then fetching, plain and extended': awayBoth,
+  'to people away, then fetching, plain and extended': (bench) => awayBoth(bench),
+  'the libraries alone, nothing stored: to people away, then fetching': (bench) => awayBoth(bench, BARE),
   'get_offline, 1,000 in each of 1,000': (bench) => pagesOf(bench, 1000, 1000, 'mixed'),
   'get_offline, one conversation after the other': (bench) => pagesOf(bench, 1000, 1000, 'in turn'),
   'a user with 1,000 conversations': (bench) => reopening(bench, 1000),
@@ -75,7 +87,9 @@ export const scenarios: Record<string, (bench: Bench) => Promise<Figures>> = {
   '10,000 idle connections': fresh((bench, env) => idleOn(bench, env, 10_000)),
   '10,000 idle with 20 conversations each': (bench) => idleWith(bench, 10_000, 20),
   'the statements alone': (bench) => statementsAlone(bench),
-  'the libraries alone: 10,000 connections': (bench) => idleOn(bench, { JWT_SECRET: SECRET }, 10_000, BARE),
+  'the libraries alone: 10,000 connections': (bench) => idleOn(bench, {}, 10_000, BARE),
+  'the libraries alone: 10,000 connections, extended': (bench) =>
+    idleOn(bench, {}, 10_000, BARE, syncedWith(20)),
   'to another instance, Redis stopped': fresh((bench, env) => whileRedisIsStopped(bench, env, 100, 1000)),
   '8 clients that sign in beside 200 messages/s': logins,
   '2 replicas': (bench) => replicasOn(bench, 2),

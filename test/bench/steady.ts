@@ -37,19 +37,26 @@ export const openLoopOn = (
   users: number,
   rate: number,
   pick?: Pick,
+  script?: string,
 ): Promise<Figures> =>
-  withReplicas(bench, env, 1, async (replicas) => {
-    const ledger = new Ledger();
-    const sockets = await openAll(users, (i) => openUser(replicas[0]?.port ?? 0, i, ledger.take));
-    await sleep(1000);
-    const stop = pace(ledger, sockets, rate, pick);
-    await sleep(2000);
-    const figures = await measure(bench, replicas, ledger);
-    stop();
-    await ledger.drain();
-    for (const socket of sockets) socket.end();
-    return { ...figures, lost: ledger.lost, doubled: ledger.doubled };
-  });
+  withReplicas(
+    bench,
+    env,
+    1,
+    async (replicas) => {
+      const ledger = new Ledger();
+      const sockets = await openAll(users, (i) => openUser(replicas[0]?.port ?? 0, i, ledger.take));
+      await sleep(1000);
+      const stop = pace(ledger, sockets, rate, pick);
+      await sleep(2000);
+      const figures = await measure(bench, replicas, ledger);
+      stop();
+      await ledger.drain();
+      for (const socket of sockets) socket.end();
+      return { ...figures, lost: ledger.lost, doubled: ledger.doubled };
+    },
+    script,
+  );
 
 /** Users that write each to their contacts, with whom they have conversations already. */
 export async function contactsAt(bench: Bench, users: number, contacts: number, rate: number) {
