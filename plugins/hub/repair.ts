@@ -13,7 +13,7 @@ import type { Registry } from './registry.js';
 
 /** Milliseconds from look to look while the bus is away, and so nothing comes from other replicas. */
 const ALONE_MS = 250;
-/** Milliseconds for what is still on its way: it is in the log before it is published. */
+/** Milliseconds for what is still on its way over the bus: it is in the log before it is published. */
 const LATE_MS = 100;
 /** Minutes that batches are kept, milliseconds from one pruning to the next, and rows that one statement deletes. */
 const KEPT_MINUTES = 10;
@@ -66,17 +66,23 @@ export class Repair {
     this.plan();
   }
 
-  private plan() {
+  /** @param took milliseconds that the look before took: they count as time passed, up to half of it */
+  private plan(took = 0) {
     if (this.closed) return;
     const spread = 0.75 + Math.random() / 2;
+    const ms = ALONE_MS * spread;
     // The bus may go while the next look is far off.
-    this.timer = setTimeout(async () => {
-      if (!this.bus.ok || performance.now() >= this.due) {
-        await this.now();
-        this.due = performance.now() + this.config.REPAIR_SECONDS * 1000 * spread;
-      }
-      this.plan();
-    }, ALONE_MS * spread);
+    this.timer = setTimeout(
+      async () => {
+        const began = performance.now();
+        if (!this.bus.ok || began >= this.due) {
+          await this.now();
+          this.due = performance.now() + this.config.REPAIR_SECONDS * 1000 * spread;
+        }
+        this.plan(performance.now() - began);
+      },
+      Math.max(ms / 2, ms - took),
+    );
   }
 
   /** What these transactions have stored was given to everybody who is here. */
@@ -129,7 +135,7 @@ export class Repair {
       if (change > 0) this.feed.heard({ conversation, first: change, last: change });
     const isAll = this.lacking(moved).size === 0 && moved.every((one) => this.untold(one).length === 0);
     if (isAll) return this.settleAll(moved);
-    await sleep(LATE_MS);
+    if (this.bus.ok) await sleep(LATE_MS);
     for (const connection of this.lacking(moved)) {
       // One that reads the log goes on with that.
       if (connection.isLive) this.counts.repaired++;
