@@ -69,6 +69,7 @@ export async function statementsAlone(bench: Bench): Promise<Figures> {
   };
   /** From fifty to each of a hundred others, as in away.ts. */
   const toMany = (n: number): [number, number] => [n % 50, 50 + (Math.floor(n / 50) % 100)];
+  /** Appends so many. */
   const batch = (size: number, between: (n: number) => [number, number]) => async () => {
     const messages = Array.from({ length: size }, (_, i) => {
       const [from, to] = between(sent + i);
