@@ -14,7 +14,7 @@ import {
   type Problem,
 } from '../sql/groups.js';
 import type { Sql } from '../sql/handle.js';
-import { codeOf, within } from './db/failure.js';
+import { codeOf, gaveWay, within } from './db/failure.js';
 import { ChatError } from './errors.js';
 import { UNREAD_AT_MOST } from './settings.js';
 
@@ -129,11 +129,9 @@ async function patiently<T>(work: () => Promise<T>): Promise<T> {
     try {
       return await work();
     } catch (error) {
-      const code = codeOf(error);
       // Somebody holds the row for longer than anybody waits.
-      if (code === '55P03') break;
-      // A deadlock, or a transaction that came too late.
-      if (code !== '40P01' && code !== '40001') throw error;
+      if (codeOf(error) === '55P03') break;
+      if (!gaveWay(error)) throw error;
     }
   throw new ChatError('overloaded');
 }

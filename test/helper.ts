@@ -20,7 +20,7 @@ export const SECRET = 'a secret for tests, long enough to sign';
 /** Whether this run is on PostgreSQL and Redis (test/all.mjs) rather than on the embedded pair. */
 export const REAL = process.env.TEST_STACK === 'real';
 
-type Env = Record<string, string>;
+export type Env = Record<string, string>;
 
 export interface Answer {
   status: number;

@@ -5,6 +5,7 @@ import {
   alice,
   bob,
   capital,
+  emptyDatabase,
   fill,
   login,
   owed,
@@ -22,10 +23,9 @@ const types: Type[] = REAL ? ['timestamptz', 'timestamp'] : ['timestamp'];
 
 /** A database as the reference leaves it: settings that point an instance at it. */
 async function reference(t: Test, make: (sql: Sql) => Promise<void>): Promise<Record<string, string>> {
-  const { app, env, stop } = await build(t);
-  await app.db.sql.unsafe('drop schema public cascade; create schema public');
-  await make(app.db.sql);
-  await stop();
+  const { env, sql, close } = await emptyDatabase(t);
+  await make(sql);
+  await close();
   return env;
 }
 

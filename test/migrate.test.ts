@@ -4,7 +4,7 @@ import { pathToFileURL } from 'node:url';
 import t from 'tap';
 import { checksumOf, migrate, pendingMigrations } from '../sql/migrate.js';
 import { build, connect } from './helper.js';
-import { fill, login, owed, password, type Sql, tables } from './reference.js';
+import { emptied, emptyDatabase, fill, login, owed, password, type Sql, tables } from './reference.js';
 
 t.setTimeout(240_000);
 
@@ -97,18 +97,15 @@ const shape = (sql: Sql) => sql`
   union all select indexdef from pg_indexes where schemaname = 'public' order by 1`;
 
 t.test('a database of each earlier form of 0001 is taken along, with what is in it', async (t) => {
-  const server = await build(t);
-  const { sql } = server.app.db;
-  const anew = () => sql.unsafe('drop schema public cascade; create schema public');
+  const { env, sql, close } = await emptyDatabase(t);
   const lines = async () => (await shape(sql)).map(({ line }) => line);
-  await anew();
   await sql.unsafe(tables('timestamp'));
   t.strictSame(await migrate(sql), Object.keys(LANDED));
   const wanted = await lines();
   for (const [text, checksum] of await earlierForms()) {
     const form = checksum.slice(0, 8);
     t.equal(sha256(text), checksum, `${form} is the one that was on main`);
-    await anew();
+    await emptied(sql);
     await fill(sql, 'timestamp');
     await sql.unsafe(text);
     await sql`create table migrations (
@@ -128,8 +125,8 @@ t.test('a database of each earlier form of 0001 is taken along, with what is in 
   await sql`update migrations set checksum = ${sha256('something else')} where name = '0001_log.sql'`;
   await t.rejects(migrate(sql), /^The migration 0001_log.sql has changed since it was applied/);
   await sql`update migrations set checksum = ${LANDED['0001_log.sql']} where name = '0001_log.sql'`;
-  await server.stop();
-  t.equal((await login(await build(t, server.env), 'bob', password('bob'))).status, 200);
+  await close();
+  t.equal((await login(await build(t, env), 'bob', password('bob'))).status, 200);
 });
 
 /** Users, what they said to each other, what each of them is owed, and how far they have read: as versions before had it. */
@@ -156,9 +153,7 @@ async function fillWithDebts(sql: Sql): Promise<void> {
 }
 
 t.test('what versions before owed, and knew of each user, is as it was', async (t) => {
-  const server = await build(t);
-  const { sql } = server.app.db;
-  await sql.unsafe('drop schema public cascade; create schema public');
+  const { env, sql, close } = await emptyDatabase(t);
   await sql`create table migrations (
     name text primary key, checksum text not null, applied_at timestamptz not null default now())`;
   for (const name of ['0001_log.sql', '0002_people.sql', '0003_batches.sql'] as const) {
@@ -188,9 +183,9 @@ t.test('what versions before owed, and knew of each user, is as it was', async (
   };
   t.ok(before.owed.length > 1000 && before.list.length > 500, 'there is something to keep');
   t.strictSame(await migrate(sql), Object.keys(LANDED).slice(3));
-  await server.stop();
+  await close();
 
-  const now = await build(t, server.env);
+  const now = await build(t, env);
   const users = Array.from({ length: 30 }, (_, i) => ({ user_id: i + 1, username: `u${i + 1}` })).map(
     (user) => ({
       ...user,
@@ -246,8 +241,8 @@ t.test('what versions before owed, and knew of each user, is as it was', async (
 });
 
 t.test('what is pending is told without a change, and who has to stop for it', async (t) => {
-  const server = await build(t);
-  const { sql } = server.app.db;
+  const { sql } = await emptyDatabase(t);
+  await migrate(sql);
   const folder = pathToFileURL(`${t.testdir()}/`);
   await cp(FOLDER, folder, { recursive: true });
   const add = (name: string, ...lines: string[]) => writeFile(new URL(name, folder), lines.join('\r\n'));
@@ -277,7 +272,7 @@ t.test('what is pending is told without a change, and who has to stop for it', a
     /^The database has the migration 0097_alone.sql, which this version/,
   );
 
-  await sql.unsafe('drop schema public cascade; create schema public');
+  await emptied(sql);
   t.strictSame(await pendingMigrations(sql, folder), nobody, 'on an empty database');
   await fill(sql, 'timestamp');
   t.strictSame(await pendingMigrations(sql, folder), nobody, 'on one of the reference');

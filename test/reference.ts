@@ -1,7 +1,11 @@
 /** A database as the reference leaves it: its tables, and what people have in it. */
 import { hash } from '@node-rs/bcrypt';
 import type { FastifyInstance } from 'fastify';
-import type { Server } from './helper.js';
+import { pino } from 'pino';
+import type { Test } from 'tap';
+import { loadConfig } from '../plugins/config.js';
+import { openDatabase } from '../plugins/db/open.js';
+import { type Env, freshStack, type Server } from './helper.js';
 
 export type Sql = FastifyInstance['db']['sql'];
 export type Type = 'timestamptz' | 'timestamp';
@@ -48,6 +52,26 @@ export const rows = (user: number) =>
         ]
       : [],
   );
+
+/**
+ * A database without tables, and nobody at work in it, whose statements could wait for a migration as it waits for them.
+ * @returns settings that point an instance at it, a connection, and what closes that before an instance is started
+ */
+export async function emptyDatabase(t: Test): Promise<{ env: Env; sql: Sql; close(): Promise<void> }> {
+  const env = await freshStack(t);
+  const { sql, embedded } = await openDatabase(loadConfig(env), pino({ level: 'silent' }));
+  let closed: Promise<void> | undefined;
+  const close = () => {
+    closed ??= sql.end({ timeout: 5 }).then(() => embedded?.close());
+    return closed;
+  };
+  t.teardown(close);
+  await emptied(sql);
+  return { env, sql, close };
+}
+
+/** Takes everything out of a database. */
+export const emptied = (sql: Sql) => sql.unsafe('drop schema public cascade; create schema public');
 
 export async function fill(sql: Sql, type: Type): Promise<void> {
   await sql.unsafe(tables(type));

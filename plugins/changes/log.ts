@@ -10,7 +10,7 @@ import {
   messagesAt,
 } from '../../sql/changes.js';
 import type { Ring } from '../bus/parcel.js';
-import { codeOf, isRefusal } from '../db/failure.js';
+import { codeOf, gaveWay, isRefusal } from '../db/failure.js';
 import type { Db } from '../db/handle.js';
 import { OtherHistoryError } from '../db/history.js';
 import type { Asker } from '../db/lanes.js';
@@ -103,7 +103,7 @@ export class ChangeLog {
       } catch (error) {
         const code = codeOf(error);
         const patient = performance.now() < giveUp && !(error instanceof OtherHistoryError);
-        if (patient && (code === '40P01' || code === '40001')) continue;
+        if (patient && gaveWay(error)) continue;
         if (patient && code === '55P03' && lanes === this.db.changes) {
           todo = await this.setAside(todo);
           continue;

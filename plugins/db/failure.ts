@@ -17,6 +17,9 @@ export function isUnavailable(error: unknown): boolean {
   );
 }
 
+/** Whether PostgreSQL ended a transaction only so that others can go on: by a deadlock, or since it came too late. It may be repeated. */
+export const gaveWay = (error: unknown): boolean => /^(40P01|40001)$/.test(codeOf(error));
+
 /**
  * Whether an error says that what was asked has not happened: the statement never reached the server, or the server answered
  * that it failed. Only a session that ends may have committed before it says so.

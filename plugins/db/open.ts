@@ -7,7 +7,7 @@ import { migrate, pendingMigrations } from '../../sql/migrate.js';
 import type { Settings, Task } from '../config.js';
 import { type Embedded, openEmbedded } from './embedded.js';
 import { WARN_AGE } from './embedded-upkeep.js';
-import { isUnavailable } from './failure.js';
+import { gaveWay, isUnavailable } from './failure.js';
 import { Hosts } from './hosts.js';
 import { type Client, DeadlineError, deadline } from './lanes.js';
 import { examine, lastingReason, OURS } from './start.js';
@@ -174,7 +174,8 @@ export async function openDatabase(config: Settings, log: Log): Promise<Opened> 
     const lasting = lastingReason(error, url);
     if (lasting !== undefined) throw lasting;
     const silent = error instanceof DeadlineError;
-    if (!silent && !isUnavailable(error)) throw error;
+    // A server of the version before that is at work may hold what a migration wants, and want what it holds.
+    if (!silent && !isUnavailable(error) && !gaveWay(error)) throw error;
     const code = error instanceof Error && 'code' in error ? String(error.code) : '';
     const why = silent
       ? 'it gives no answer as PostgreSQL does'

@@ -13,7 +13,7 @@ import {
 } from '../../sql/append.js';
 import { findStored } from '../../sql/messages.js';
 import { Cache } from '../cache.js';
-import { codeOf, isRefusal } from '../db/failure.js';
+import { codeOf, gaveWay, isRefusal } from '../db/failure.js';
 import { OtherHistoryError } from '../db/history.js';
 import type { Asker } from '../db/lanes.js';
 import { ChatError } from '../errors.js';
@@ -122,7 +122,7 @@ export class Store {
       } catch (error) {
         const code = codeOf(error);
         const patient = performance.now() < giveUp && !(error instanceof OtherHistoryError);
-        if (patient && (code === '40P01' || code === '40001')) continue;
+        if (patient && gaveWay(error)) continue;
         if (patient && code === '55P03') {
           if (!isHeld) todo = await this.setAside(outcome, todo);
           continue;

@@ -1,7 +1,9 @@
-/** A server of the version before cursors goes on storing while its tables are converted. */
-import { readFile } from 'node:fs/promises';
+/** An old server goes on working while its tables are converted. */
+import { readdir, readFile } from 'node:fs/promises';
 import postgres from 'postgres';
-import t from 'tap';
+import t, { type Test } from 'tap';
+import { loadConfig } from '../../plugins/config.js';
+import { bringUp, openDatabase } from '../../plugins/db/open.js';
 import { checksumOf, migrate } from '../../sql/migrate.js';
 import { eventually } from '../helper.js';
 import { startPostgres } from '../nodes/postgres.js';
@@ -12,29 +14,36 @@ const MIGRATIONS = new URL('../../sql/migrations/', import.meta.url);
 const BEFORE = 50_000;
 const SENDERS = 4;
 
+/** A database of an old version, whose newest migration is named. */
+async function database(t: Test, newest: string) {
+  const server = await startPostgres();
+  t.teardown(() => server.stop());
+  const url = await server.createDatabase();
+  const connect = (max: number) => {
+    const sql = postgres(url, {
+      max,
+      onnotice: () => {},
+      types: { bigint: { to: 20, from: [20], parse: Number, serialize: String } },
+    });
+    t.teardown(() => sql.end({ timeout: 1 }));
+    return sql;
+  };
+  const sql = connect(1);
+  await sql`create table migrations (
+    name text primary key, checksum text not null, applied_at timestamptz not null default now())`;
+  for (const name of (await readdir(MIGRATIONS)).sort().filter((name) => name <= newest)) {
+    const text = await readFile(new URL(name, MIGRATIONS), 'utf8');
+    await sql.unsafe(text);
+    await sql`insert into migrations (name, checksum) values (${name}, ${checksumOf(text)})`;
+  }
+  return { url, connect };
+}
+
 t.test(
   'what an old server stored while the tables were converted is there, and the rest was refused',
   async (t) => {
-    const database = await startPostgres();
-    t.teardown(() => database.stop());
-    const url = await database.createDatabase();
-    const connect = (max: number) => {
-      const sql = postgres(url, {
-        max,
-        onnotice: () => {},
-        types: { bigint: { to: 20, from: [20], parse: Number, serialize: String } },
-      });
-      t.teardown(() => sql.end({ timeout: 1 }));
-      return sql;
-    };
+    const { connect } = await database(t, '0003_batches.sql');
     const sql = connect(1);
-    await sql`create table migrations (
-    name text primary key, checksum text not null, applied_at timestamptz not null default now())`;
-    for (const name of ['0001_log.sql', '0002_people.sql', '0003_batches.sql']) {
-      const text = await readFile(new URL(name, MIGRATIONS), 'utf8');
-      await sql.unsafe(text);
-      await sql`insert into migrations (name, checksum) values (${name}, ${checksumOf(text)})`;
-    }
     await sql.unsafe(`
     insert into users (username, password, name_key) select 'u' || g, '', 'u' || g from generate_series(1, ${2 * SENDERS}) g;
     insert into conversations (user_a, user_b, last_seq) values (1, 2, ${BEFORE});
@@ -84,3 +93,24 @@ t.test(
     t.strictSame({ ...whole }, { messages: all, waiting: all, ends: all });
   },
 );
+
+t.test('a migration that gave way to a statement of an old server is tried again', async (t) => {
+  const { url, connect } = await database(t, '0013_delete_user.sql');
+  const said: string[] = [];
+  const log = { info() {}, warn: (_: unknown, text?: string) => said.push(text ?? String(_)) };
+  const opened = await openDatabase(loadConfig({ DB_URL: url }), log);
+  t.teardown(() => opened.sql.end({ timeout: 1 }));
+  const sql = connect(1);
+  const waiting = async () => (await sql`select from pg_locks where not granted`).length > 0;
+  let applied: Promise<string[]> | undefined;
+  // It has one table of the migration and asks for the other while the migration has that and asks for the first.
+  await connect(1).begin(async (old) => {
+    await old`lock table members in access share mode`;
+    applied = bringUp(opened, log);
+    await eventually(waiting, 'the migration waits for nobody');
+    await old`select count(*) from conversations`;
+  });
+  t.ok((await applied)?.includes('0014_groups.sql'));
+  t.equal(said.length, 1);
+  t.match(said[0], /: deadlock detected; next try in 250 ms$/);
+});
