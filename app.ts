@@ -23,6 +23,7 @@ import openings from './plugins/openings.js';
 import presence from './plugins/presence.js';
 import redis from './plugins/redis.js';
 import search from './plugins/search.js';
+import { serializerCompiler } from './plugins/serializer.js';
 import sessions from './plugins/sessions.js';
 import ownSettings from './plugins/settings.js';
 import sockets, { Sockets } from './plugins/sockets.js';
@@ -88,6 +89,7 @@ export async function buildApp(
     clientErrorHandler: (error, socket) => connections.broken(error, socket),
   }).withTypeProvider<TypeBoxTypeProvider>();
   app.setValidatorCompiler(validatorCompiler);
+  app.setSerializerCompiler(serializerCompiler);
 
   await app.register(config, { config: settings });
   await app.register(sockets, { sockets: connections });
