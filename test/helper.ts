@@ -14,7 +14,7 @@ import { buildApp } from '../app.js';
 import { loadConfig } from '../plugins/config.js';
 
 /** Milliseconds that a test waits for anything. */
-const PATIENCE_MS = 10_000;
+const PATIENCE_MS = 30_000;
 
 export const SECRET = 'a secret for tests, long enough to sign';
 /** Whether this run is on PostgreSQL and Redis (test/all.mjs) rather than on the embedded pair. */

@@ -7,7 +7,7 @@ import { ERRORS } from '../schemas/error.js';
 import { SECRET } from './helper.js';
 
 /** Milliseconds that a test waits for an answer. */
-const PATIENCE_MS = 10_000;
+const PATIENCE_MS = 30_000;
 
 export interface RawAnswer {
   status: number;
