@@ -13,7 +13,7 @@ import { Teller } from './teller.js';
 import type { LogListener, Send } from './types.js';
 
 /** Milliseconds from the start of one batch to the next, unless as many messages wait as make one worthwhile. */
-const INTERVAL_MS = 4;
+const INTERVAL_MS = 8;
 const WORTHWHILE = 64;
 /** What each batch leaves of the largest of late. Slow, so that a batch that came sooner by it doesn't make the next ones smaller. */
 const FADE = 0.996;

@@ -1,36 +1,47 @@
 /**
  * What the libraries cost by themselves: a door for WebSockets that checks a token, and messages passed on in both protocols, none
- * stored. With REDIS_ADDR what is for somebody on another instance goes through Redis, all of a turn together; without, what is for
- * somebody who is away is kept in memory until they ask for it. With CONFIRMS a ping follows what a plain client is given, twice a
+ * stored. With REDIS_ADDR, of one Redis or of the nodes of a cluster, what is for somebody on another instance goes through Redis, all of
+ * a turn for one instance together; without, what is for somebody who is away is kept in memory until they ask for it. With CONFIRMS a ping follows what a plain client is given, twice a
  * second at most: without its pong nobody could know that it arrived.
  */
 import jwt from '@fastify/jwt';
 import websocket from '@fastify/websocket';
 import fastify from 'fastify';
-import { createClient } from 'redis';
+import { createClient, createCluster } from 'redis';
 
-const { JWT_SECRET, HOST, PORT, REDIS_ADDR, CONFIRMS } = process.env;
+const { JWT_SECRET, HOST, PORT, REDIS_ADDR, CONFIRMS, INSTANCE_ID } = process.env;
 const app = fastify({ logger: { level: 'warn' } });
 await app.register(websocket);
 await app.register(jwt, { secret: JWT_SECRET });
 const sockets = new Map();
 /** What is kept for who is away. */
 const kept = new Map();
-/** Frames for people on other instances, and for whom. */
-let parcel = [];
+/** On which instance others are, as these have said. */
+const places = new Map();
+/** Frames for people on other instances, and for whom, by instance. */
+let parcels = new Map();
 let seq = 0;
 
-const redis = REDIS_ADDR && (await createClient({ url: `redis://${REDIS_ADDR}` }).connect());
+function openRedis() {
+  const nodes = REDIS_ADDR.split(',').map((node) => ({ url: `redis://${node}` }));
+  return (nodes.length > 1 ? createCluster({ rootNodes: nodes }) : createClient(nodes[0])).connect();
+}
+
+const redis = REDIS_ADDR && (await openRedis());
 if (redis) {
-  const channel = await redis.duplicate().connect();
-  await channel.subscribe('bare', (text) => {
+  const channels = await openRedis();
+  await channels.sSubscribe('bare:all', (text) => {
+    const [user, instance] = JSON.parse(text);
+    places.set(user, instance);
+  });
+  await channels.sSubscribe(`bare:${INSTANCE_ID}`, (text) => {
     for (const [to, frame] of JSON.parse(text)) sockets.get(to)?.send(frame);
   });
 }
 
 function publish() {
-  void redis.publish('bare', JSON.stringify(parcel));
-  parcel = [];
+  for (const [instance, parcel] of parcels) void redis.sPublish(`bare:${instance}`, JSON.stringify(parcel));
+  parcels = new Map();
 }
 
 const PING_MS = 500;
@@ -56,7 +67,11 @@ function passOn(to, frame) {
   const socket = sockets.get(to);
   if (socket) give(socket, frame);
   else if (redis) {
-    if (parcel.push([to, frame]) === 1) setImmediate(publish);
+    const instance = places.get(to);
+    if (parcels.size === 0) setImmediate(publish);
+    const parcel = parcels.get(instance) ?? [];
+    parcels.set(instance, parcel);
+    parcel.push([to, frame]);
   } else {
     const frames = kept.get(to) ?? [];
     frames.push(frame);
@@ -110,12 +125,13 @@ const handlers = {
 const preValidation = async (request) => {
   request.from = app.jwt.verify(request.query.token).user_id;
 };
-app.get('/ws', { websocket: true, preValidation }, (socket, { from }) => {
+app.get('/ws', { websocket: true, preValidation }, async (socket, { from }) => {
   sockets.set(from, socket);
   socket.on('close', () => sockets.delete(from));
   const isExtended = socket.protocol === 'chat.v2';
   const handle = isExtended ? handlers.extended : handlers.plain;
   socket.on('message', (data) => handle(socket, from, JSON.parse(data)));
+  if (redis) await redis.sPublish('bare:all', JSON.stringify([from, INSTANCE_ID]));
   if (isExtended) socket.send('{"type":"welcome"}');
 });
 await app.listen({ host: HOST, port: Number(PORT) });

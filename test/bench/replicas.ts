@@ -220,3 +220,25 @@ export const leases = (bench: Bench, isCluster = false): Promise<Figures> =>
       };
     });
   });
+
+/** The same where so many are under way for each replica, of a script that passes messages on. */
+export const bareReplicasOn = (bench: Bench, many: number, script: string, isCluster = false) =>
+  withRedis(bench, isCluster, (redis) =>
+    withReplicas(
+      bench,
+      { REDIS_ADDR: bench.stack.redis.addr, ...redis },
+      many,
+      async (replicas) => {
+        const ledger = new Ledger();
+        const { senders, receivers } = await openPairs(replicas, ledger.take);
+        const stop = keepUp(ledger, senders, EACH_IN_FLIGHT * replicas.length);
+        await sleep(WARM_MS);
+        const figures = await measure(bench, replicas, ledger);
+        stop();
+        await ledger.drain();
+        for (const socket of [...senders, ...receivers]) socket.end();
+        return { ...figures, lost: ledger.lost, doubled: ledger.doubled };
+      },
+      script,
+    ),
+  );

@@ -13,7 +13,7 @@ import { type Bench, type Figures, fresh } from './measure.js';
 import { pagesOf } from './pages.js';
 import { whileRedisIsStopped } from './redis-stopped.js';
 import { reopening } from './reopening.js';
-import { leases, replicasOn } from './replicas.js';
+import { bareReplicasOn, leases, replicasOn } from './replicas.js';
 import { besideSnapshot } from './snapshot.js';
 import { contactsAt, loadOn, openLoopOn } from './steady.js';
 
@@ -98,6 +98,10 @@ export const scenarios: Record<string, (bench: Bench) => Promise<Figures>> = {
   '2 replicas on a Redis Cluster': (bench) => replicasOn(bench, 2, true),
   '4 replicas on a Redis Cluster': (bench) => replicasOn(bench, 4, true),
   '8 replicas on a Redis Cluster': (bench) => replicasOn(bench, 8, true),
+  'the libraries alone, nothing stored: 2 replicas on a Redis Cluster': (bench) =>
+    bareReplicasOn(bench, 2, BARE, true),
+  'the libraries alone, nothing stored: 8 replicas on a Redis Cluster': (bench) =>
+    bareReplicasOn(bench, 8, BARE, true),
   'leases of 2,000 users': (bench) => leases(bench),
   'leases of 2,000 users on a Redis Cluster': (bench) => leases(bench, true),
   'looks at what was stored, by conversations': (bench) => looks(bench, [10, 1000, 10_000]),
