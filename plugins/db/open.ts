@@ -174,7 +174,7 @@ export async function openDatabase(config: Settings, log: Log): Promise<Opened> 
     const lasting = lastingReason(error, url);
     if (lasting !== undefined) throw lasting;
     const silent = error instanceof DeadlineError;
-    // A server of the version before that is at work may hold what a migration wants, and want what it holds.
+    // An older server at work may hold what a migration wants, and want what the migration holds.
     if (!silent && !isUnavailable(error) && !gaveWay(error)) throw error;
     const code = error instanceof Error && 'code' in error ? String(error.code) : '';
     const why = silent

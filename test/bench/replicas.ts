@@ -221,12 +221,12 @@ export const leases = (bench: Bench, isCluster = false): Promise<Figures> =>
     });
   });
 
-/** The same where so many are under way for each replica, of a script that passes messages on. */
-export const bareReplicasOn = (bench: Bench, many: number, script: string, isCluster = false) =>
-  withRedis(bench, isCluster, (redis) =>
+/** What a message costs on a Redis Cluster where so many are under way for each replica, with a script in place of the server. */
+export const bareReplicasOn = (bench: Bench, many: number, script: string) =>
+  withRedis(bench, true, (redis) =>
     withReplicas(
       bench,
-      { REDIS_ADDR: bench.stack.redis.addr, ...redis },
+      redis,
       many,
       async (replicas) => {
         const ledger = new Ledger();

@@ -99,9 +99,9 @@ export const scenarios: Record<string, (bench: Bench) => Promise<Figures>> = {
   '4 replicas on a Redis Cluster': (bench) => replicasOn(bench, 4, true),
   '8 replicas on a Redis Cluster': (bench) => replicasOn(bench, 8, true),
   'the libraries alone, nothing stored: 2 replicas on a Redis Cluster': (bench) =>
-    bareReplicasOn(bench, 2, BARE, true),
+    bareReplicasOn(bench, 2, BARE),
   'the libraries alone, nothing stored: 8 replicas on a Redis Cluster': (bench) =>
-    bareReplicasOn(bench, 8, BARE, true),
+    bareReplicasOn(bench, 8, BARE),
   'leases of 2,000 users': (bench) => leases(bench),
   'leases of 2,000 users on a Redis Cluster': (bench) => leases(bench, true),
   'looks at what was stored, by conversations': (bench) => looks(bench, [10, 1000, 10_000]),
