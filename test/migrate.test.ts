@@ -4,7 +4,7 @@ import { pathToFileURL } from 'node:url';
 import t from 'tap';
 import { checksumOf, migrate, pendingMigrations } from '../sql/migrate.js';
 import { build, connect } from './helper.js';
-import { emptied, emptyDatabase, fill, login, owed, password, type Sql, tables } from './reference.js';
+import { asOf, emptied, emptyDatabase, fill, login, owed, password, type Sql, tables } from './reference.js';
 
 t.setTimeout(240_000);
 
@@ -154,12 +154,7 @@ async function fillWithDebts(sql: Sql): Promise<void> {
 
 t.test('what versions before owed, and knew of each user, is as it was', async (t) => {
   const { env, sql, close } = await emptyDatabase(t);
-  await sql`create table migrations (
-    name text primary key, checksum text not null, applied_at timestamptz not null default now())`;
-  for (const name of ['0001_log.sql', '0002_people.sql', '0003_batches.sql'] as const) {
-    await sql.unsafe(await readFile(new URL(name, FOLDER), 'utf8'));
-    await sql`insert into migrations (name, checksum) values (${name}, ${LANDED[name]})`;
-  }
+  await asOf(sql, '0003_batches.sql');
   await fillWithDebts(sql);
   const before = {
     // As the list told it.

@@ -1,10 +1,12 @@
-/** A database as the reference leaves it: its tables, and what people have in it. */
+/** Databases as the reference and earlier versions leave them: tables, and what people have in them. */
+import { readdir, readFile } from 'node:fs/promises';
 import { hash } from '@node-rs/bcrypt';
 import type { FastifyInstance } from 'fastify';
 import { pino } from 'pino';
 import type { Test } from 'tap';
 import { loadConfig } from '../plugins/config.js';
 import { openDatabase } from '../plugins/db/open.js';
+import { checksumOf } from '../sql/migrate.js';
 import { type Env, freshStack, type Server } from './helper.js';
 
 export type Sql = FastifyInstance['db']['sql'];
@@ -72,6 +74,19 @@ export async function emptyDatabase(t: Test): Promise<{ env: Env; sql: Sql; clos
 
 /** Takes everything out of a database. */
 export const emptied = (sql: Sql) => sql.unsafe('drop schema public cascade; create schema public');
+
+const MIGRATIONS = new URL('../sql/migrations/', import.meta.url);
+
+/** Gives an empty database the tables of an old version. @param newest name of its newest migration */
+export async function asOf(sql: Sql, newest: string): Promise<void> {
+  await sql`create table migrations (
+    name text primary key, checksum text not null, applied_at timestamptz not null default now())`;
+  for (const name of (await readdir(MIGRATIONS)).sort().filter((name) => name <= newest)) {
+    const text = await readFile(new URL(name, MIGRATIONS), 'utf8');
+    await sql.unsafe(text);
+    await sql`insert into migrations (name, checksum) values (${name}, ${checksumOf(text)})`;
+  }
+}
 
 export async function fill(sql: Sql, type: Type): Promise<void> {
   await sql.unsafe(tables(type));

@@ -1,15 +1,15 @@
 /** An old server goes on working while its tables are converted. */
-import { readdir, readFile } from 'node:fs/promises';
+import { readFile } from 'node:fs/promises';
 import postgres from 'postgres';
 import t, { type Test } from 'tap';
 import { loadConfig } from '../../plugins/config.js';
 import { bringUp, openDatabase } from '../../plugins/db/open.js';
-import { checksumOf, migrate } from '../../sql/migrate.js';
+import { migrate } from '../../sql/migrate.js';
 import { eventually } from '../helper.js';
 import { startPostgres } from '../nodes/postgres.js';
+import { asOf } from '../reference.js';
 
 t.setTimeout(120_000);
-const MIGRATIONS = new URL('../../sql/migrations/', import.meta.url);
 /** Messages that are there before: the conversion takes a while. */
 const BEFORE = 50_000;
 const SENDERS = 4;
@@ -28,14 +28,7 @@ async function database(t: Test, newest: string) {
     t.teardown(() => sql.end({ timeout: 1 }));
     return sql;
   };
-  const sql = connect(1);
-  await sql`create table migrations (
-    name text primary key, checksum text not null, applied_at timestamptz not null default now())`;
-  for (const name of (await readdir(MIGRATIONS)).sort().filter((name) => name <= newest)) {
-    const text = await readFile(new URL(name, MIGRATIONS), 'utf8');
-    await sql.unsafe(text);
-    await sql`insert into migrations (name, checksum) values (${name}, ${checksumOf(text)})`;
-  }
+  await asOf(connect(1), newest);
   return { url, connect };
 }
 
